@@ -1,0 +1,114 @@
+"""The door to whatever tunes and answers: one protocol, and how a config picks its backend.
+
+A tuning job is asked for by label (a digest of everything that determines its result), so a
+runner that was killed finds its job again and never starts a second one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Literal, Protocol
+
+from runner.config import Experiment, PluginBackend, Tuning
+from runner.errors import ConfigError
+from runner.records import (
+    Checkpoint,
+    CurvePoint,
+    Generation,
+    Prediction,
+    Progress,
+    Request,
+    TuningResult,
+)
+
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class TuningJob:
+    """What to tune: `train` and `validation` are JSONL files of `Example` records."""
+
+    label: str
+    train: Path
+    validation: Path | None
+    tuning: Tuning
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """How a job stands. `interrupted` means its process is gone and submitting again resumes."""
+
+    state: JobState
+    step: int = 0
+    total_steps: int = 0
+    note: str = ""
+    """What it is doing, e.g. ``epoch 2/3, 1.9 s a step, 2 min left``."""
+    error: str = ""
+    log: str = ""
+
+
+class Backend(Protocol):
+    """What every backend does. All methods raise BackendError with the cause and the cure."""
+
+    def identity(self) -> dict[str, object]:
+        """What about this backend determines results (model weights, precision, threads);
+        part of every tuning and prediction digest. Cheap: loads no model."""
+
+    def setup(self, progress: Progress) -> None:
+        """Fetch and convert weights, check credentials. Idempotent and safe to race."""
+
+    def count_tokens(self, examples: Sequence[tuple[str, str]]) -> list[tuple[int, int]] | None:
+        """Exact (prompt, target) token counts of rendered texts; None when only an estimate
+        is possible."""
+
+    def submit(self, job: TuningJob) -> None:
+        """Start the job, or resume it when it was interrupted. Does not wait."""
+
+    def find(self, label: str) -> JobStatus | None:
+        """The job with this label, or None when it was never submitted."""
+
+    def metrics(self, label: str) -> list[CurvePoint]:
+        """Every curve point recorded so far, in order."""
+
+    def result(self, label: str) -> TuningResult:
+        """What a succeeded job left."""
+
+    def cancel(self, label: str) -> None:
+        """Stop the job cleanly; checkpoints written so far stay."""
+
+    def generate(
+        self,
+        checkpoint: Checkpoint | None,
+        requests: Sequence[Request],
+        generation: Generation,
+    ) -> Iterator[Prediction]:
+        """Answer the requests in any order, the untuned model when `checkpoint` is None.
+        A request that cannot be answered yields a Prediction with `error`."""
+
+    def close(self) -> None:
+        """Let go of processes and connections."""
+
+
+Factory = Callable[[Experiment, Path], Backend]
+"""Makes a backend from the composed experiment and the runner's home folder."""
+
+ENTRY_POINTS = "runner.backends"
+
+
+def make_backend(experiment: Experiment, home: Path) -> Backend:
+    """The backend that `backend.kind` names. Raises ConfigError for an unknown plug-in."""
+    chosen = experiment.backend
+    if isinstance(chosen, PluginBackend):
+        known = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+        if chosen.name not in known:
+            listed = ", ".join(sorted(known)) or "none is installed"
+            raise ConfigError(f"backend.name: no plug-in {chosen.name!r}; installed: {listed}")
+        factory: Factory = known[chosen.name].load()
+        return factory(experiment, home)
+    from runner.local.backend import LocalBackend
+
+    return LocalBackend(experiment, home)

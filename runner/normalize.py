@@ -1,0 +1,47 @@
+"""Text normalisers, shared by deduplication, leakage checks and evaluation.
+
+A sequence of named steps, applied in the order given:
+
+- ``unicode``       NFKC composition
+- ``case``          Unicode case folding
+- ``punctuation``   remove every character of a Unicode punctuation category, and ``$+<=>^`|~``
+- ``articles``      the English articles a, an, the become a blank (SQuAD's rule)
+- ``alphanumeric``  every character that is not alphanumeric becomes a blank
+- ``whitespace``    runs of white space become one blank, ends trimmed
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Sequence
+from functools import cache
+
+_ARTICLES = re.compile(r"\b(a|an|the)\b", re.IGNORECASE)
+_NOT_ALPHANUMERIC = re.compile(r"[\W_]", re.UNICODE)
+_ASCII_SYMBOLS = "$+<=>^`|~"
+
+
+@cache
+def _punctuation() -> dict[int, None]:
+    every = map(chr, range(sys.maxunicode + 1))
+    marks = (char for char in every if unicodedata.category(char).startswith("P"))
+    return {ord(char): None for char in (*marks, *_ASCII_SYMBOLS)}
+
+
+STEPS: dict[str, Callable[[str], str]] = {
+    "unicode": lambda text: unicodedata.normalize("NFKC", text),
+    "case": str.casefold,
+    "punctuation": lambda text: text.translate(_punctuation()),
+    "articles": lambda text: _ARTICLES.sub(" ", text),
+    "alphanumeric": lambda text: _NOT_ALPHANUMERIC.sub(" ", text),
+    "whitespace": lambda text: " ".join(text.split()),
+}
+
+
+def normalize(text: str, steps: Sequence[str]) -> str:
+    """Return `text` after each of `steps`. Raises KeyError for a step not in `STEPS`."""
+    for step in steps:
+        text = STEPS[step](text)
+    return text
