@@ -223,6 +223,8 @@ class ModelBase(Group):
     """Longest prompt plus answer, in tokens."""
     base_learning_rate: float = Field(default=2e-4, gt=0)
     """`tuning.learning_rate_multiplier` 1.0 means this learning rate (local backend)."""
+    cpu_tokens_per_second: float | None = Field(default=None, gt=0)
+    """Measured LoRA tuning speed on two CPU cores, for `sft plan` before the first job."""
     licence: str = ""
     terms: str | None = None
     """Terms of use the user has to accept before the weights are fetched."""

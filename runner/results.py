@@ -93,6 +93,8 @@ class ArmResult(_Result):
     ended_ms: int = 0
     error: str = ""
     traceback: str = ""
+    exit_code: int = 0
+    """What `sft` exits with when every failed arm failed this way (see `runner.errors`)."""
     log: str = ""
     """Path of the log that has the whole story of a failure."""
 

@@ -1,0 +1,185 @@
+"""The durable record of every experiment, arm and tuning job: SQLite, one file per home.
+
+Intent is written before an outside effect and the result after it, each in its own committed
+transaction, so that a kill at any instant leaves a state from which the same command goes on.
+MLflow mirrors this file; it can be rebuilt from it (`sft run` on a finished experiment).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import SftError
+from runner.results import ArmResult, ExperimentResult
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS experiments (
+  digest TEXT PRIMARY KEY, name TEXT NOT NULL, file TEXT NOT NULL, result TEXT NOT NULL,
+  started_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL DEFAULT 0, synced TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE IF NOT EXISTS arms (
+  experiment TEXT NOT NULL, digest TEXT NOT NULL, position INTEGER NOT NULL,
+  status TEXT NOT NULL, result TEXT NOT NULL, PRIMARY KEY (experiment, digest)
+);
+CREATE TABLE IF NOT EXISTS jobs (
+  label TEXT PRIMARY KEY, state TEXT NOT NULL, intended_ms INTEGER NOT NULL,
+  ended_ms INTEGER NOT NULL DEFAULT 0, tokens INTEGER NOT NULL DEFAULT 0,
+  seconds REAL NOT NULL DEFAULT 0, model TEXT NOT NULL, error TEXT NOT NULL DEFAULT ''
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One tuning job as the ledger knows it. `tokens` are trained tokens, all epochs."""
+
+    label: str
+    state: str
+    model: str
+    tokens: int
+    seconds: float
+    error: str
+
+
+def now_ms() -> int:
+    """Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Ledger:
+    """The ledger of one home folder. Raises SftError when the file cannot be used."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "ledger.db"
+        home.mkdir(parents=True, exist_ok=True)
+        with self._open() as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.executescript(SCHEMA)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        # One short-lived connection per transaction: threads and forks need no care.
+        try:
+            db = sqlite3.connect(self.path, timeout=60)
+            try:
+                db.execute("PRAGMA synchronous=FULL")
+                with db:
+                    yield db
+            finally:
+                db.close()
+        except sqlite3.DatabaseError as error:
+            raise SftError(
+                f"the ledger {self.path} cannot be used: {error}\n"
+                "  free disk space or fix its permissions; if the file is damaged, move it away:"
+                " finished artifacts are found again without it"
+            ) from error
+
+    def begin(self, result: ExperimentResult) -> ExperimentResult:
+        """Write the experiment and its pending arms; return it as the ledger knows it.
+
+        Arms that are done stay done. Arms left ``running`` by a kill, and failed ones, become
+        ``pending`` again.
+        """
+        with self._open() as db:
+            db.execute(
+                "INSERT INTO experiments (digest, name, file, result, started_ms)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+                (result.digest, result.name, result.file, _head(result), result.started_ms),
+            )
+            for position, arm in enumerate(result.arms):
+                db.execute(
+                    "INSERT INTO arms VALUES (?, ?, ?, ?, ?) ON CONFLICT (experiment, digest)"
+                    " DO UPDATE SET status = 'pending', result = excluded.result"
+                    " WHERE status != 'done'",
+                    (result.digest, arm.digest, position, arm.status, arm.model_dump_json()),
+                )
+        known = self.experiment(result.digest)
+        assert known is not None
+        return known
+
+    def put_arm(self, experiment: str, arm: ArmResult) -> None:
+        """Record an arm's new state."""
+        with self._open() as db:
+            db.execute(
+                "UPDATE arms SET status = ?, result = ? WHERE experiment = ? AND digest = ?",
+                (arm.status, arm.model_dump_json(), experiment, arm.digest),
+            )
+
+    def finish(self, result: ExperimentResult) -> None:
+        """Record verdict and end of an experiment (its arms are recorded one by one)."""
+        with self._open() as db:
+            db.execute(
+                "UPDATE experiments SET result = ?, ended_ms = ? WHERE digest = ?",
+                (_head(result), result.ended_ms, result.digest),
+            )
+
+    def mark_synced(self, digest: str, target: str) -> None:
+        """Remember that tracking at `target` equals the ledger for this experiment."""
+        with self._open() as db:
+            db.execute("UPDATE experiments SET synced = ? WHERE digest = ?", (target, digest))
+
+    def synced(self, digest: str) -> str:
+        """Where this experiment was last mirrored completely, or an empty string."""
+        with self._open() as db:
+            row = db.execute(
+                "SELECT synced FROM experiments WHERE digest = ?", (digest,)
+            ).fetchone()
+        return str(row[0]) if row else ""
+
+    def experiment(self, digest: str) -> ExperimentResult | None:
+        """The experiment with its arms in order, or None."""
+        with self._open() as db:
+            head = db.execute(
+                "SELECT result FROM experiments WHERE digest = ?", (digest,)
+            ).fetchone()
+            if head is None:
+                return None
+            rows = db.execute(
+                "SELECT result FROM arms WHERE experiment = ? ORDER BY position", (digest,)
+            ).fetchall()
+        arms = [ArmResult.model_validate_json(row[0]) for row in rows]
+        return ExperimentResult.model_validate_json(head[0]).model_copy(update={"arms": arms})
+
+    def experiments(self, name: str | None = None) -> list[ExperimentResult]:
+        """All experiments, newest first; only those called `name` if given."""
+        query = (
+            "SELECT digest FROM experiments WHERE ? IS NULL OR name = ? ORDER BY started_ms DESC"
+        )
+        with self._open() as db:
+            digests = [row[0] for row in db.execute(query, (name, name))]
+        return [found for digest in digests if (found := self.experiment(digest))]
+
+    def intend_job(self, label: str, model: str, tokens: int) -> None:
+        """Say, before it happens, that a tuning job will be submitted."""
+        with self._open() as db:
+            db.execute(
+                "INSERT INTO jobs (label, state, intended_ms, tokens, model)"
+                " VALUES (?, 'intended', ?, ?, ?) ON CONFLICT (label) DO UPDATE SET state = 'intended'",
+                (label, now_ms(), tokens, model),
+            )
+
+    def end_job(self, label: str, state: str, seconds: float, error: str = "") -> None:
+        """Record how a tuning job ended."""
+        with self._open() as db:
+            db.execute(
+                "UPDATE jobs SET state = ?, seconds = ?, error = ?, ended_ms = ? WHERE label = ?",
+                (state, seconds, error, now_ms(), label),
+            )
+
+    def jobs(self) -> list[JobRecord]:
+        """Every tuning job, newest first."""
+        with self._open() as db:
+            rows = db.execute(
+                "SELECT label, state, model, tokens, seconds, error FROM jobs"
+                " ORDER BY intended_ms DESC"
+            ).fetchall()
+        return [JobRecord(*row) for row in rows]
+
+
+def _head(result: ExperimentResult) -> str:
+    return result.model_copy(update={"arms": []}).model_dump_json()

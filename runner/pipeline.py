@@ -1,0 +1,291 @@
+"""The order of the stages, on one screen. Each stage is a pure step from inputs to one artifact.
+
+    source -> prepare -> render -> (tune) -> predict -> score
+
+An artifact's key names everything that determines its content, so arms share what they have in
+common: a sweep over hyperparameters prepares its data once, and an edited template reruns only
+what depends on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from runner.backend import Backend, TuningJob
+from runner.config import Experiment
+from runner.errors import SftError
+from runner.ledger import Ledger
+from runner.records import (
+    SPLITS,
+    Checkpoint,
+    CurvePoint,
+    Example,
+    Generation,
+    Prediction,
+    Progress,
+    TuningResult,
+    read_jsonl,
+    write_jsonl,
+)
+from runner.results import Scores
+from runner.store import Artifact, Store, digest_of
+
+Watch = Callable[[str], Progress]
+"""Makes a progress bar for a stage by its name."""
+
+
+@dataclass(frozen=True)
+class House:
+    """What all arms of a run share: the store, the ledger, who watches."""
+
+    home: Path
+    store: Store
+    ledger: Ledger
+    watch: Watch
+    listen: Callable[[Sequence[CurvePoint]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One set of predictions with its scores; `artifact` holds ``rows.jsonl``."""
+
+    scores: Scores
+    artifact: Artifact
+
+    @property
+    def rows(self) -> Path:
+        return self.artifact.path / "rows.jsonl"
+
+
+class Pipeline:
+    """The stages of one arm. Every property is made once and found again in the store."""
+
+    def __init__(self, experiment: Experiment, backend: Backend, house: House) -> None:
+        self.experiment = experiment
+        self.backend = backend
+        self.house = house
+
+    # --- data ------------------------------------------------------------------------------
+
+    @cached_property
+    def data_digest(self) -> str:
+        """Digest of the content of every source file and of how it is read."""
+        from runner.sources import source_digest
+
+        return source_digest(self.experiment.source, self.house.home / "source_digests.json")
+
+    @cached_property
+    def prepared(self) -> Artifact:
+        """Rows, cleaned, deduplicated, split and free of leaks; what was dropped and why."""
+        from runner.prepare import PREPARE_VERSION, prepare
+        from runner.sources import open_split
+
+        config, source = self.experiment.prepare, self.experiment.source
+        key = {
+            "version": PREPARE_VERSION,
+            "data": self.data_digest,
+            "config": config.model_dump(mode="json", exclude={"select"}),
+            "seed": self.experiment.seed,
+        }
+
+        def build(out: Path) -> None:
+            given = [split for split in SPLITS if getattr(source, split) is not None]
+            rows = {
+                split: partial(open_split, source, split, self.experiment.seed) for split in given
+            }
+            progress = self.house.watch("prepare")
+            prepare(rows, config, source.max_bad_share, self.experiment.seed, out, progress)
+
+        return self.house.store.make("prepare", key, build)
+
+    @cached_property
+    def rendered(self) -> Artifact:
+        """Examples as the model will see them, within its limits, and the Gemini JSONL."""
+        from runner.prepare import RENDER_VERSION, render
+
+        experiment = self.experiment
+        exact = self.backend.count_tokens([("a", "b")]) is not None
+        key = {
+            "version": RENDER_VERSION,
+            "prepared": self.prepared.digest,
+            "template": experiment.template.model_dump(mode="json"),
+            "select": experiment.prepare.select.model_dump(mode="json"),
+            "context": experiment.model.context_tokens,
+            "tokens": self.backend.identity().get("tokenizer", "") if exact else "estimate",
+            "seed": experiment.seed,
+        }
+
+        def build(out: Path) -> None:
+            render(
+                self.prepared.path,
+                experiment.template,
+                experiment.prepare.select,
+                experiment.model.context_tokens,
+                experiment.seed,
+                out,
+                self.backend.count_tokens,
+                self.house.watch("render"),
+            )
+
+        return self.house.store.make("render", key, build)
+
+    def split_file(self, split: str) -> Path:
+        return self.rendered.path / f"{split}.jsonl"
+
+    def examples(self, split: str) -> list[Example]:
+        limit = self.experiment.suite.max_validation if split == "validation" else None
+        return [Example.from_json(row) for row in read_jsonl(self.split_file(split))][:limit]
+
+    # --- tuning ----------------------------------------------------------------------------
+
+    @cached_property
+    def tune_key(self) -> dict[str, Any]:
+        """Everything that determines what tuning leaves: data by content, knobs, backend."""
+        from runner.tuning import TUNE_VERSION
+
+        return {
+            "version": TUNE_VERSION,
+            "train": _file_digest(self.split_file("train")),
+            "validation": _file_digest(self.split_file("validation")),
+            "tuning": self.experiment.tuning.model_dump(mode="json"),
+            "seed": self.experiment.seed,
+            "backend": self.backend.identity(),
+            "settings": self.experiment.backend.model_dump(
+                mode="json", exclude={"generation_batch"}
+            ),
+            "learning_rate": self.experiment.model.base_learning_rate,
+        }
+
+    @property
+    def job_label(self) -> str:
+        return digest_of({"stage": "tune", **self.tune_key})
+
+    @cached_property
+    def tuned(self) -> Artifact:
+        """The finished tuning job: ``result.json`` with its curves and checkpoints."""
+        from runner.tuning import tune
+
+        experiment, ledger, label = self.experiment, self.house.ledger, self.job_label
+        validation = self.split_file("validation")
+        job = TuningJob(
+            label=label,
+            train=self.split_file("train"),
+            validation=validation if validation.stat().st_size else None,
+            tuning=experiment.tuning,
+            seed=experiment.seed,
+        )
+        intend = partial(ledger.intend_job, label, experiment.model.name, self.trained_tokens)
+
+        def build(out: Path) -> None:
+            try:
+                result = tune(
+                    self.backend, job, self.house.watch("tune"), self.house.listen, intend
+                )
+            except SftError as error:
+                ledger.end_job(label, "failed", 0.0, str(error))
+                raise
+            ledger.end_job(label, "succeeded", result.seconds)
+            (out / "result.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
+
+        return self.house.store.make("tune", self.tune_key, build)
+
+    @cached_property
+    def tuning_result(self) -> TuningResult:
+        raw = json.loads((self.tuned.path / "result.json").read_text(encoding="utf-8"))
+        raw["checkpoints"] = tuple(Checkpoint(**item) for item in raw["checkpoints"])
+        raw["curves"] = tuple(CurvePoint(**item) for item in raw["curves"])
+        return TuningResult(**raw)
+
+    @cached_property
+    def trained_tokens(self) -> int:
+        """Tokens of all epochs; the upper estimate where no exact count is possible."""
+        summary = json.loads((self.rendered.path / "summary.json").read_text(encoding="utf-8"))
+        tokens = summary["tokens"]["train"]
+        per_epoch = tokens["exact"] if tokens["exact"] is not None else tokens["high"]
+        return int(per_epoch) * self.experiment.tuning.epochs
+
+    # --- answers and scores ----------------------------------------------------------------
+
+    def predicted(self, split: str, checkpoint: Checkpoint | None, shots: int = 0) -> Artifact:
+        """Answers to every example of the split, by a checkpoint or by the untuned model."""
+        from runner.inference import (
+            PREDICT_VERSION,
+            PredictionCache,
+            draw_shots,
+            predict,
+            requests_for,
+        )
+
+        settings = self.experiment.suite.generation
+        generation = Generation(
+            settings.max_tokens, settings.temperature, self.experiment.seed, tuple(settings.stop)
+        )
+        drawn = draw_shots(self.examples("train"), shots, self.experiment.seed) if shots else []
+        model = {
+            "backend": self.backend.identity(),
+            "checkpoint": [self.job_label, checkpoint.id] if checkpoint else None,
+        }
+        requests = requests_for(self.examples(split), drawn)
+        key = {
+            "version": PREDICT_VERSION,
+            "model": model,
+            "requests": digest_of([asdict(request) for request in requests]),
+            "generation": asdict(generation),
+        }
+
+        def build(out: Path) -> None:
+            ask = partial(self.backend.generate, checkpoint, generation=generation)
+            cache = PredictionCache(self.house.home / "predictions.db")
+            watch = self.house.watch(f"answer {split}")
+            answers = predict(requests, ask, cache, model, generation, watch)
+            write_jsonl(out / "predictions.jsonl", (answer.to_json() for answer in answers))
+
+        return self.house.store.make("predict", key, build)
+
+    def scored(self, split: str, checkpoint: Checkpoint | None, shots: int = 0) -> Scored:
+        """Scores with intervals, and every row with its own."""
+        from runner.evaluation import SCORE_VERSION, score
+
+        suite = self.experiment.suite
+        predicted = self.predicted(split, checkpoint, shots)
+        key = {
+            "version": SCORE_VERSION,
+            "predicted": predicted.digest,
+            "examples": digest_of([example.to_json() for example in self.examples(split)]),
+            "suite": suite.model_dump(mode="json", exclude={"name", "generation"}),
+            "split": split,
+            "seed": self.experiment.seed,
+        }
+
+        def build(out: Path) -> None:
+            answers = [
+                Prediction.from_json(row)
+                for row in read_jsonl(predicted.path / "predictions.jsonl")
+            ]
+            scores, rows = score(self.examples(split), answers, suite, split, self.experiment.seed)
+            (out / "scores.json").write_text(scores.model_dump_json(), encoding="utf-8")
+            write_jsonl(out / "rows.jsonl", rows)
+
+        artifact = self.house.store.make("score", key, build)
+        text = (artifact.path / "scores.json").read_text(encoding="utf-8")
+        return Scored(Scores.model_validate_json(text), artifact)
+
+
+def arm_digest(experiment: Experiment, data: str, kind: Mapping[str, Any]) -> str:
+    """An arm's identity: its resolved config and its data, never a position or a time."""
+    config = experiment.model_dump(
+        mode="json",
+        exclude={"name", "question", "source", "baseline", "tracking", "store", "paths", "sweep"},
+    )
+    return digest_of({"config": config, "data": data, **kind})
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()[:24]

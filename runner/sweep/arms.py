@@ -1,0 +1,140 @@
+"""From composed points to arms: the untuned baselines join by themselves, every arm gets a name
+made of what varies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from runner.config import Experiment, Select
+from runner.pipeline import arm_digest
+from runner.results import ArmKind, ArmResult
+from runner.store import digest_of
+
+
+class Point(Protocol):
+    """One composed point, as `runner.compose` makes it."""
+
+    @property
+    def varying(self) -> Mapping[str, str]: ...
+    @property
+    def config(self) -> Mapping[str, Any]: ...
+    @property
+    def experiment(self) -> Experiment: ...
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm to run. `digest` is its identity."""
+
+    digest: str
+    name: str
+    kind: ArmKind
+    shots: int
+    varying: dict[str, str]
+    config: dict[str, Any]
+    experiment: Experiment
+
+    def pending(self) -> ArmResult:
+        """The arm before anything happened to it."""
+        return ArmResult(
+            digest=self.digest,
+            name=self.name,
+            kind=self.kind,
+            shots=self.shots,
+            varying=self.varying,
+            config=self.config,
+            model=self.experiment.model.name,
+        )
+
+
+SHORT = {
+    "prepare.select.size": "rows",
+    "tuning.epochs": "epochs",
+    "tuning.learning_rate_multiplier": "lr",
+    "tuning.adapter_size": "rank",
+}
+"""Keys whose value reads better with a word than with the whole path."""
+
+IRRELEVANT = {"tuning", "baseline", "backend"}
+"""Groups that cannot change what an untuned model answers."""
+
+
+def expand(points: Sequence[Point], data: Sequence[str]) -> list[Arm]:
+    """Every baseline and every tuned arm of the points, each once, baselines first.
+
+    `data` holds the data digest of each point. Points that resolve to the same config and data
+    are one arm.
+    """
+    pairs = list(zip(points, data, strict=True))
+    arms = [*_baselines(pairs), *(_tuned(point, digest) for point, digest in pairs)]
+    return _distinct_names({arm.digest: arm for arm in arms}.values())
+
+
+def _tuned(point: Point, data: str) -> Arm:
+    digest = arm_digest(point.experiment, data, {"kind": "tuned"})
+    name = label(point.varying) or "tuned"
+    return Arm(digest, name, "tuned", 0, dict(point.varying), dict(point.config), point.experiment)
+
+
+def _baselines(pairs: Sequence[tuple[Point, str]]) -> list[Arm]:
+    arms: dict[str, Arm] = {}
+    for point, data in pairs:
+        baseline = point.experiment.baseline
+        kinds: list[int] = [0] if baseline.zero_shot else []
+        for shots in [*kinds, *baseline.few_shot]:
+            digest = _baseline_digest(point.experiment, data, shots)
+            arms.setdefault(digest, _baseline(digest, point, shots))
+    return sorted(arms.values(), key=lambda arm: arm.shots)
+
+
+def _baseline_digest(experiment: Experiment, data: str, shots: int) -> str:
+    """Identity of an untuned arm: only what can change its answers, so that a sweep over
+    tuning knobs or training size measures it once."""
+    config = experiment.model_dump(mode="json", include={"template", "model", "suite", "seed"})
+    prepare = experiment.prepare.model_dump(mode="json", exclude={"select"})
+    backend = experiment.backend.kind
+    return digest_of([config, prepare, backend, data, shots])
+
+
+def _baseline(digest: str, point: Point, shots: int) -> Arm:
+    varying = {
+        key: value
+        for key, value in point.varying.items()
+        if key.split(".")[0] not in IRRELEVANT and not key.startswith("prepare.select")
+    }
+    # Worked examples are drawn from the whole of train, whatever sizes the sweep tries.
+    prepare = point.experiment.prepare.model_copy(update={"select": Select()})
+    experiment = point.experiment.model_copy(update={"prepare": prepare})
+    config = {**point.config, "prepare": prepare.model_dump(mode="json")}
+    kind: ArmKind = "few_shot" if shots else "zero_shot"
+    name = " · ".join(filter(None, [f"{shots}-shot" if shots else "zero-shot", label(varying)]))
+    return Arm(digest, name, kind, shots, varying, config, experiment)
+
+
+def label(varying: Mapping[str, str]) -> str:
+    """``80 rows · lr 1.5``: short words for the usual knobs, the last part of a path else."""
+    words = []
+    for key, value in varying.items():
+        value = Path(value).name if "/" in value else value
+        if key == "prepare.select.size":
+            words.append("all rows" if value in ("null", "None") else f"{value} rows")
+        elif "." in key:
+            words.append(f"{SHORT.get(key, key.rsplit('.', 1)[1])} {value}")
+        else:
+            words.append(value)
+    return " · ".join(words)
+
+
+def _distinct_names(arms: Any) -> list[Arm]:
+    """Arms with one name get the first digits of their digest behind it."""
+    arms = list(arms)
+    names = [arm.name for arm in arms]
+    return [
+        Arm(**{**vars(arm), "name": f"{arm.name} ({arm.digest[:6]})"})
+        if names.count(arm.name) > 1
+        else arm
+        for arm in arms
+    ]

@@ -1,0 +1,253 @@
+"""A whole experiment: all arms in one process, one ledger entry, one verdict, one report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from runner.backend import Backend, make_backend
+from runner.ledger import Ledger, now_ms
+from runner.pipeline import House, Pipeline, arm_digest
+from runner.records import CurvePoint
+from runner.results import ArmResult, ExperimentResult
+from runner.store import Store, digest_of
+from runner.sweep.arm import run_arm
+from runner.sweep.arms import Arm, Point, expand
+from runner.sweep.console import Console
+from runner.sweep.verdict import differences, verdict
+from runner.tracking import Links, Tracker, open_tracker
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A composed experiment, ready to plan, check or run."""
+
+    result: ExperimentResult
+    """Head with pending arms; `begin` of the ledger turns it into what is known."""
+    arms: tuple[Arm, ...]
+    points: tuple[str, ...]
+    """Digest of the tuned arm of each composed point, in the points' order."""
+    pipelines: dict[str, Pipeline]
+    """Arm digest to its pipeline; pipelines of one point share their backend."""
+    home: Path
+    ledger: Ledger
+
+    @property
+    def report(self) -> Path:
+        return (
+            self.home / "reports" / f"{self.result.name}-{self.result.digest[:8]}" / "report.html"
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `sft run` has to say at the end."""
+
+    result: ExperimentResult
+    report: Path
+    links: Links | None
+    fresh: bool
+    """False when everything was there already and nothing was done."""
+
+
+class Backends:
+    """One backend per distinct model and backend config, so that arms share a loaded model."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._made: dict[str, Backend] = {}
+
+    def of(self, arm: Arm) -> Backend:
+        config = arm.experiment.model_dump(mode="json", include={"model", "backend", "paths"})
+        key = digest_of(config)
+        if key not in self._made:
+            self._made[key] = make_backend(arm.experiment, self.home)
+        return self._made[key]
+
+    def close(self) -> None:
+        for backend in self._made.values():
+            backend.close()
+
+
+def assemble(points: Sequence[Point], file: Path, command: str, console: Console) -> Sweep:
+    """Work out the arms of an experiment and where they live. Reads the data's digest only."""
+    first = points[0].experiment
+    home = Path(first.paths.home)
+    store = Store(Path(first.store.root) if first.store.root else home / "store")
+    ledger = Ledger(home)
+    house = House(home, store, ledger, console.watch, console.listen)
+    backends = Backends(home)
+    data = [_data_digest(point, house) for point in points]
+    arms = expand(points, data)
+    digest = digest_of([first.name, sorted(arm.digest for arm in arms)])
+    result = ExperimentResult(
+        name=first.name,
+        digest=digest,
+        question=first.question,
+        file=str(file),
+        command=command,
+        primary=first.suite.primary,
+        arms=[arm.pending() for arm in arms],
+        home=str(home),
+        started_ms=now_ms(),
+    )
+    pipelines = {arm.digest: Pipeline(arm.experiment, backends.of(arm), house) for arm in arms}
+    tuned = tuple(
+        arm_digest(point.experiment, digest, {"kind": "tuned"})
+        for point, digest in zip(points, data, strict=True)
+    )
+    return Sweep(result, tuple(arms), tuned, pipelines, home, ledger)
+
+
+def _data_digest(point: Point, house: House) -> str:
+    from runner.sources import source_digest
+
+    return source_digest(point.experiment.source, house.home / "source_digests.json")
+
+
+def run(sweep: Sweep, console: Console) -> Outcome:
+    """Run every arm that is not done, then compare, report and track.
+
+    The same call on a finished experiment does nothing. Only one process runs an experiment at
+    a time; a second one waits and then finds it finished.
+    """
+    from runner.report import REPORT_VERSION, write_report
+
+    tracking = sweep.arms[0].experiment.tracking
+    with _only_one(sweep, console):
+        known = sweep.ledger.begin(sweep.result)
+        target = digest_of([tracking.model_dump(mode="json"), REPORT_VERSION])
+        if _finished(known) and sweep.ledger.synced(known.digest) == target:
+            return Outcome(known, sweep.report, None, fresh=False)
+        tracker = open_tracker(tracking, sweep.home)
+        try:
+            tracker.begin(known)
+            result = _run_arms(sweep, known, tracker, console)
+            result = _concluded(sweep, result)
+            sweep.ledger.finish(result)
+            console.stage("report")
+            sweep.report.parent.mkdir(parents=True, exist_ok=True)
+            write_report(result, sweep.report)
+            pages = _data_cards(sweep, result)
+            console.stage("tracking")
+            links = tracker.sync(result, sweep.report, pages)
+            if links.complete:
+                sweep.ledger.mark_synced(result.digest, target)
+        finally:
+            tracker.close()
+    return Outcome(result, sweep.report, links, fresh=True)
+
+
+def _finished(result: ExperimentResult) -> bool:
+    return bool(result.ended_ms) and all(arm.status == "done" for arm in result.arms)
+
+
+def _run_arms(
+    sweep: Sweep, known: ExperimentResult, tracker: Tracker, console: Console
+) -> ExperimentResult:
+    """Bring every arm to its end. The backends' processes are gone afterwards."""
+    results: dict[str, ArmResult] = {arm.digest: arm for arm in known.arms}
+
+    def save(result: ArmResult) -> None:
+        sweep.ledger.put_arm(known.digest, result)
+        results[result.digest] = result
+
+    set_up: dict[int, str] = {}
+    try:
+        for number, arm in enumerate(sweep.arms, 1):
+            if results[arm.digest].status == "done":
+                console.arm(number, len(sweep.arms), arm.name, "done before")
+                continue
+            pipeline = sweep.pipelines[arm.digest]
+            console.arm(number, len(sweep.arms), arm.name, "")
+            console.on_points(_forward(tracker, known.digest, arm.digest))
+            _set_up(pipeline.backend, set_up, console)
+            console.arm_done(run_arm(arm, pipeline, sweep.home / "logs", save))
+    finally:
+        for backend in {id(p.backend): p.backend for p in sweep.pipelines.values()}.values():
+            backend.close()
+    return known.model_copy(update={"arms": [results[arm.digest] for arm in sweep.arms]})
+
+
+def _forward(tracker: Tracker, experiment: str, arm: str):  # type: ignore[no-untyped-def]
+    def forward(points: Sequence[CurvePoint]) -> None:
+        tracker.points(experiment, arm, points)
+
+    return forward
+
+
+def _set_up(backend: Backend, done: dict[int, str], console: Console) -> None:
+    """Weights first, so that a failure to get them is one sentence and not one per arm."""
+    if id(backend) not in done:
+        backend.setup(console.watch("model"))
+        done[id(backend)] = "ready"
+
+
+def _concluded(sweep: Sweep, result: ExperimentResult) -> ExperimentResult:
+    """The result with differences, verdict, versions and an end."""
+    from runner.sweep.versions import versions
+
+    suite, seed = sweep.arms[0].experiment.suite, sweep.arms[0].experiment.seed
+    found = differences(result.arms, suite, seed)
+    arms = [
+        arm.model_copy(update={"baseline": item.against})
+        if (item := next((d for d in found if d.arm == arm.digest), None))
+        else arm
+        for arm in result.arms
+    ]
+    return result.model_copy(
+        update={
+            "arms": arms,
+            "differences": found,
+            "verdict": verdict(arms, found, suite),
+            "versions": versions(Path(result.file).parent),
+            "ended_ms": now_ms(),
+        }
+    )
+
+
+def _data_cards(sweep: Sweep, result: ExperimentResult) -> dict[str, Path]:
+    """One data card per distinct data treatment, beside the report."""
+    from runner.report import write_data_card
+
+    pages: dict[str, Path] = {}
+    seen: set[tuple[str, str]] = set()
+    for arm in result.arms:
+        made = arm.artifacts
+        pair = (made.get("prepare", ""), made.get("render", ""))
+        if not all(pair) or pair in seen:
+            continue
+        seen.add(pair)
+        page = sweep.report.parent / f"data_card_{Path(pair[1]).name[:8]}.html"
+        if not page.exists():
+            write_data_card(Path(pair[0]), Path(pair[1]), page)
+        pages[page.name] = page
+    return pages
+
+
+def _only_one(sweep: Sweep, console: Console) -> FileLock:
+    """The experiment's lock; says who holds it when it is taken."""
+    folder = sweep.home / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{sweep.result.digest}.lock")
+    owner = folder / f"{sweep.result.digest}.pid"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        pid = owner.read_text() if owner.exists() else "?"
+        console.say(f"another sft run (process {pid}) is on this experiment: waiting for it")
+        lock.acquire()
+    owner.write_text(str(os.getpid()))
+    return lock
+
+
+def exit_code(result: ExperimentResult) -> int:
+    """0 all arms done; what all failures agree on when they do; else 1."""
+    codes = {arm.exit_code for arm in result.arms if arm.status == "failed"}
+    if not codes:
+        return 0
+    return codes.pop() if len(codes) == 1 else 1

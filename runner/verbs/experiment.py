@@ -1,0 +1,82 @@
+"""What the verbs that compose an experiment have in common."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from runner.compose import Composition
+    from runner.sweep.console import Console
+    from runner.sweep.run import Sweep
+
+
+def add_experiment(parser: argparse.ArgumentParser) -> None:
+    """The experiment file, its overrides and ``-m``."""
+    parser.add_argument("experiment", metavar="EXP", help="path of the experiment YAML")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="e.g. tuning.epochs=2 template=plain"
+    )
+    parser.add_argument(
+        "-m", "--multirun", action="store_true", help="KEY=A,B gives one arm for each value"
+    )
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def experiment_file(text: str) -> Path:
+    """The experiment's absolute path. Raises ConfigError naming the files that are near."""
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path.resolve()
+    folder = path.parent if path.parent.is_dir() else Path()
+    near = sorted(str(file) for file in folder.glob("*.yaml"))[:8]
+    listed = f"; there are: {', '.join(near)}" if near else ""
+    raise ConfigError(f"no experiment file {text!r}{listed}")
+
+
+def with_sweep(
+    arguments: argparse.Namespace, console: Console, use: Callable[[Composition, Sweep], int]
+) -> int:
+    """Compose, assemble the arms and hand them to `use`; return the worst exit code of all
+    batches (only adaptive sweepers have more than one)."""
+    from runner.compose import compose
+
+    file = experiment_file(arguments.experiment)
+    words = [*(["--multirun"] if arguments.multirun else []), *arguments.overrides]
+    codes: list[int] = []
+
+    def on_batch(composition: Composition) -> list[float]:
+        from runner.sweep.run import assemble
+
+        sweep = assemble(composition.points, file, command_line(), console)
+        codes.append(use(composition, sweep))
+        return objectives(sweep)
+
+    compose(file, words, on_batch)
+    return max(codes, default=0)
+
+
+def objectives(sweep: Sweep) -> list[float]:
+    """The primary validation score of every point, for adaptive sweepers; nan without one."""
+    from runner.sweep.verdict import primary_of
+
+    known = sweep.ledger.experiment(sweep.result.digest)
+    found = {arm.digest: arm for arm in known.arms} if known else {}
+    return [
+        primary_of(found[digest], sweep.result.primary, "validation")
+        if digest in found
+        else float("nan")
+        for digest in sweep.points
+    ]
+
+
+def command_line() -> str:
+    """The command as typed, to be shown under 'how to reproduce'."""
+    import shlex
+
+    return shlex.join(["sft", *sys.argv[1:]])

@@ -1,0 +1,57 @@
+"""`sft run`: all arms, the comparison, the report and MLflow."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from runner.verbs.experiment import add_experiment, with_sweep
+
+if TYPE_CHECKING:
+    from runner.compose import Composition
+    from runner.sweep.console import Console
+    from runner.sweep.run import Outcome, Sweep
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_experiment(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    from runner.sweep.console import Console
+
+    console = Console(silent=options.json)
+
+    def use(composition: Composition, sweep: Sweep) -> int:
+        from runner.sweep.run import exit_code, run
+
+        outcome = run(sweep, console)
+        _tell(outcome, console, as_json=options.json)
+        return exit_code(outcome.result)
+
+    try:
+        return with_sweep(options, console, use)
+    finally:
+        console.close()
+
+
+def _tell(outcome: Outcome, console: Console, *, as_json: bool) -> None:
+    from rich.console import Console as Terminal
+
+    from runner.report.terminal import print_leaderboard, print_verdict
+
+    if as_json:
+        print(json.dumps(json.loads(outcome.result.model_dump_json()), indent=1))
+        return
+    terminal = Terminal(highlight=False)
+    if not outcome.fresh:
+        terminal.print("Everything is done already; nothing was run. This is what came of it:")
+    print_leaderboard(outcome.result, terminal)
+    for arm in outcome.result.arms:
+        if arm.status == "failed":
+            terminal.print(f"\nfailed: {arm.name}\n  {arm.error}\n  log: {arm.log}", markup=False)
+    print_verdict(outcome.result, terminal)
+    terminal.print(f"\nreport   {outcome.report}", markup=False, soft_wrap=True)
+    home = outcome.result.home
+    terminal.print(f"MLflow   sft ui --home {home}", markup=False, soft_wrap=True)
