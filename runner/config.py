@@ -388,8 +388,17 @@ class JsonFields(Group):
     """Null takes every key that stands in a reference. Nested keys as ``a.b``."""
 
 
+class PluginMetric(Group):
+    """A metric that an installed package adds under the entry point ``runner.metrics``."""
+
+    kind: Literal["plugin"]
+    name: str
+    """Name of the entry point."""
+    options: dict[str, Any] = {}
+
+
 Metric = Annotated[
-    ExactMatch | Classification | TokenF1 | Bleu | Rouge | JsonFields,
+    ExactMatch | Classification | TokenF1 | Bleu | Rouge | JsonFields | PluginMetric,
     Field(discriminator="kind"),
 ]
 
