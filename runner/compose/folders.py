@@ -1,0 +1,61 @@
+"""Where configuration is looked for: the packaged `conf/`, and the user's own before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from runner.compose.points import Shadow
+
+
+@cache
+def packaged_conf() -> Path:
+    """The defaults that come with the package: inside it in a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def user_confs(experiment: Path) -> tuple[Path, ...]:
+    """Folders named `conf` that take precedence over the packaged one, strongest first: beside
+    the experiment, beside the experiment's folder, in the working directory."""
+    parents = (experiment.parent, experiment.parent.parent, Path.cwd())
+    found = dict.fromkeys((folder / "conf").resolve() for folder in parents)
+    return tuple(path for path in found if path.is_dir() and path != packaged_conf())
+
+
+def shadows(confs: Sequence[Path]) -> tuple[Shadow, ...]:
+    """Packaged files that a file of the same name in one of `confs` takes the place of."""
+    found: dict[Path, Shadow] = {}
+    for conf in confs:
+        for file in sorted(conf.rglob("*.yaml")):
+            packaged = packaged_conf() / file.relative_to(conf)
+            if packaged.is_file():
+                found.setdefault(packaged, Shadow(user=file, packaged=packaged))
+    return tuple(found.values())
+
+
+def group_folders(group: str, confs: Sequence[Path]) -> list[Path]:
+    """The folders that hold the options of `group`, strongest first."""
+    roots = (*confs, packaged_conf())
+    return [root / group for root in roots if (root / group).is_dir()]
+
+
+def options(group: str, confs: Sequence[Path]) -> list[str]:
+    """Names of the options of a group, sorted; empty when there is no such group."""
+    folders = group_folders(group, confs)
+    return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+
+
+def groups(confs: Sequence[Path]) -> list[str]:
+    """Every group there is, such as ``prepare`` and ``prepare/dedup``, sorted."""
+    roots = (*confs, packaged_conf())
+    return sorted(
+        {
+            path.relative_to(root).as_posix()
+            for root in roots
+            for path in root.rglob("*")
+            if path.is_dir() and any(path.glob("*.yaml"))
+        }
+    )
