@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
+
+from runner.errors import GateError, RowFault
 
 SPLITS = ("train", "validation", "test")
 
@@ -182,6 +185,66 @@ class Tally:
             Counter(raw["dropped"]),
             Counter(raw["changed"]),
         )
+
+
+@dataclass(slots=True)
+class FaultLog:
+    """What reading one split came to: rows seen and kept, faults by rule.
+
+    A source calls `good`, `bad` and `skip` as it reads; whoever asked for the rows calls
+    `check` when all are read, and takes `tally` as the conservation record of the step.
+    """
+
+    SHOWN = 20
+
+    split: str
+    max_bad_share: float = 1.0
+    sink: Callable[[RowFault], None] | None = None
+    """Told of every fault as it is found; the log itself keeps only the first of each rule."""
+    kept: int = 0
+    faulty: Counter[str] = field(default_factory=Counter)
+    """Rows by the rule they break."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Good rows not passed on, by reason: ``weight``, ``merged_reference``."""
+    first: dict[str, list[RowFault]] = field(default_factory=dict)
+
+    def good(self) -> None:
+        """One more row was passed on."""
+        self.kept += 1
+
+    def skip(self, reason: str) -> None:
+        """One more row was good, but is not passed on as a row of its own."""
+        self.skipped[reason] += 1
+
+    def bad(self, fault: RowFault, rows: int = 1) -> None:
+        """A fault that made `rows` rows unusable."""
+        self.faulty[fault.rule] += rows
+        shown = self.first.setdefault(fault.rule, [])
+        if len(shown) < self.SHOWN:
+            shown.append(fault)
+        if self.sink:
+            self.sink(fault)
+
+    def tally(self) -> Tally:
+        """Rows read = rows kept + faulty rows by rule + rows skipped by reason."""
+        dropped = self.faulty + self.skipped
+        return Tally("read", self.split, self.kept + dropped.total(), self.kept, dropped)
+
+    def check(self) -> None:
+        """Raise GateError when more than `max_bad_share` of the rows read are faulty."""
+        bad, seen = self.faulty.total(), self.tally().rows_in
+        if not bad or bad <= self.max_bad_share * seen:
+            return
+        worst, enough = self.faulty.most_common(), math.ceil(100 * bad / seen) / 100
+        shown = [fault for rule, _ in worst for fault in self.first[rule]][: self.SHOWN]
+        lines = [
+            f"source.{self.split}: {bad:,} of {seen:,} rows ({bad / seen:.1%}) are faulty, and "
+            f"source.max_bad_share allows {self.max_bad_share:.1%}: "
+            + ", ".join(f"{count:,} {rule}" for rule, count in worst),
+            *(f"  {fault}" for fault in shown),
+            f"  mend the rows, or go on without them: source.max_bad_share={enough:.2f}",
+        ]
+        raise GateError("\n".join(lines))
 
 
 @dataclass(frozen=True, slots=True)
