@@ -75,7 +75,10 @@ def verdict(arms: Sequence[ArmResult], found: Sequence[Difference], suite: Suite
     difference = next((item for item in found if item.arm == winner.digest), None)
     if difference is None:
         value = primary_of(winner, suite.primary)
-        headline = f"{winner.name} has {suite.primary} {_number(value)} on the test split; there is no untuned arm to hold it against."
+        headline = (
+            f"{winner.name} has {suite.primary} {_number(value)} on the test split; "
+            "there is no untuned arm to hold it against."
+        )
         return Verdict(headline=headline, winner=winner.digest, reasons=reasons)
     against = next(arm for arm in arms if arm.digest == difference.against)
     reasons.append(_evidence(difference))
@@ -132,7 +135,8 @@ def _without_tuned(arms: Sequence[ArmResult], primary: str) -> str:
     best = strongest([arm for arm in arms if arm.status == "done"], primary)
     if best is None:
         return "No arm finished, so there is no verdict."
-    return f"No tuned arm finished; the best untuned arm is {best.name} with {primary} {_number(primary_of(best, primary))}."
+    value = _number(primary_of(best, primary))
+    return f"No tuned arm finished; the best untuned arm is {best.name} with {primary} {value}."
 
 
 def _number(value: float) -> str:

@@ -1,0 +1,93 @@
+"""From points to arms: names, baselines that join by themselves, identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from runner.config import Experiment
+from runner.sweep.arms import expand, label
+
+
+@dataclass(frozen=True)
+class Point:
+    experiment: Experiment
+    varying: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+def experiment(**changes: Any) -> Experiment:
+    raw: dict[str, Any] = {
+        "name": "x",
+        "source": {"kind": "files", "train": "a.csv"},
+        "prepare": {},
+        "template": {"name": "plain"},
+        "model": {"kind": "random", "name": "tiny"},
+        "backend": {"kind": "local"},
+        "tuning": {},
+        "baseline": {},
+        "suite": {"name": "s", "metrics": [{"kind": "exact_match"}], "primary": "exact_match"},
+        "tracking": {"kind": "none"},
+        "store": {},
+        "paths": {},
+    }
+    return Experiment.model_validate({**raw, **changes})
+
+
+def sized(size: int) -> Point:
+    prepare = {"select": {"size": size}}
+    return Point(experiment(prepare=prepare), {"prepare.select.size": str(size)})
+
+
+def test_baselines_join_once_and_come_first() -> None:
+    arms = expand([sized(80), sized(240)], ["data", "data"])
+    assert [arm.name for arm in arms] == ["zero-shot", "3-shot", "80 rows", "240 rows"]
+    assert len({arm.digest for arm in arms}) == 4
+
+
+def test_a_sweep_over_templates_has_baselines_for_each() -> None:
+    points = [
+        Point(experiment(template={"name": name, "prompt": name}), {"template": name})
+        for name in ("plain", "polite")
+    ]
+    names = [arm.name for arm in expand(points, ["data", "data"])]
+    assert names == [
+        "zero-shot · plain",
+        "zero-shot · polite",
+        "3-shot · plain",
+        "3-shot · polite",
+        "plain",
+        "polite",
+    ]
+
+
+def test_the_same_point_twice_is_one_arm() -> None:
+    assert len(expand([sized(80), sized(80)], ["data", "data"])) == 3
+
+
+def test_other_data_is_another_arm() -> None:
+    arms = expand([sized(80), sized(80)], ["monday", "tuesday"])
+    assert len({arm.digest for arm in arms}) == len(arms) == 6
+    assert len({arm.name for arm in arms}) == 6
+
+
+def test_where_things_lie_is_no_part_of_identity() -> None:
+    here = expand([Point(experiment())], ["data"])
+    there = expand([Point(experiment(paths={"home": "/else"}, question="why?"))], ["data"])
+    assert [arm.digest for arm in here] == [arm.digest for arm in there]
+
+
+@pytest.mark.parametrize(
+    ("varying", "name"),
+    [
+        ({"prepare.select.size": "80"}, "80 rows"),
+        ({"prepare.select.size": "null"}, "all rows"),
+        ({"tuning.learning_rate_multiplier": "1.5", "tuning.epochs": "2"}, "lr 1.5 · epochs 2"),
+        ({"template": "polite"}, "polite"),
+        ({"suite.bootstrap.samples": "500"}, "samples 500"),
+    ],
+)
+def test_names_are_made_of_what_varies(varying: dict[str, str], name: str) -> None:
+    assert label(varying) == name
