@@ -1,0 +1,54 @@
+"""Run colours: one hue per data treatment, shades of it for arms on the same data, greys for
+the untuned model. The same experiment always gets the same colours."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+from runner.results import ArmResult
+from runner.store import digest_of
+
+BASELINES = ("#5f6368", "#9aa0a6", "#bdc1c6")
+HUES = 12
+"""Places on the colour wheel; the first ones taken go by the treatment's digest, so the same
+data keeps its colour from sweep to sweep."""
+SHADES = (0.42, 0.60, 0.30, 0.72)
+
+
+def treatment(arm: ArmResult) -> str:
+    """Digest of what the arm was shown: source, preparation and template."""
+    return digest_of({part: arm.config.get(part) for part in ("source", "prepare", "template")})
+
+
+def colours(arms: Sequence[ArmResult]) -> dict[str, str]:
+    """Arm digest to ``#rrggbb``."""
+    hues = _hues({treatment(arm) for arm in arms if arm.kind == "tuned"})
+    chosen: dict[str, str] = {}
+    ranks: dict[str, int] = {}
+    for arm in arms:
+        data = treatment(arm) if arm.kind == "tuned" else ""
+        rank = ranks[data] = ranks.get(data, -1) + 1
+        if data:
+            chosen[arm.digest] = _hex(hues[data], SHADES[rank % len(SHADES)])
+        else:
+            chosen[arm.digest] = BASELINES[rank % len(BASELINES)]
+    return chosen
+
+
+def _hues(treatments: set[str]) -> dict[str, float]:
+    """A hue for each, as far apart as there is room: a taken place sends to the next one."""
+    free = list(range(HUES))
+    hues: dict[str, float] = {}
+    for digest in sorted(treatments):
+        wish = int(digest[:8], 16) % HUES
+        free = free or list(range(HUES))
+        place = min(free, key=lambda spot: (spot - wish) % HUES)
+        free.remove(place)
+        hues[digest] = place / HUES
+    return hues
+
+
+def _hex(hue: float, lightness: float) -> str:
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.65)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"

@@ -1,0 +1,143 @@
+"""An arm's numbers as metrics ``group/name``: curves, scores by checkpoint, test scores, cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from runner.records import CurvePoint
+from runner.results import ArmResult, Difference, ExperimentResult, Score, Scores
+from runner.tracking.facts import Measure
+from runner.tracking.names import key
+
+
+def curve(point: CurvePoint) -> Measure:
+    """A curve point under Vertex's words: ``train_total_loss`` becomes ``train/total_loss`` and
+    ``eval_total_loss`` ``validation/total_loss``."""
+    side, _, word = point.name.partition("_")
+    group = {"train": "train", "eval": "validation"}.get(side)
+    name = f"{group}/{word}" if group else f"curve/{point.name}"
+    return Measure(key(name), point.value, point.step, point.time_ms)
+
+
+def arm_measures(result: ExperimentResult, arm: ArmResult) -> tuple[Measure, ...]:
+    """Every metric of the arm. A score that is not defined (nan, no rows) is left out."""
+    return (
+        *_curves(arm),
+        *_by_checkpoint(arm),
+        *_test(arm, result.primary),
+        *_against_baseline(result, arm),
+        *_cost(arm),
+    )
+
+
+def _curves(arm: ArmResult) -> Iterator[Measure]:
+    """The curves; a validation point at a checkpoint's step is that checkpoint's loss too."""
+    checkpoints = {item.step: item.id for item in arm.checkpoints}
+    for point in arm.tuning.curves if arm.tuning else ():
+        measure = curve(point)
+        if measure.key.startswith("validation/") and point.step in checkpoints:
+            measure = replace(measure, checkpoint=checkpoints[point.step], split="validation")
+        yield measure
+
+
+def _by_checkpoint(arm: ArmResult) -> Iterator[Measure]:
+    recorded = _times(arm.tuning.curves if arm.tuning else ())
+    for item in arm.checkpoints:
+        time_ms = recorded.get(item.step, arm.ended_ms)
+        for name, score in item.validation.overall.items():
+            yield from _defined(
+                f"validation/{name}", score.value, item.step, time_ms, item.id, "validation"
+            )
+        if item.id == arm.best:
+            for name, score in item.validation.overall.items():
+                yield from _defined(f"chosen/validation_{name}", score.value, 0, arm.ended_ms)
+            yield from _defined("chosen/epoch", item.epoch, 0, arm.ended_ms)
+    if arm.validation and not arm.checkpoints:
+        for name, score in arm.validation.overall.items():
+            yield from _defined(
+                f"validation/{name}", score.value, 0, arm.ended_ms, split="validation"
+            )
+
+
+def _test(arm: ArmResult, primary: str) -> Iterator[Measure]:
+    if arm.test is None:
+        return
+    for name, score in arm.test.overall.items():
+        for suffix, number in _with_interval(score):
+            yield from _defined(f"test/{name}{suffix}", number, 0, arm.ended_ms, arm.best, "test")
+    yield from _defined("test/rows", arm.test.rows, 0, arm.ended_ms)
+    yield from _defined("test/errors", arm.test.errors, 0, arm.ended_ms)
+    yield from _slices(arm.test, primary, arm.ended_ms)
+
+
+def _slices(scores: Scores, primary: str, time_ms: int) -> Iterator[Measure]:
+    for label, by_name in scores.slices.items():
+        if primary in by_name:
+            yield from _defined(f"slice/{label}", by_name[primary].value, 0, time_ms)
+
+
+def _against_baseline(result: ExperimentResult, arm: ArmResult) -> Iterator[Measure]:
+    found = baseline_difference(result, arm)
+    if found is None:
+        return
+    numbers = {
+        found.metric: found.value,
+        f"{found.metric}_low": found.low,
+        f"{found.metric}_high": found.high,
+        "p_holm": found.p_holm,
+    }
+    for name, number in numbers.items():
+        yield from _defined(f"over_baseline/{name}", number, 0, arm.ended_ms)
+
+
+def baseline_difference(result: ExperimentResult, arm: ArmResult) -> Difference | None:
+    """The arm's paired difference to its baseline, when it was worked out."""
+    for item in result.differences:
+        if item.arm == arm.digest and item.against == arm.baseline:
+            return item
+    return None
+
+
+def seconds(arm: ArmResult) -> float:
+    """Wall-clock seconds the arm's results took, also those found ready in the store."""
+    other = sum(value for stage, value in arm.seconds.items() if stage != "tune")
+    return other + (arm.tuning.seconds if arm.tuning else arm.seconds.get("tune", 0.0))
+
+
+def trained_tokens(arm: ArmResult) -> int | None:
+    """Tokens trained on: one epoch's, times the epochs that were really done."""
+    if arm.tuning is None or not arm.tuning.checkpoints:
+        return None
+    epochs = max(item.epoch for item in arm.tuning.checkpoints)
+    return round(arm.tuning.train_tokens * epochs)
+
+
+def _cost(arm: ArmResult) -> Iterator[Measure]:
+    if not arm.ended_ms:
+        return
+    yield from _defined("cost/seconds", seconds(arm), 0, arm.ended_ms)
+    tokens = trained_tokens(arm)
+    if arm.tuning and tokens is not None:
+        yield from _defined("cost/tuning_seconds", arm.tuning.seconds, 0, arm.ended_ms)
+        yield from _defined("cost/train_tokens", tokens, 0, arm.ended_ms)
+
+
+def _with_interval(score: Score) -> tuple[tuple[str, float], ...]:
+    return ("", score.value), ("_low", score.low), ("_high", score.high)
+
+
+def _times(points: Sequence[CurvePoint]) -> dict[int, int]:
+    """Step to the latest time anything was recorded at it."""
+    times: dict[int, int] = {}
+    for point in points:
+        times[point.step] = max(point.time_ms, times.get(point.step, 0))
+    return times
+
+
+def _defined(
+    name: str, number: float, step: int, time_ms: int, checkpoint: str = "", split: str = ""
+) -> Iterator[Measure]:
+    if math.isfinite(number):
+        yield Measure(key(name), float(number), step, time_ms, checkpoint, split)

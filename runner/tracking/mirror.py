@@ -1,0 +1,239 @@
+"""Making an MLflow store equal to an experiment's result, from whatever it holds.
+
+Runs are found again by their tags ``sweep.id`` and ``arm.digest``. A run whose tag
+``mirror.digest`` already names what it should hold is left alone, so a repeated sync is quick.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.config import MlflowTracking
+from runner.records import CurvePoint
+from runner.results import ArmResult, ExperimentResult
+from runner.store import digest_of
+from runner.tracking.adapter import Found, Mlflow
+from runner.tracking.arm_run import arm_params, arm_run, arm_tags
+from runner.tracking.colours import colours
+from runner.tracking.facts import Places, RunFacts
+from runner.tracking.links import LEADERBOARD, Links, experiment_page, run_page, view_page
+from runner.tracking.measures import arm_measures, baseline_difference, curve
+from runner.tracking.merge import spoiled, unwritten
+from runner.tracking.names import MAX_NAME
+from runner.tracking.sweep_run import sweep_name, sweep_run, sweep_tags
+from runner.tracking.tables import table_json
+from runner.tracking.trouble import TrackingError
+from runner.tracking.views import baseline_arm, view_tags
+
+MIRROR_VERSION = 1
+"""Raised when the same result is to be shown differently, so that finished runs are redone."""
+PARENT = ""
+"""Key of the parent run among the arms' digests."""
+
+
+@dataclass
+class Mirror:
+    """One open store. Not safe for several threads: the tracker has one thread for it."""
+
+    store: Mlflow
+    tracking: MlflowTracking
+    live: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(sweep digest, arm digest) to the run that takes its live points."""
+
+    # --- while the experiment runs ---------------------------------------------------------
+
+    def begin(self, result: ExperimentResult) -> None:
+        """Open the parent and every arm that is not done as RUNNING runs."""
+        experiment = self._experiment(result)
+        found = self._found(experiment, result)
+        parent = self._running(experiment, found.get(PARENT), self._parent_head(result))
+        shades = colours(result.arms)
+        for arm in result.arms:
+            if arm.status != "done":
+                head = self._arm_head(result, arm, shades[arm.digest], parent)
+                run = self._running(experiment, found.get(arm.digest), head)
+                self.live[result.digest, arm.digest] = run
+
+    def points(self, sweep: str, arm: str, points: Sequence[CurvePoint]) -> None:
+        """Append live points. Those of a run that could not be begun are left to `sync`."""
+        if run := self.live.get((sweep, arm)):
+            self.store.write(run, [curve(point) for point in points])
+
+    def _running(self, experiment: str, found: Found | None, head: RunFacts) -> str:
+        if found is None:
+            return self._created(experiment, head)
+        if found.state != "RUNNING":
+            self.store.reopen(found.id)
+        return found.id
+
+    # --- when it is over -------------------------------------------------------------------
+
+    def sync(
+        self, result: ExperimentResult, report: Path | None, pages: Mapping[str, Path]
+    ) -> Links:
+        """Make the store equal to `result` and say where to look."""
+        experiment = self._experiment(result)
+        found = self._found(experiment, result)
+        shades = colours(result.arms)
+        parent = self._present(experiment, found.get(PARENT), self._parent_head(result))
+        runs: dict[str, Found] = {}
+        marks: dict[str, str] = {}
+        for arm in result.arms:
+            head = self._arm_head(result, arm, shades[arm.digest], parent.id)
+            marks[arm.digest] = _arm_mark(result, arm, head)
+            there = self._usable(found.get(arm.digest), result, arm, marks[arm.digest])
+            runs[arm.digest] = self._present(experiment, there, head)
+        places = Places(experiment, parent.id, {arm: run.id for arm, run in runs.items()})
+        for arm in result.arms:
+            run, mark = runs[arm.digest], marks[arm.digest]
+            if not _up_to_date(run, mark):
+                facts = arm_run(result, arm, shades[arm.digest], places)
+                self._fill(experiment, run, facts, mark)
+        mark = _parent_mark(result, report, pages, places)
+        if not _up_to_date(parent, mark):
+            facts = sweep_run(result, report, pages, places)
+            self._fill(experiment, parent, facts, mark)
+        for digest in found.keys() - runs.keys() - {PARENT}:
+            self._close_orphan(found[digest], result)
+        return self._links(result, places)
+
+    def _usable(
+        self, found: Found | None, result: ExperimentResult, arm: ArmResult, mark: str
+    ) -> Found | None:
+        """The run, unless it holds something that is not so: MLflow can neither delete a point
+        nor change a param, so such a run is thrown away and made anew."""
+        if found is None or found.tags.get("mirror.digest") == mark:
+            return found
+        measures, params = arm_measures(result, arm), arm_params(arm)
+        if spoiled(found, params, measures, self.store.history):
+            self.store.delete(found.id)
+            return None
+        return found
+
+    def _fill(self, experiment: str, run: Found, facts: RunFacts, mark: str) -> None:
+        """Write what is missing, remove what is too much, end the run, in this order: only a
+        run that is whole gets its mark."""
+        datasets = {item.split: item for item in facts.datasets}
+        self.store.datasets(run.id, facts.datasets)
+        models = self.store.models(experiment, run.id, facts.models)
+        missing = unwritten(run, facts.measures, self.store.history)
+        tables = {path: table_json(table) for path, table in facts.tables.items()}
+        self.store.write(run.id, missing, facts.params, _tags(facts), models, datasets)
+        self.store.artifacts(run, {**facts.texts, **tables}, facts.files)
+        self.store.traces(experiment, run.id, facts.traces)
+        self.store.rename(run.id, facts.name)
+        self.store.write(run.id, tags={"mirror.digest": mark})
+        self.store.end(run.id, facts.state, facts.end_ms)
+
+    def _close_orphan(self, run: Found, result: ExperimentResult) -> None:
+        if run.state == "RUNNING":
+            self.store.end(run.id, "KILLED", result.ended_ms or result.started_ms)
+
+    # --- finding and making runs -----------------------------------------------------------
+
+    def _experiment(self, result: ExperimentResult) -> str:
+        return self.store.experiment(self.tracking.experiment or result.name)
+
+    def _found(self, experiment: str, result: ExperimentResult) -> dict[str, Found]:
+        """The runs of this sweep by arm digest. Of two that claim to be the same arm, the
+        older stays: machines that share a server but no lock may both have made one."""
+        found: dict[str, Found] = {}
+        for run in self.store.runs(experiment, f"tags.`sweep.id` = '{result.digest}'"):
+            kept = found.setdefault(run.tags.get("arm.digest", PARENT), run)
+            if kept is not run:
+                self.store.delete(run.id)
+        return found
+
+    def _present(self, experiment: str, found: Found | None, head: RunFacts) -> Found:
+        if found is not None:
+            return found
+        run = self._created(experiment, head)
+        return self.store.run(run)
+
+    def _created(self, experiment: str, head: RunFacts) -> str:
+        run = self.store.create(experiment, head.name, head.start_ms, head.tags)
+        self.store.write(run, params=head.params)
+        return run
+
+    def _parent_head(self, result: ExperimentResult) -> RunFacts:
+        return RunFacts(sweep_name(result), "RUNNING", result.started_ms, 0, sweep_tags(result))
+
+    def _arm_head(
+        self, result: ExperimentResult, arm: ArmResult, colour: str, parent: str
+    ) -> RunFacts:
+        tags = arm_tags(result, arm, colour) | {"mlflow.parentRunId": parent}
+        start = arm.started_ms or result.started_ms
+        return RunFacts(arm.name[:MAX_NAME], "RUNNING", start, 0, tags, arm_params(arm))
+
+    # --- views and links -------------------------------------------------------------------
+
+    def _links(self, result: ExperimentResult, places: Places) -> Links:
+        experiment = places.experiment
+        leaderboard = view_page(experiment, LEADERBOARD)
+        if not (self.tracking.views and self._views_seeded(result, places)):
+            leaderboard = experiment_page(experiment)
+        uri = self.store.uri
+        return Links(
+            experiment_id=experiment,
+            parent_run_id=places.parent,
+            leaderboard=leaderboard,
+            parent=run_page(experiment, places.parent),
+            server=uri if uri.startswith(("http://", "https://")) else "",
+        )
+
+    def _views_seeded(self, result: ExperimentResult, places: Places) -> bool:
+        """Saved views are a convenience in an undocumented form: doing without is fine."""
+        baseline = places.arms.get(baseline_arm(result), "")
+        tags = view_tags(result, baseline)
+        if result.question:
+            tags["mlflow.note.content"] = result.question
+        try:
+            self.store.tag_experiment(places.experiment, tags)
+        except TrackingError:
+            return False
+        return True
+
+
+def _tags(facts: RunFacts) -> dict[str, str]:
+    """The run's tags, with the one that tells MLflow's pages which artifacts are tables."""
+    tags = dict(facts.tags)
+    if facts.tables:
+        listed = [{"path": path, "type": "table"} for path in facts.tables]
+        tags["mlflow.loggedArtifacts"] = json.dumps(listed)
+    return tags
+
+
+def _up_to_date(run: Found, mark: str) -> bool:
+    return run.tags.get("mirror.digest") == mark and run.state != "RUNNING"
+
+
+def _arm_mark(result: ExperimentResult, arm: ArmResult, head: RunFacts) -> str:
+    """Digest of everything an arm's run shows. Artifacts are content-addressed, so their
+    paths stand for what is in them."""
+    found = baseline_difference(result, arm)
+    return digest_of(
+        [
+            MIRROR_VERSION,
+            result.primary,
+            arm.model_dump(mode="json"),
+            found.model_dump(mode="json") if found else None,
+            dict(head.tags),
+        ]
+    )
+
+
+def _parent_mark(
+    result: ExperimentResult, report: Path | None, pages: Mapping[str, Path], places: Places
+) -> str:
+    files = {"report": report, **pages}
+    contents = {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in files.items()
+        if path is not None and path.is_file()
+    }
+    dump = result.model_dump(mode="json")
+    return digest_of([MIRROR_VERSION, dump, contents, dict(places.arms)])
