@@ -1,0 +1,109 @@
+"""A score as additive statistics: the one form that values, slices, intervals and tests need.
+
+Each answered row contributes a line of numbers; the score of any set of rows is a function of
+the column sums. A mean is (sum, count); BLEU is n-gram matches, totals and lengths; macro F1 is
+true positives, false positives and misses by label. Resampling then means re-adding lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from runner.config import Suite
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix: TypeAlias = NDArray[np.float64]
+    Mask: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One answered row as metrics see it, extraction done."""
+
+    answer: str | None
+    """None when the extraction found nothing: a wrong answer, not an error."""
+    references: tuple[str, ...]
+    """The target first."""
+
+    @property
+    def text(self) -> str:
+        """The answer as text, empty when there is none."""
+        return self.answer or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One score over n rows."""
+
+    name: str
+    statistics: Matrix
+    """(n, k); a row that adds nothing to the score is all zeros."""
+    combine: Callable[[Matrix], Matrix]
+    """Column sums of m sets of rows (m, k) to their m scores; nan where undefined."""
+    counted: Mask
+    """(n,) rows that make up the score's `n`."""
+    rows: Matrix | None = None
+    """(n,) score of each row by itself, nan where undefined; None when it only has a meaning
+    for a set of rows."""
+    binary: bool = False
+    """Rows are 0 or 1, so that exact formulas hold (Wilson, McNemar)."""
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one metric of a suite gave."""
+
+    measures: list[Measure]
+    tables: dict[str, list[Measure]] = field(default_factory=dict)
+    """Further scores shown beside the slices, e.g. ``label=refund``."""
+
+
+class MetricKind(Protocol):
+    """How a kind of metric is added: a module here, or an object that an installed package
+    names under the entry point ``runner.metrics``. Higher must be better."""
+
+    def names(self, metric: Any, fields: Sequence[str]) -> list[str]:
+        """The scores it gives; `fields` are the JSON fields that stand in the references."""
+
+    def measure(self, rows: Sequence[Judged], metric: Any, suite: Suite) -> Measured:
+        """The scores over the rows, also over none. `metric` is its part of the suite."""
+
+
+def mean_of(
+    name: str, values: Sequence[float], *, binary: bool = False, signature: str = ""
+) -> Measure:
+    """The mean of one value a row; nan is a row without one."""
+    import numpy as np
+
+    rows = np.asarray(values, dtype=np.float64).reshape(-1)
+    counted = ~np.isnan(rows)
+    statistics = np.stack([np.where(counted, rows, 0.0), counted.astype(np.float64)], axis=1)
+    return Measure(name, statistics, _mean, counted, rows, binary, signature)
+
+
+def _mean(sums: Matrix) -> Matrix:
+    return ratio(sums[:, 0], sums[:, 1])
+
+
+def ratio(top: Matrix, bottom: Matrix) -> Matrix:
+    """Elementwise `top` / `bottom`; nan where `bottom` is 0."""
+    import numpy as np
+
+    out = np.full(np.broadcast(top, bottom).shape, np.nan)
+    np.divide(top, bottom, out=out, where=bottom != 0)
+    return out
+
+
+def value_of(measure: Measure, picked: Mask) -> tuple[float, int]:
+    """The score of the picked rows and how many it rests on; nan of none."""
+    count = int((picked & measure.counted).sum())
+    if not count:
+        return float("nan"), 0
+    sums = measure.statistics[picked].sum(axis=0, keepdims=True)
+    return float(measure.combine(sums)[0]), count

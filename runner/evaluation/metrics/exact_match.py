@@ -1,0 +1,34 @@
+"""Exact match: 1 when the normalised answer equals a normalised reference.
+
+With `extract.kind: json` the parsed values are compared, so key order and blanks do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.config import ExactMatch, Suite
+from runner.evaluation.extract import comparable
+from runner.evaluation.measure import Judged, Measured, mean_of
+
+
+def names(metric: ExactMatch, fields: Sequence[str]) -> list[str]:
+    return ["exact_match"]
+
+
+def measure(rows: Sequence[Judged], metric: ExactMatch, suite: Suite) -> Measured:
+    values = [float(matches(row, suite)) for row in rows]
+    return Measured([mean_of("exact_match", values, binary=True, signature=rule(suite))])
+
+
+def matches(row: Judged, suite: Suite) -> bool:
+    """Whether the answer is one of the references."""
+    if row.answer is None:
+        return False
+    answer = comparable(row.answer, suite)
+    return any(comparable(reference, suite) == answer for reference in row.references)
+
+
+def rule(suite: Suite) -> str:
+    """The variant of the comparison, for a score's signature."""
+    return f"normalize:{'+'.join(suite.normalize) or 'none'}|extract:{suite.extract.kind}"

@@ -1,0 +1,43 @@
+"""Token F1 as in SQuAD: the overlap of answer and reference as bags of words.
+
+Source: the official SQuAD v2.0 evaluation script. Two empty texts agree (F1 1), an empty text
+and a full one do not (0); v1.1 gives 0 in both cases. Words are what blanks separate after the
+suite's normalisation; SQuAD's own is ``[case, punctuation, articles, whitespace]``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from runner.config import Suite, TokenF1
+from runner.evaluation.extract import comparable
+from runner.evaluation.measure import Judged, Measured, mean_of
+from runner.evaluation.metrics.exact_match import rule
+
+
+def names(metric: TokenF1, fields: Sequence[str]) -> list[str]:
+    return ["token_f1"]
+
+
+def measure(rows: Sequence[Judged], metric: TokenF1, suite: Suite) -> Measured:
+    values = [_best(row, suite) for row in rows]
+    return Measured([mean_of("token_f1", values, signature=f"squad:v2.0|{rule(suite)}")])
+
+
+def _best(row: Judged, suite: Suite) -> float:
+    """The best F1 over the references; nothing extracted is a wrong answer."""
+    if row.answer is None:
+        return 0.0
+    answer = comparable(row.answer, suite).split()
+    return max(_f1(answer, comparable(text, suite).split()) for text in row.references)
+
+
+def _f1(answer: list[str], reference: list[str]) -> float:
+    if not answer or not reference:
+        return float(answer == reference)
+    shared = (Counter(answer) & Counter(reference)).total()
+    if not shared:
+        return 0.0
+    precision, recall = shared / len(answer), shared / len(reference)
+    return 2 * precision * recall / (precision + recall)

@@ -1,0 +1,69 @@
+"""The scores a suite can give, whether its primary score is one of them, and which way is up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from runner.config import JsonFields, Suite
+from runner.errors import ConfigError, Problem
+from runner.evaluation.extract import extraction_problems
+from runner.evaluation.measure import Judged
+from runner.evaluation.metrics.json_fields import fields_of
+from runner.evaluation.registry import kind_of
+
+LOWER_IS_BETTER = frozenset({"ter"})
+"""TER counts edits. Every other score is better when higher, plug-ins included."""
+
+FIELD = "json_field/"
+
+
+def better(metric: str, value: float, than: float) -> bool:
+    """Whether `value` is strictly better; nan is worse than any number."""
+    if value != value or than != than:
+        return value == value
+    return value < than if metric in LOWER_IS_BETTER else value > than
+
+
+def known_scores(suite: Suite, fields: Sequence[str] = ()) -> list[str]:
+    """Names of the scores that `suite` gives, in the order of its metrics.
+
+    `fields` are the JSON fields that stand in the references; without them the
+    ``json_field/...`` names of a `json_fields` metric that takes every field are missing.
+    Raises ConfigError for an unknown plug-in.
+    """
+    return [name for metric in suite.metrics for name in kind_of(metric).names(metric, fields)]
+
+
+def check_suite(suite: Suite, fields: Sequence[str] = ()) -> None:
+    """Raise ConfigError with everything that is wrong in a suite that has the right shape:
+    the extraction, scores given twice, a primary score that no metric gives."""
+    names = known_scores(suite, fields)
+    problems = extraction_problems(suite.extract, list(suite.normalize))
+    for name, count in Counter(names).items():
+        if count > 1:
+            message = f"{name} is given by {count} metrics"
+            problems.append(Problem("suite.metrics", message, hint="keep one of them"))
+    if suite.primary not in names and not _open_field(suite, fields):
+        problems.append(_unknown_primary(suite.primary, names))
+    if problems:
+        raise ConfigError(problems)
+
+
+def reference_fields(rows: Sequence[Judged], suite: Suite) -> list[str]:
+    """The JSON fields of the references, when a metric of the suite asks for them."""
+    wanted = any(isinstance(metric, JsonFields) for metric in suite.metrics)
+    return fields_of(rows) if wanted else []
+
+
+def _open_field(suite: Suite, fields: Sequence[str]) -> bool:
+    """A field score whose fields are not known before the references are read."""
+    takes_all = any(isinstance(item, JsonFields) and item.fields is None for item in suite.metrics)
+    return takes_all and not fields and suite.primary.startswith(FIELD)
+
+
+def _unknown_primary(primary: str, names: list[str]) -> Problem:
+    near = get_close_matches(primary, names, n=1, cutoff=0.5)
+    message = f"no metric of the suite gives {primary!r}; it gives {', '.join(names)}"
+    return Problem("suite.primary", message, hint=f"did you mean {near[0]}?" if near else "")

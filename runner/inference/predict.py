@@ -1,0 +1,90 @@
+"""Answering requests: what the cache has is not asked again, equal requests are asked once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from runner.errors import BackendError
+from runner.inference.cache import PredictionCache
+from runner.records import Generation, Prediction, Progress, Request, quiet
+
+PREDICT_VERSION = "1"
+"""Raised when the same request would be put to the model differently; part of every key."""
+
+NO_ANSWER = "the backend gave no answer to this request"
+
+
+def predict(
+    requests: Sequence[Request],
+    generate: Callable[[Sequence[Request]], Iterator[Prediction]],
+    cache: PredictionCache,
+    key: Mapping[str, Any],
+    generation: Generation,
+    progress: Progress = quiet,
+) -> list[Prediction]:
+    """One prediction a request, in their order.
+
+    `key` says which model and checkpoint answer, as JSON; with the request's text and
+    `generation` it names the answer in the cache. `generate` gets one request for each text
+    that the cache lacks and may answer in any order; every answer is stored before the next is
+    taken, so a kill loses what was being generated and no more. A request that it leaves out
+    gets a prediction with `error`. Raises BackendError for an answer nobody asked for, and
+    whatever `generate` raises.
+    """
+    digests = [_digest(request, key, generation) for request in requests]
+    answers = cache.get(sorted(set(digests)))
+    missing: dict[str, Request] = {}
+    for digest, request in zip(digests, requests, strict=True):
+        if digest not in answers:
+            missing.setdefault(digest, request)
+    done, note = len(requests), "all from the cache"
+    times = Counter(digests)
+    if missing:
+        done -= sum(times[digest] for digest in missing)
+        note = f"{done} of {len(requests)} from the cache"
+    progress(done, len(requests), note)
+    for digest, answer in _asked(missing, generate, cache):
+        answers[digest] = answer
+        done += times[digest]
+        progress(done, len(requests), note)
+    return [
+        replace(answers.get(digest, Prediction("", "", NO_ANSWER, "error")), id=request.id)
+        for digest, request in zip(digests, requests, strict=True)
+    ]
+
+
+def _asked(
+    missing: Mapping[str, Request],
+    generate: Callable[[Sequence[Request]], Iterator[Prediction]],
+    cache: PredictionCache,
+) -> Iterator[tuple[str, Prediction]]:
+    """Answers with their digests as they come, each stored first."""
+    if not missing:
+        return
+    digest_of = {request.id: digest for digest, request in missing.items()}
+    if len(digest_of) != len(missing):
+        raise ValueError("different requests share an id, so answers cannot be told apart")
+    with cache.writer() as store:
+        for answer in generate(list(missing.values())):
+            if answer.id not in digest_of:
+                raise BackendError(f"the backend answered a request it was not asked: {answer.id}")
+            store.put(digest_of[answer.id], answer)
+            yield digest_of[answer.id], answer
+
+
+def _digest(request: Request, key: Mapping[str, Any], generation: Generation) -> str:
+    """SHA-256 of canonical JSON of everything that determines the answer; the id does not."""
+    parts = {
+        "version": PREDICT_VERSION,
+        "model": key,
+        "contents": [asdict(turn) for turn in request.contents],
+        "system": request.system,
+        "generation": asdict(generation),
+    }
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
