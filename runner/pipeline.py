@@ -142,6 +142,13 @@ class Pipeline:
         limit = self.experiment.suite.max_validation if split == "validation" else None
         return [Example.from_json(row) for row in read_jsonl(self.split_file(split))][:limit]
 
+    def check_targets(self) -> None:
+        """Raise DataError for evaluation rows that the suite cannot judge an answer by."""
+        from runner.evaluation import check_targets
+
+        every = [example for split in ("validation", "test") for example in self.examples(split)]
+        check_targets(every, self.experiment.suite)
+
     # --- tuning ----------------------------------------------------------------------------
 
     @cached_property

@@ -26,6 +26,7 @@ def run_arm(arm: Arm, pipeline: Pipeline, logs: Path, save: Save) -> ArmResult:
     result = arm.pending().model_copy(update={"status": "running", "started_ms": now_ms()})
     save(result)
     try:
+        pipeline.check_targets()
         steps = _tuned(arm, pipeline) if arm.kind == "tuned" else _untuned(arm, pipeline)
         result = result.model_copy(update={**steps, "status": "done", "ended_ms": now_ms()})
     except Exception as error:  # one arm's failure must never stop the others

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from runner.sweep.arms import Arm, Point, expand
 from runner.sweep.console import Console
 from runner.sweep.verdict import differences, verdict
 from runner.tracking import Links, Tracker, open_tracker
+
+Listener = Callable[[Sequence[CurvePoint]], None]
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,14 @@ class Backends:
 
 
 def assemble(points: Sequence[Point], file: Path, command: str, console: Console) -> Sweep:
-    """Work out the arms of an experiment and where they live. Reads the data's digest only."""
+    """Work out the arms of an experiment and where they live. Reads the data's digest only.
+
+    Raises ConfigError for a suite that cannot give its primary score.
+    """
+    from runner.evaluation import check_suite
+
+    for point in points:
+        check_suite(point.experiment.suite)
     first = points[0].experiment
     home = Path(first.paths.home)
     store = Store(Path(first.store.root) if first.store.root else home / "store")
@@ -173,7 +182,7 @@ def _run_arms(
     return known.model_copy(update={"arms": [results[arm.digest] for arm in sweep.arms]})
 
 
-def _forward(tracker: Tracker, experiment: str, arm: str):  # type: ignore[no-untyped-def]
+def _forward(tracker: Tracker, experiment: str, arm: str) -> Listener:
     def forward(points: Sequence[CurvePoint]) -> None:
         tracker.points(experiment, arm, points)
 

@@ -115,7 +115,7 @@ def _headline(winner: ArmResult, against: ArmResult, difference: Difference, sui
     margin = f"{_signed(difference.value)} [{_signed(difference.low)}, {_signed(difference.high)}]"
     if _beats(difference):
         return f"Tuning pays: {winner.name} reaches {scores} ({margin})."
-    if difference.high < 0:
+    if _loses(difference):
         return f"Tuning hurts: {winner.name} reaches {scores} ({margin})."
     return f"Not decided: {winner.name} reaches {scores} ({margin}); that can be luck."
 
@@ -128,7 +128,18 @@ def _evidence(difference: Difference) -> str:
 
 
 def _beats(difference: Difference) -> bool:
-    return difference.low > 0
+    """Whether the whole interval is on the good side of no difference."""
+    from runner.evaluation import better
+
+    ends = (difference.low, difference.high)
+    return all(better(difference.metric, end, 0.0) for end in ends)
+
+
+def _loses(difference: Difference) -> bool:
+    from runner.evaluation import better
+
+    ends = (difference.low, difference.high)
+    return all(better(difference.metric, 0.0, end) for end in ends)
 
 
 def _without_tuned(arms: Sequence[ArmResult], primary: str) -> str:

@@ -48,12 +48,13 @@ def with_sweep(
 
     file = experiment_file(arguments.experiment)
     words = [*(["--multirun"] if arguments.multirun else []), *arguments.overrides]
+    command = command_line()  # before Hydra borrows sys.argv
     codes: list[int] = []
 
     def on_batch(composition: Composition) -> list[float]:
         from runner.sweep.run import assemble
 
-        sweep = assemble(composition.points, file, command_line(), console)
+        sweep = assemble(composition.points, file, command, console)
         codes.append(use(composition, sweep))
         return objectives(sweep)
 

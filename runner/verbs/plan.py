@@ -55,8 +55,8 @@ def _show(lines: Sequence[PlannedArm], shadowed: Sequence[Sequence[str]]) -> Non
     terminal = Terminal(highlight=False)
     terminal.print(table)
     known = [line.seconds for line in lines if line.seconds is not None]
-    tokens = sum(line.tokens_high for line in lines)
-    terminal.print(f"\n{len(lines)} arms, up to {tokens:,} training tokens, tuning {_total(known)}")
+    total = sum(line.tokens_high for line in lines)
+    terminal.print(f"\n{len(lines)} arms, up to {total:,} training tokens, tuning {_total(known)}")
     for user, packaged in shadowed:
         terminal.print(f"your {user} takes precedence over {packaged}", soft_wrap=True)
 
