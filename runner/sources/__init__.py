@@ -1,0 +1,44 @@
+"""Where rows come from: files, rows in Gemini's or chat form, Hugging Face datasets.
+
+Two doors: `open_split` streams the rows of one split, `source_digest` names their content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from runner.config import Source
+from runner.records import FaultLog, Row
+
+
+def open_split(source: Source, split: str, seed: int, faults: FaultLog) -> Iterator[Row] | None:
+    """Stream the good rows of a split in file order; None when the source does not give it.
+
+    Faulty rows go to `faults` with file and line and are left out; the caller decides by
+    `faults.check()`. Memory stays that of one row, plus 8 bytes of hash for every id, plus the
+    rows of an evaluation split when `references_by` merges them.
+
+    Raises:
+        ConfigError: no file matches, or its format cannot be told.
+        DataError: a whole file is unusable (a column is missing, the archive is broken).
+        MissingExtraError: a hub source without the package `datasets`.
+    """
+    from runner.sources.split import rows_of
+
+    if getattr(source, split) is None:
+        return None
+    return rows_of(source, split, seed, faults)
+
+
+def source_digest(source: Source, cache: Path) -> str:
+    """Digest of the content of all files of all splits and of how they are read.
+
+    A file whose size and modification time stand in the JSON file `cache` is not hashed again.
+
+    Raises:
+        ConfigError: files that do not exist, in all splits at once.
+    """
+    from runner.sources.digest import digest_source
+
+    return digest_source(source, cache)

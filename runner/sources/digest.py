@@ -1,0 +1,81 @@
+"""The digest of a source: the content of its files, and how they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from runner.config import HubSource, Source
+from runner.records import SPLITS
+from runner.sources.locate import locate
+from runner.store import digest_of
+
+
+def digest_source(source: Source, cache: Path) -> str:
+    """Digest of all splits; a moved folder keeps it, a renamed or changed file does not."""
+    known = _load(cache)
+    before = dict(known)
+    content = (
+        _hub_content(source, known) if isinstance(source, HubSource) else _content(source, known)
+    )
+    if known != before:
+        _save(cache, known)
+    config = source.model_dump(mode="json", exclude=set(SPLITS))
+    return digest_of({"config": config, "content": content})
+
+
+def _content(source: Any, known: dict[str, Any]) -> dict[str, Any]:
+    return {
+        split: [
+            [Path(file.path).name, file.format, file.packed, file.weight, _digest(file.path, known)]
+            for file in files
+        ]
+        for split, files in locate(source).items()
+    }
+
+
+def _hub_content(source: HubSource, known: dict[str, Any]) -> dict[str, Any]:
+    """The Arrow files behind each split (fetched when they are not here yet)."""
+    from runner.sources.hub import hub_splits, load_split
+
+    content: dict[str, Any] = {}
+    for split in SPLITS:
+        if getattr(source, split) is None:
+            continue
+        for part in hub_splits(source, split):
+            files = [item["filename"] for item in load_split(source, part.part).cache_files]
+            digests = [_digest(path, known) for path in files]
+            content.setdefault(split, []).append([part.part, part.weight, digests])
+    return content
+
+
+def _digest(path: str, known: dict[str, Any]) -> str:
+    """SHA-256 of a file's bytes, from `known` when size and time are as they were."""
+    key, stat = os.path.abspath(path), os.stat(path)
+    stamp = [stat.st_size, stat.st_mtime_ns]
+    entry = known.get(key)
+    if not (isinstance(entry, list) and len(entry) == 3 and entry[:2] == stamp):
+        with open(path, "rb") as handle:
+            entry = [*stamp, hashlib.file_digest(handle, "sha256").hexdigest()]
+        known[key] = entry
+    return str(entry[2])
+
+
+def _load(cache: Path) -> dict[str, Any]:
+    """The known digests; an unreadable cache is an empty one, it only costs time."""
+    try:
+        known = json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _save(cache: Path, known: dict[str, Any]) -> None:
+    """Replace the cache in one step, so that a reader never sees half of it."""
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    partial = cache.with_name(f"{cache.name}.{os.getpid()}")
+    partial.write_text(json.dumps(known), encoding="utf-8")
+    partial.replace(cache)

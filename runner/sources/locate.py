@@ -1,0 +1,138 @@
+"""Which files a split is read from: globs resolved, formats told, every mistake at once."""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import glob
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.config import ChatSource, FileSource, GeminiSource, WeightedFile
+from runner.errors import ConfigError, Problem
+from runner.records import SPLITS
+
+FORMATS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".parquet": "parquet",
+}
+PACKED = {".gz": "gz", ".gzip": "gz", ".zst": "zst"}
+
+OnDisk = FileSource | GeminiSource | ChatSource
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One file of a split."""
+
+    path: str
+    format: str
+    """``jsonl``, ``csv``, ``tsv``, ``parquet``; ``hub`` for a split of a hub dataset."""
+    part: str = ""
+    """The hub dataset's own name of the split."""
+    packed: str = ""
+    """``gz``, ``zst`` or empty."""
+    weight: float = 1.0
+    number: int = 1
+    """1-based place among the files of the split."""
+
+
+def locate(source: OnDisk, splits: Sequence[str] = SPLITS) -> dict[str, list[InputFile]]:
+    """The files of every split that is given. Raises ConfigError with all mistakes."""
+    problems = list(_encoding_problems(source.encoding))
+    found: dict[str, list[InputFile]] = {}
+    for split in splits:
+        if getattr(source, split) is not None:
+            found[split] = _files(source, split, problems)
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def weighted(value: str | Sequence[str | WeightedFile]) -> list[tuple[str, float]]:
+    """A split's entries as (path, weight)."""
+    entries = [value] if isinstance(value, str) else value
+    return [(item, 1.0) if isinstance(item, str) else (item.path, item.weight) for item in entries]
+
+
+def _files(source: OnDisk, split: str, problems: list[Problem]) -> list[InputFile]:
+    key = f"source.{split}"
+    files: list[InputFile] = []
+    for pattern, weight in weighted(getattr(source, split)):
+        paths = _matches(pattern)
+        if not paths:
+            problems.append(_nothing_there(key, pattern))
+        for path in paths:
+            if Path(path).is_dir():
+                problems.append(
+                    Problem(key, f"{path} is a folder", hint=f"name its files: {path}/*.jsonl")
+                )
+                continue
+            kind, packed, problem = _format(source, path)
+            problems.extend(problem)
+            files.append(InputFile(path, kind, "", packed, weight, len(files) + 1))
+    return files
+
+
+def _matches(pattern: str) -> list[str]:
+    """The file itself when it exists (its name may hold brackets), else what the glob finds."""
+    expanded = str(Path(pattern).expanduser())
+    if Path(expanded).exists():
+        return [expanded]
+    return sorted(glob.glob(expanded, recursive=True)) if glob.has_magic(expanded) else []
+
+
+def _nothing_there(key: str, pattern: str) -> Problem:
+    path = Path(pattern).expanduser()
+    if glob.has_magic(pattern):
+        return Problem(key, f"no file matches {pattern!r}")
+    folder = path.parent
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    if folder != path.parent:
+        return Problem(key, f"no such file: {path}", hint=f"the folder {folder} is there")
+    names = sorted(item.name for item in folder.iterdir() if item.is_file())
+    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
+    return Problem(
+        key, f"no such file: {path}", hint=f"did you mean {folder / close[0]}?" if close else ""
+    )
+
+
+def _format(source: OnDisk, path: str) -> tuple[str, str, list[Problem]]:
+    """Format, packing and what is wrong with them."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    packed = PACKED.get(suffixes[-1], "") if suffixes else ""
+    if packed:
+        suffixes.pop()
+    kind: str = source.format
+    if kind == "auto":
+        kind = FORMATS.get(suffixes[-1], "") if suffixes else ""
+    if not kind:
+        message = f"cannot tell the format of {path} by its ending"
+        hint = "set source.format to jsonl, csv, tsv or parquet"
+        return "", packed, [Problem("source.format", message, hint=hint)]
+    if kind != "jsonl" and not isinstance(source, FileSource):
+        message = f"source.kind {source.kind} reads JSONL, and {path} is {kind}"
+        return kind, packed, [Problem("source.kind", message, hint="source.kind: files")]
+    if kind == "parquet" and packed:
+        message = f"{path}: Parquet is compressed inside; unpack the file first"
+        return kind, packed, [Problem("source.format", message)]
+    return kind, packed, []
+
+
+def _encoding_problems(encoding: str) -> Iterator[Problem]:
+    try:
+        if not codecs.lookup(encoding)._is_text_encoding:
+            raise LookupError
+    except LookupError:
+        yield Problem(
+            "source.encoding",
+            f"no text encoding is called {encoding!r}",
+            hint="common ones: utf-8, utf-16, latin-1, cp1252, shift_jis",
+        )

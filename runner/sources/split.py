@@ -1,0 +1,121 @@
+"""The rows of one split: its files one after the other, weighted, merged, limited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from hashlib import blake2b
+from itertools import islice
+from math import floor
+
+from runner.config import ChatSource, FileSource, GeminiSource, HubSource, Source
+from runner.records import FaultLog, Row
+from runner.sources.columns import Columns
+from runner.sources.delimited import read_delimited
+from runner.sources.jsonl import read_jsonl
+from runner.sources.locate import InputFile, locate
+from runner.sources.parquet import read_parquet
+from runner.sources.record import Record
+from runner.sources.rows import RowMaker
+from runner.sources.turns import turn_rows
+
+Keyed = tuple[Row, str]
+"""A row and its value of `references_by`."""
+
+
+def rows_of(source: Source, split: str, seed: int, faults: FaultLog) -> Iterator[Row]:
+    """Stream the good rows of a split that the source gives. Files are looked for at once."""
+    if isinstance(source, FileSource | HubSource):
+        keyed = _column_rows(source, split, seed, faults)
+    else:
+        keyed = _turn_rows(source, split, seed, faults)
+    return _counted(keyed, source, split, faults)
+
+
+def _counted(keyed: Iterator[Keyed], source: Source, split: str, faults: FaultLog) -> Iterator[Row]:
+    by = getattr(source, "references_by", None)
+    rows = _merged(keyed, faults) if by and split != "train" else (row for row, _ in keyed)
+    for row in islice(rows, source.limit):
+        faults.good()
+        yield row
+
+
+def _column_rows(
+    source: FileSource | HubSource, split: str, seed: int, faults: FaultLog
+) -> Iterator[Keyed]:
+    columns = Columns(source)
+    if isinstance(source, HubSource):
+        from runner.sources.hub import hub_splits, read_hub
+
+        files = hub_splits(source, split)
+        read = partial(read_hub, source, columns, faults)
+    else:
+        files = locate(source, [split])[split]
+        read = partial(_read_table, source.encoding, columns, faults)
+    maker = RowMaker(columns, split, faults)
+    return (
+        keyed
+        for file in files
+        for keyed in _weighted(maker.rows(file, read(file)), file, split, seed, faults)
+    )
+
+
+def _turn_rows(
+    source: GeminiSource | ChatSource, split: str, seed: int, faults: FaultLog
+) -> Iterator[Keyed]:
+    def keyed(file: InputFile) -> Iterator[Keyed]:
+        records = read_jsonl(file, source.encoding, faults)
+        return ((row, "") for row in turn_rows(source, split, file, records, faults))
+
+    return (
+        pair
+        for file in locate(source, [split])[split]
+        for pair in _weighted(keyed(file), file, split, seed, faults)
+    )
+
+
+def _read_table(
+    encoding: str, columns: Columns, faults: FaultLog, file: InputFile
+) -> Iterator[Record]:
+    if file.format == "jsonl":
+        return read_jsonl(file, encoding, faults)
+    if file.format == "parquet":
+        return read_parquet(file, columns, faults)
+    return read_delimited(file, encoding, columns, faults)
+
+
+def _weighted(
+    rows: Iterator[Keyed], file: InputFile, split: str, seed: int, faults: FaultLog
+) -> Iterator[Keyed]:
+    """Systematic sampling: row n of the file is taken as often as n times the weight, plus a
+    seeded phase, steps over a whole number. A copy keeps the origin of the row it copies."""
+    if file.weight == 1:
+        yield from rows
+        return
+    digest = blake2b(f"{seed}/{split}/{file.number}".encode(), digest_size=8).digest()
+    phase = int.from_bytes(digest, "big") / 2**64
+    for number, (row, key) in enumerate(rows):
+        copies = floor((number + 1) * file.weight + phase) - floor(number * file.weight + phase)
+        if not copies:
+            faults.skip("weight")
+            continue
+        yield row, key
+        for copy in range(2, copies + 1):
+            yield replace(row, id=f"{row.id}~{copy}"), key
+
+
+def _merged(rows: Iterator[Keyed], faults: FaultLog) -> Iterator[Row]:
+    """Rows with one non-empty key become the first of them, with the other answers as
+    references. Holds the split in memory."""
+    first: dict[str, Row] = {}
+    answers: dict[str, dict[str, None]] = {}
+    for number, (row, key) in enumerate(rows):
+        name = f"={key}" if key else f"#{number}"
+        if name in first:
+            faults.skip("merged_reference")
+        first.setdefault(name, row)
+        answers.setdefault(name, {})[row.target] = None
+    for name, row in first.items():
+        references = tuple(answer for answer in answers[name] if answer != row.target)
+        yield replace(row, references=references) if references else row
