@@ -1,0 +1,96 @@
+"""Answering requests with one loaded base model and any number of adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+from runner.local.chat import Chat
+from runner.local.decoding import Decoder
+from runner.records import Generation, Prediction, Request
+
+ADAPTERS_KEPT = 8
+
+
+class Answerer:
+    """The base model stays; adapters come and go by path, switched and never merged."""
+
+    def __init__(
+        self, folder: Path, *, context_tokens: int, device: str, threads: int, batch: int
+    ) -> None:
+        torch.set_num_threads(threads)
+        dtype = torch.bfloat16 if device == "cuda" else torch.float32
+        self.chat = Chat(folder)
+        self.context_tokens = context_tokens
+        self.batch = batch
+        self.base = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype).to(device)
+        self.base.eval()
+        self.tuned: PeftModel | None = None
+        self.adapters: list[str] = []
+
+    def answer(
+        self, adapter: str | None, requests: Sequence[Request], generation: Generation
+    ) -> Iterator[Prediction]:
+        """A prediction for each request; prompts too long for the context get an error."""
+        prompts = {
+            request.id: self.chat.prompt(request.system, request.contents) for request in requests
+        }
+        fitting: dict[str, list[int]] = {}
+        for name, ids in prompts.items():
+            if len(ids) + generation.max_tokens <= self.context_tokens:
+                fitting[name] = ids
+            else:
+                yield self._too_long(name, len(ids), generation.max_tokens)
+        decoder = Decoder(self.base, self.chat, generation)
+        names = list(fitting)
+        with torch.inference_mode(), self._using(adapter):
+            for answer in decoder.run(list(fitting.values()), self.batch, names):
+                name = names[answer.index]
+                yield Prediction(
+                    id=name,
+                    text=answer.text,
+                    finish=answer.finish,
+                    prompt_tokens=len(fitting[name]),
+                    output_tokens=answer.tokens,
+                )
+
+    def _too_long(self, name: str, length: int, wanted: int) -> Prediction:
+        error = (
+            f"the prompt has {length} tokens; with up to {wanted} for the answer it does not fit "
+            f"into model.context_tokens={self.context_tokens}"
+        )
+        return Prediction(name, "", error=error, finish="error", prompt_tokens=length)
+
+    def _using(self, adapter: str | None) -> AbstractContextManager[Any]:
+        """Switch to the adapter in this folder, or to the untuned model."""
+        if adapter is None:
+            return self.tuned.disable_adapter() if self.tuned else nullcontext()
+        tuned = self.tuned = self._with(adapter)
+        tuned.set_adapter(_name(adapter))
+        tuned.eval()
+        while len(self.adapters) > ADAPTERS_KEPT:
+            tuned.delete_adapter(_name(self.adapters.pop(0)))
+        return nullcontext()
+
+    def _with(self, adapter: str) -> PeftModel:
+        """The model with this adapter loaded, as the most recently used one."""
+        if adapter in self.adapters:
+            self.adapters.remove(adapter)
+            self.adapters.append(adapter)
+            return self.tuned
+        self.adapters.append(adapter)
+        if self.tuned is None:
+            return PeftModel.from_pretrained(self.base, adapter, adapter_name=_name(adapter))
+        self.tuned.load_adapter(adapter, adapter_name=_name(adapter))
+        return self.tuned
+
+
+def _name(adapter: str) -> str:
+    """Module names must not hold dots."""
+    return adapter.replace(".", "_")

@@ -1,0 +1,229 @@
+"""The local backend's host side: tuning jobs and answers from worker processes; no torch here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from runner.backend import JobStatus, TuningJob
+from runner.config import Experiment
+from runner.config import LocalBackend as Settings
+from runner.errors import BackendError
+from runner.local.chat import Chat
+from runner.local.devices import Device, cores, resolve
+from runner.local.generator import Generator
+from runner.local.identity import identity
+from runner.local.jobs import JobFolder, State
+from runner.local.process import TRAIN_NEEDS, Worker, require
+from runner.local.spec import TrainSpec
+from runner.local.weights import Weights
+from runner.records import (
+    Checkpoint,
+    CurvePoint,
+    Generation,
+    Prediction,
+    Progress,
+    Request,
+    TuningResult,
+    quiet,
+)
+
+CANCEL_SECONDS = 30.0
+CANCEL_POLL = 0.05
+
+
+class LocalBackend:
+    """LoRA tuning and generation with a small open model on this machine.
+
+    Nothing heavy happens before the first call that needs it. Safe to use from threads.
+    """
+
+    def __init__(self, experiment: Experiment, home: Path) -> None:
+        assert isinstance(experiment.backend, Settings)
+        self.settings = experiment.backend
+        self.model = experiment.model
+        self.weights = Weights.of(experiment)
+        self.jobs = home.expanduser().resolve() / "jobs"
+        self._workers: dict[str, Worker] = {}
+
+    # --- what it is ------------------------------------------------------------------------
+
+    @cached_property
+    def device(self) -> Device:
+        return resolve(self.settings.device)
+
+    @property
+    def threads(self) -> int:
+        return self.settings.threads or cores()
+
+    @property
+    def processes(self) -> int:
+        """Training processes: as many devices as share a batch evenly."""
+        fitting = range(self.device.count, 0, -1)
+        return next(count for count in fitting if self.settings.batch_size % count == 0)
+
+    def identity(self) -> dict[str, object]:
+        """Weights, tokenizer, precision, device, threads and versions that shape results."""
+        return identity(
+            self.weights.digest(),
+            self.model.context_tokens,
+            self.device,
+            self.processes,
+            self.threads,
+        )
+
+    def setup(self, progress: Progress) -> None:
+        """Fetch and convert the weights. Raises MissingExtraError without the extra `local`."""
+        require(TRAIN_NEEDS, "The local backend")
+        self.weights.folder(progress)
+
+    @cached_property
+    def _folder(self) -> Path:
+        return self.weights.folder(quiet)
+
+    @cached_property
+    def _chat(self) -> Chat:
+        return Chat(self._folder)
+
+    def count_tokens(self, examples: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
+        """Exact counts, with the model's chat template around a single user turn."""
+        return [self._chat.count(prompt, target) for prompt, target in examples]
+
+    # --- tuning ----------------------------------------------------------------------------
+
+    def submit(self, job: TuningJob) -> None:
+        """Start or resume the job; when some runner's worker has it already, just return."""
+        require(TRAIN_NEEDS, "Tuning on this machine")
+        folder = self._job(job.label)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        handle = folder.lock()
+        if handle is None:
+            return
+        try:
+            state = folder.read_state() if folder.exists() else State()
+            if state.state == "succeeded":
+                return
+            self._spec(job).write(folder.spec)
+            folder.write_state(State(seconds=state.seconds, note="starting"))
+            self._drop(job.label)
+            self._workers[job.label] = Worker(
+                "runner.local.train_worker",
+                [str(folder.path)],
+                log=folder.log,
+                threads=self.threads,
+                inherit=[handle],
+            )
+        finally:
+            os.close(handle)  # the worker's copy keeps the lock
+
+    def find(self, label: str) -> JobStatus | None:
+        """The job's status; `interrupted` when its worker is gone without having ended it."""
+        folder = self._job(label)
+        alive = folder.locked()  # before the state: a worker ends its job, then dies
+        if not folder.exists():
+            return None
+        state = folder.read_state()
+        status, error = state.state, state.error
+        if status in ("queued", "running") and not alive and not folder.locked():
+            status, error = self._lost(label)
+        return JobStatus(
+            status, state.step, state.total_steps, state.note, error, log=str(folder.log)
+        )
+
+    def metrics(self, label: str) -> list[CurvePoint]:
+        return self._job(label).metrics()
+
+    def result(self, label: str) -> TuningResult:
+        """What a succeeded job left. Raises BackendError for any other job."""
+        folder = self._job(label)
+        state = folder.read_state() if folder.exists() else State()
+        if state.state != "succeeded" or state.result is None:
+            raise BackendError(f"tuning job {label} has not succeeded", log=str(folder.log))
+        self._drop(label)
+        raw: dict[str, Any] = dict(state.result)
+        checkpoints = tuple(Checkpoint(**item) for item in raw.pop("checkpoints"))
+        return TuningResult(checkpoints=checkpoints, curves=tuple(folder.metrics()), **raw)
+
+    def cancel(self, label: str) -> None:
+        """Ask the worker to stop after its current step; end it when it does not listen."""
+        folder = self._job(label)
+        deadline = time.monotonic() + CANCEL_SECONDS
+        while folder.locked() and time.monotonic() < deadline:
+            if pid := folder.read_state().pid:
+                os.kill(pid, signal.SIGTERM)
+            time.sleep(CANCEL_POLL)
+        self._drop(label)
+
+    def _job(self, label: str) -> JobFolder:
+        return JobFolder(self.jobs / label)
+
+    def _drop(self, label: str) -> None:
+        if worker := self._workers.pop(label, None):
+            worker.stop()
+
+    def _lost(self, label: str) -> tuple[Any, str]:
+        """A job whose worker is gone: crashed when we saw it crash, else interrupted."""
+        worker = self._workers.get(label)
+        note = worker.exit_note() if worker else ""
+        crashed = bool(worker and worker.process.returncode not in (-signal.SIGKILL, 0))
+        return ("failed" if crashed else "interrupted"), note or "its process is gone"
+
+    def _spec(self, job: TuningJob) -> TrainSpec:
+        settings, tuning = self.settings, job.tuning
+        return TrainSpec(
+            label=job.label,
+            model=str(self._folder),
+            train=str(job.train.resolve()),
+            validation=str(job.validation.resolve()) if job.validation else None,
+            context_tokens=self.model.context_tokens,
+            epochs=tuning.epochs,
+            learning_rate=tuning.learning_rate_multiplier * self.model.base_learning_rate,
+            rank=tuning.adapter_size,
+            alpha=settings.lora_alpha,
+            dropout=settings.lora_dropout,
+            upper_layers=settings.upper_layers,
+            batch_size=settings.batch_size,
+            accumulation=settings.gradient_accumulation,
+            schedule=settings.schedule,
+            warmup=settings.warmup,
+            weight_decay=settings.weight_decay,
+            max_steps=settings.max_steps,
+            seed=job.seed,
+            device=self.device.kind,
+            processes=self.processes,
+            threads=self.threads,
+        )
+
+    # --- answers ---------------------------------------------------------------------------
+
+    @cached_property
+    def _generator(self) -> Generator:
+        return Generator(
+            folder=self._folder,
+            context_tokens=self.model.context_tokens,
+            device=self.device.kind,
+            threads=self.threads,
+            batch=self.settings.generation_batch,
+            jobs=self.jobs,
+        )
+
+    def generate(
+        self,
+        checkpoint: Checkpoint | None,
+        requests: Sequence[Request],
+        generation: Generation,
+    ) -> Iterator[Prediction]:
+        """Answers as they come, shortest prompts first."""
+        return self._generator.answer(checkpoint, requests, generation)
+
+    def close(self) -> None:
+        """End all workers. A tuning job that was running can be resumed."""
+        for label in list(self._workers):
+            self._drop(label)
+        if "_generator" in self.__dict__:
+            self._generator.close()

@@ -1,0 +1,157 @@
+"""Text to token ids and back, exactly as the model sees a conversation; needs no torch.
+
+One implementation serves token counts in the runner, tuning rows in the train worker and
+prompts in the generate worker, so they cannot drift apart. It renders the model's own chat
+template in Jinja's sandbox and tokenises with the model's `tokenizer.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from runner.errors import BackendError, MissingExtraError
+from runner.local.template import ChatTemplate, TemplateRefused
+from runner.records import Turn
+
+# Private-use characters that fence off a control token written by a dataset, not by us.
+_OPEN, _CLOSE = "\ue100", "\ue101"
+_ROLES = {"user": "user", "model": "assistant"}
+
+
+class Chat:
+    """The tokenizer and chat template of a model folder."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from tokenizers import Tokenizer
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("tokenizers", "local", "The local backend") from error
+        self.folder = folder
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.no_padding()
+        self.tokenizer.no_truncation()
+        self.config: dict[str, Any] = json.loads(
+            (folder / "tokenizer_config.json").read_text(encoding="utf-8")
+        )
+        self.template = ChatTemplate(_template_text(folder, self.config), _specials(self.config))
+
+    # --- tokens ----------------------------------------------------------------------------
+
+    def prompt(self, system: str, contents: Sequence[Turn]) -> list[int]:
+        """Ids up to where the model's answer begins."""
+        return self._encode(self._render(system, contents, None))
+
+    def example(self, system: str, contents: Sequence[Turn], target: str) -> tuple[list[int], int]:
+        """Ids of prompt, target and end of turn, and how many of them are prompt.
+
+        Where a token would straddle the border, the target is tokenised by itself, because the
+        model will meet the prompt's tokens exactly as `prompt` gives them.
+        """
+        head, whole = self._render(system, contents, None), self._render(system, contents, target)
+        prompt, ids = self._encode(head), self._encode(whole)
+        if ids[: len(prompt)] == prompt:
+            return ids, len(prompt)
+        if not whole.startswith(head):
+            raise BackendError(
+                f"the chat template of {self.folder} renders a prompt differently once the answer "
+                "follows it, so there is no telling where the answer begins; give another template"
+            )
+        return prompt + self._encode(whole[len(head) :]), len(prompt)
+
+    def count(self, prompt: str, target: str) -> tuple[int, int]:
+        """Tokens of one rendered prompt (as a single user turn) and of its target."""
+        ids, cut = self.example("", (Turn("user", prompt),), target)
+        return cut, len(ids) - cut
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of generated ids without special tokens."""
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+    @cached_property
+    def end_ids(self) -> frozenset[int]:
+        """Ids that end an answer: end of text and the template's end of turn."""
+        found = {self.tokenizer.token_to_id(token) for token in self._end_tokens()}
+        return frozenset(token for token in found if token is not None)
+
+    def _end_tokens(self) -> list[str]:
+        tokens = [_text(self.config.get("eos_token"))]
+        turns = (Turn("user", "a"),)
+        head, whole = self._render("", turns, None), self._render("", turns, "\ue102")
+        closing = whole[len(head) :].partition("\ue102")[2]
+        if found := self._special_pattern.search(closing):
+            tokens.append(found.group())
+        return [token for token in tokens if token]
+
+    # --- text ------------------------------------------------------------------------------
+
+    def _render(self, system: str, contents: Sequence[Turn], target: str | None) -> str:
+        messages = [{"role": _ROLES[turn.role], "content": turn.text} for turn in contents]
+        if target is not None:
+            messages.append({"role": "assistant", "content": target})
+        if system and self._takes_system:
+            messages.insert(0, {"role": "system", "content": system})
+        elif system:
+            first = messages[0]
+            messages[0] = {**first, "content": f"{system}\n\n{first['content']}"}
+        fenced = [{**message, "content": self._fence(message["content"])} for message in messages]
+        return self.template.render(fenced, generation_prompt=target is None)
+
+    @cached_property
+    def _takes_system(self) -> bool:
+        """Whether the template has a place for a system instruction (Gemma's has none)."""
+        probe = [{"role": "system", "content": "\ue102"}, {"role": "user", "content": "a"}]
+        try:
+            return "\ue102" in self.template.render(probe, generation_prompt=True)
+        except TemplateRefused:
+            return False
+
+    def _fence(self, text: str) -> str:
+        text = text.replace(_OPEN, "").replace(_CLOSE, "")
+        return self._special_pattern.sub(rf"{_OPEN}\g<0>{_CLOSE}", text)
+
+    @cached_property
+    def _special_pattern(self) -> re.Pattern[str]:
+        """Matches any special token; the longest first."""
+        added = self.tokenizer.get_added_tokens_decoder().values()
+        specials = sorted((token.content for token in added if token.special), key=len)
+        return re.compile("|".join(map(re.escape, reversed(specials))) or r"(?!)")
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for number, piece in enumerate(re.split(f"[{_OPEN}{_CLOSE}]", text)):
+            # Odd pieces are control tokens that a dataset wrote: to the model they are text.
+            self.tokenizer.encode_special_tokens = number % 2 == 1
+            ids += self.tokenizer.encode(piece, add_special_tokens=False).ids
+        self.tokenizer.encode_special_tokens = False
+        return ids
+
+
+def _template_text(folder: Path, config: dict[str, Any]) -> str:
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    text = config.get("chat_template")
+    if isinstance(text, list):  # older folders list several templates by name
+        text = next((item["template"] for item in text if item["name"] == "default"), None)
+    if not text:
+        raise BackendError(
+            f"the model in {folder} has no chat template; for a GGUF file or a wheel "
+            "type: model.chat_template=chatml (or gemma)"
+        )
+    return str(text)
+
+
+def _specials(config: dict[str, Any]) -> dict[str, str]:
+    """`bos_token` and friends, which templates refer to by name."""
+    return {key: _text(value) for key, value in config.items() if key.endswith("_token") and value}
+
+
+def _text(token: Any) -> str:
+    """A token of `tokenizer_config.json`: text, or an object with its content."""
+    return str(token["content"]) if isinstance(token, dict) else str(token or "")

@@ -1,0 +1,143 @@
+"""The folder of one tuning job: its state, its curves, and the lock that says it is alive.
+
+    jobs/<label>/job.json       what was asked
+                 state.json     how far it is, replaced atomically
+                 metrics.jsonl  curve points in order, one JSON object a line
+                 checkpoints/   checkpoint-<step>/, complete when it holds complete.json
+                 worker.log     the worker's own output
+                 lock           held by the worker's process for as long as it lives
+
+The lock is an flock on a descriptor the worker inherits, so it is there before the worker has
+started and gone the instant it dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.backend import JobState
+from runner.records import CurvePoint
+
+LOCK_TRIES = 20
+LOCK_PAUSE = 0.02
+
+
+@dataclass(slots=True)
+class State:
+    """What `state.json` holds."""
+
+    state: JobState = "queued"
+    step: int = 0
+    total_steps: int = 0
+    note: str = ""
+    error: str = ""
+    seconds: float = 0.0
+    """Training time of all attempts so far."""
+    pid: int = 0
+    result: Mapping[str, Any] | None = None
+    """The tuning result without its curves, once the job has succeeded."""
+
+
+class JobFolder:
+    """Reads and writes one job's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.spec = path / "job.json"
+        self.log = path / "worker.log"
+        self.checkpoints = path / "checkpoints"
+        self._state = path / "state.json"
+        self._metrics = path / "metrics.jsonl"
+        self._lock = path / "lock"
+
+    def exists(self) -> bool:
+        return self._state.is_file()
+
+    # --- state -----------------------------------------------------------------------------
+
+    def read_state(self) -> State:
+        return State(**json.loads(self._state.read_text(encoding="utf-8")))
+
+    def write_state(self, state: State) -> None:
+        replace_text(self._state, json.dumps(dataclasses.asdict(state), indent=1))
+
+    # --- lock ------------------------------------------------------------------------------
+
+    def lock(self) -> int | None:
+        """Take the job: the descriptor that holds the lock, or None when somebody has it.
+        Tries for a moment, because `locked` holds it too while it looks."""
+        handle = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o644)
+        for _ in range(LOCK_TRIES):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(LOCK_PAUSE)
+            else:
+                return handle
+        os.close(handle)
+        return None
+
+    def locked(self) -> bool:
+        """Whether a worker lives."""
+        try:
+            handle = os.open(self._lock, os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+    # --- curves ----------------------------------------------------------------------------
+
+    def append_metrics(self, points: Iterable[CurvePoint]) -> None:
+        """One write for all points of a step: a kill leaves at most one torn last line."""
+        text = "".join(json.dumps(dataclasses.asdict(point)) + "\n" for point in points)
+        with self._metrics.open("ab", buffering=0) as out:
+            out.write(text.encode())
+
+    def metrics(self) -> list[CurvePoint]:
+        """All whole points in order."""
+        try:
+            data = self._metrics.read_bytes()
+        except FileNotFoundError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        return [CurvePoint(**json.loads(line)) for line in whole.splitlines()]
+
+    def keep_metrics_until(self, step: int) -> None:
+        """Drop what came after `step` (and a torn line); -1 drops everything."""
+        kept = [point for point in self.metrics() if point.step <= step]
+        lines = (json.dumps(dataclasses.asdict(point)) + "\n" for point in kept)
+        replace_text(self._metrics, "".join(lines))
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a kill, never meets half of it."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[None]:
+    """Wait for an flock on `path` and hold it: one heavy worker at a time on this machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,102 @@
+"""Starting worker processes: a clean environment, a lifeline, a log."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+
+from runner.errors import MissingExtraError
+
+TRAIN_NEEDS = ("torch", "transformers", "peft", "accelerate", "trl", "datasets", "safetensors")
+GENERATE_NEEDS = ("torch", "transformers", "peft", "safetensors")
+STOP_SECONDS = 10.0
+
+
+def require(packages: Sequence[str], purpose: str) -> None:
+    """Raise MissingExtraError for the first package that is not installed; imports none."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingExtraError(package, "local", purpose)
+
+
+class Worker:
+    """A running worker. Letting go of it (`stop`, or the end of this process) ends it."""
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        *,
+        log: Path,
+        threads: int,
+        inherit: Sequence[int] = (),
+        talk: bool = False,
+    ) -> None:
+        reader, self._lifeline = os.pipe()
+        # -P: a module beside the user's experiment must not shadow one of ours.
+        command = [sys.executable, "-P", "-m", module, str(reader), *arguments]
+        channel = subprocess.PIPE if talk else subprocess.DEVNULL
+        with log.open("ab") as out:
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(
+                command,
+                stdin=channel,
+                stdout=channel if talk else out,
+                stderr=out,
+                pass_fds=(reader, *inherit),
+                env=environment(threads),
+                start_new_session=True,  # Ctrl-C is for the runner; it ends us through the pipe
+            )
+        os.close(reader)
+
+    @property
+    def input(self) -> IO[bytes]:
+        assert self.process.stdin is not None
+        return self.process.stdin
+
+    @property
+    def output(self) -> IO[bytes]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    def stop(self) -> None:
+        """End the worker now and reap it. Idempotent."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def exit_note(self) -> str:
+        """How the process ended, for people; empty while it runs and after a clean exit."""
+        code = self.process.poll()
+        if not code:
+            return ""
+        if code > 0:
+            return f"the worker ended with exit code {code}"
+        name = signal.Signals(-code).name
+        hint = " (often the system's answer to too little memory)" if name == "SIGKILL" else ""
+        return f"the worker was ended by {name}{hint}"
+
+
+def environment(threads: int) -> dict[str, str]:
+    """The worker's environment: as many threads as told, nothing fetched, nothing phoned home."""
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PYTHONUNBUFFERED": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # CUDA is only reproducible with it
+    }
