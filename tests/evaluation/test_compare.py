@@ -1,0 +1,250 @@
+"""Paired differences: exact where a formula exists, fair under the null, symmetric always."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.config import Suite
+from runner.errors import ConfigError
+from runner.evaluation import better, compare, holm, pick_checkpoint
+from runner.results import CheckpointScores, Difference, Score, Scores
+from tests.evaluation.make import scored, suite
+
+Rows = list[dict[str, Any]]
+
+
+def arms(answers: list[tuple[str, str, str]], chosen: Suite) -> tuple[Rows, Rows]:
+    """Rows of two arms from (target, one's answer, the other's)."""
+    _, one = scored([(target, left) for target, left, _ in answers], chosen)
+    _, other = scored([(target, right) for target, _, right in answers], chosen)
+    return one, other
+
+
+METRICS = {
+    "exact_match": suite("exact_match"),
+    "token_f1": suite("token_f1"),
+    "macro_f1": suite("classification"),
+    "bleu": suite({"kind": "sacrebleu"}),
+    "chrf": suite({"kind": "sacrebleu"}),
+    "ter": suite({"kind": "sacrebleu", "scores": ["ter"]}, primary="ter"),
+    "rougeL": suite("rouge"),
+}
+word = st.sampled_from(["a", "b", "a b", "b c d e", ""])
+triples = st.lists(st.tuples(word, word, word), min_size=1, max_size=20)
+
+
+@settings(deadline=None, max_examples=100)
+@given(triples, st.sampled_from(sorted(METRICS)), st.integers(0, 9), st.randoms())
+def test_a_difference_is_symmetric_and_knows_its_rows(
+    answers: list[tuple[str, str, str]], metric: str, seed: int, rng: Any
+) -> None:
+    chosen = METRICS[metric]
+    one, other = arms(answers, chosen)
+    found = compare(one, other, metric, chosen, seed, arm="x", against="y")
+    assert (found.arm, found.against, found.n) == ("x", "y", len(answers))
+    assert found.low <= found.value <= found.high
+    assert 0 < found.p <= 1
+    assert found.p_holm == found.p
+    left = scored([(t, a) for t, a, _ in answers], chosen)[0].overall[metric].value
+    right = scored([(t, b) for t, _, b in answers], chosen)[0].overall[metric].value
+    assert found.value == pytest.approx(left - right, abs=1e-9)
+    back = compare(other, one, metric, chosen, seed)
+    assert back.value == -found.value
+    assert back.p == found.p
+    assert (back.low, back.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
+    rng.shuffle(one)
+    rng.shuffle(other)
+    assert compare(one, other, metric, chosen, seed, arm="x", against="y") == found
+
+
+def test_an_arm_equals_itself() -> None:
+    for metric, chosen in METRICS.items():
+        one, _ = arms([("a b", "a b", ""), ("b", "a", ""), ("b c d e", "b c", "")], chosen)
+        found = compare(one, one, metric, chosen, 1)
+        assert (found.value, found.low, found.high, found.p, found.discordant) == (0, 0, 0, 1, 0)
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(0, 0), (1, 0), (5, 0), (9, 2), (30, 31), (400, 300)])
+def test_shares_use_mcnemars_exact_test(wins: int, losses: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    answers = [("a", "a", "b")] * wins + [("a", "b", "a")] * losses + [("a", "a", "a")] * 3
+    one, other = arms(answers, METRICS["exact_match"])
+    found = compare(one, other, "exact_match", METRICS["exact_match"], 1)
+    expected = stats.binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
+    assert found.p == pytest.approx(expected, rel=1e-12)
+    assert found.discordant == wins + losses
+    assert found.n == len(answers)
+
+
+def test_few_discordant_rows_are_tested_exactly() -> None:
+    """Five rows, all better: 2 of the 32 ways to hand out the answers are as extreme."""
+    chosen = METRICS["token_f1"]
+    one, other = arms([("a b c d", "a b c d", "a")] * 5 + [("a", "b", "b")] * 9, chosen)
+    assert compare(one, other, "token_f1", chosen, 1).p == 2 / 32
+
+
+def test_many_rows_agree_with_scipys_permutation_test() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    rng = random.Random(3)
+    chosen = METRICS["token_f1"]
+    vocabulary = ["a", "b", "c", "d", "e", "f"]
+    answers = [
+        (
+            " ".join(rng.choices(vocabulary, k=6)),
+            " ".join(rng.choices(vocabulary, k=5)),
+            " ".join(rng.choices(vocabulary, k=6)),
+        )
+        for _ in range(120)
+    ]
+    one, other = arms(answers, chosen)
+    differences = [
+        left["scores"]["token_f1"] - right["scores"]["token_f1"]
+        for left, right in zip(one, other, strict=True)
+    ]
+    expected = stats.permutation_test(
+        (differences,),
+        lambda values, axis: values.mean(axis=axis),
+        permutation_type="samples",
+        n_resamples=9999,
+        vectorized=True,
+        batch=500,
+        rng=4,
+    ).pvalue
+    assert compare(one, other, "token_f1", chosen, 1).p == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("metric", "runs", "most"),
+    # 5 % plus three standard deviations.
+    [("exact_match", 200, 20), ("token_f1", 200, 20), ("macro_f1", 200, 20), ("bleu", 40, 7)],
+)
+def test_true_nulls_are_rarely_rejected(metric: str, runs: int, most: int) -> None:
+    """Two arms whose answers come from one distribution: at most about 5 % have p <= 0.05."""
+    rng = random.Random(11)
+    chosen = METRICS[metric].model_copy(
+        update={"bootstrap": METRICS[metric].bootstrap.model_copy(update={"samples": 100})}
+    )
+    pool = ["a b c d e", "a b c d f", "a b x y z", "q"]
+    rejected = 0
+    for _ in range(runs):
+        answers = [("a b c d e", rng.choice(pool), rng.choice(pool)) for _ in range(25)]
+        one, other = arms(answers, chosen)
+        rejected += compare(one, other, metric, chosen, rng.randrange(2**31)).p <= 0.05
+    assert rejected <= most
+
+
+def test_a_real_difference_is_found() -> None:
+    rng = random.Random(2)
+    for metric in ("exact_match", "token_f1", "macro_f1", "bleu"):
+        chosen = METRICS[metric]
+        answers = []
+        for _ in range(80):
+            target = rng.choice(["a b c d", "e f g h"])
+            wrong = "x y z w"
+            answers.append((target, target if rng.random() < 0.9 else wrong, wrong))
+        one, other = arms(answers, chosen)
+        found = compare(one, other, metric, chosen, 1)
+        assert found.p < 0.001
+        assert found.low > 0
+
+
+def test_only_rows_both_answered_count() -> None:
+    chosen = METRICS["exact_match"]
+    one, other = arms([("a", "a", "b")] * 6, chosen)
+    one[0]["error"], other[1]["error"] = "timeout", "timeout"
+    found = compare(one, other[:5], "exact_match", chosen, 1)
+    assert found.n == 3
+    nothing = compare(one[:1], other, "exact_match", chosen, 1)
+    assert nothing.n == 0
+    assert math.isnan(nothing.value)
+    assert math.isnan(nothing.p)
+
+
+def test_an_unknown_score_is_explained() -> None:
+    chosen = METRICS["macro_f1"]
+    one, other = arms([("a", "a", "b")], chosen)
+    with pytest.raises(ConfigError, match="did you mean macro_f1"):
+        compare(one, other, "macro-f1", chosen, 1)
+
+
+def test_field_scores_can_be_compared() -> None:
+    chosen = suite("json_fields", extract={"kind": "json"})
+    answers = [('{"a":1}', '{"a":1}', '{"a":2}'), ('{"b":1}', "{}", '{"b":1}')]
+    one, other = arms(answers, chosen)
+    found = compare(one, other, "json_field/a", chosen, 1)
+    assert (found.value, found.n, found.discordant) == (1, 1, 1)
+
+
+def difference(p: float) -> Difference:
+    return Difference(
+        arm="a", against="b", metric="m", value=0, low=0, high=0, p=p, p_holm=p, n=9, discordant=9
+    )
+
+
+def test_holm_by_hand() -> None:
+    found = holm([difference(p) for p in (0.04, 0.01, 0.03, math.nan)])
+    assert [item.p_holm for item in found[:3]] == [0.06, 0.03, 0.06]
+    assert math.isnan(found[3].p_holm)
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(1e-6, 1), max_size=12))
+def test_holm_never_helps_and_keeps_the_order(ps: list[float]) -> None:
+    found = holm([difference(p) for p in ps])
+    assert [item.p for item in found] == ps
+    for item in found:
+        assert item.p <= item.p_holm <= 1
+        assert item.p_holm <= max(item.p * len(ps), max(ps))
+    by_p = sorted(found, key=lambda item: item.p)
+    assert [item.p_holm for item in by_p] == sorted(item.p_holm for item in found)
+    if ps:
+        assert by_p[0].p_holm == pytest.approx(min(1, min(ps) * len(ps)))
+
+
+def checkpoint(
+    name: str, value: float, loss: float, metric: str = "exact_match"
+) -> CheckpointScores:
+    score = Score(value=value, low=value, high=value, n=10)
+    validation = Scores(split="validation", rows=10, errors=0, overall={metric: score})
+    step = int(name)
+    return CheckpointScores(
+        id=name, epoch=step, step=step, eval_loss=loss, path="", validation=validation
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "best"),
+    [
+        ([("1", 0.5, 2.0), ("2", 0.7, 3.0), ("3", 0.6, 1.0)], "2"),
+        ([("1", 0.7, 2.0), ("2", 0.7, 1.0), ("3", 0.7, 1.5)], "2"),
+        ([("2", 0.7, 1.0), ("1", 0.7, 1.0)], "1"),
+        ([("1", 0.7, math.nan), ("2", 0.7, 5.0)], "2"),
+        ([("1", math.nan, 1.0), ("2", 0.0, 5.0)], "2"),
+        ([("1", math.nan, 2.0), ("2", math.nan, 1.0)], "2"),
+    ],
+)
+def test_the_best_checkpoint(rows: list[tuple[str, float, float]], best: str) -> None:
+    assert pick_checkpoint([checkpoint(*row) for row in rows], "exact_match") == best
+
+
+def test_the_best_checkpoint_by_ter_has_the_fewest_edits() -> None:
+    rows = [checkpoint("1", 40.0, 1.0, "ter"), checkpoint("2", 30.0, 2.0, "ter")]
+    assert pick_checkpoint(rows, "ter") == "2"
+    assert better("ter", 30, 40)
+    assert not better("bleu", 30, 40)
+    assert not better("bleu", 30, 30)
+    assert better("bleu", 30, math.nan)
+    assert not better("bleu", math.nan, 30)
+
+
+def test_a_checkpoint_without_the_score_is_explained() -> None:
+    with pytest.raises(ConfigError, match=r"'bleu' was not measured.*exact_match"):
+        pick_checkpoint([checkpoint("1", 1.0, 1.0)], "bleu")
+    with pytest.raises(ValueError, match="no checkpoints"):
+        pick_checkpoint([], "bleu")
