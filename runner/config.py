@@ -516,7 +516,7 @@ class PathsGroup(Group):
 class Sweep(Group):
     """Which keys vary. Every combination of `grid` is one arm."""
 
-    grid: dict[str, list[Any]] = {}
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     """Key to list of values, e.g. ``tuning.epochs: [1, 3]`` or a group: ``template: [a, b]``."""
 
 
@@ -524,6 +524,8 @@ class Experiment(Group):
     """One fully composed point: what `conf/` and the experiment's YAML come to."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")
+    """Letters, digits, blanks, dots, dashes and underscores, up to 100 of them; the name of the
+    experiment's file unless it says another one."""
     question: str = ""
     """What the experiment is to find out, one sentence, shown at the top of the report."""
     seed: int = Field(default=17, ge=0)

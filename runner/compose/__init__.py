@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from runner.compose.completion import complete
 from runner.compose.points import Composition, Point, Shadow
+from runner.compose.schema import schema_json
 from runner.errors import ConfigError
 
-__all__ = ["Composition", "Point", "Shadow", "compose"]
+__all__ = ["Composition", "Point", "Shadow", "complete", "compose", "schema_json"]
 
 
 def compose(
@@ -20,26 +22,21 @@ def compose(
     """Compose the experiment in `file` and call `on_batch` with its points, all valid.
 
     `argv` is what stands behind the file on the command line: overrides ``key=value``, and
-    Hydra's flags (``-m`` to sweep). `on_batch` returns one value a point, what an optimising
-    sweeper is to minimise or maximise; it is called once, or by such a sweeper once a batch.
+    Hydra's flags (``-m`` to sweep; ``--cfg job`` prints the config and composes no points).
+    `on_batch` returns one value a point, what an optimising sweeper is to minimise or maximise;
+    it is called once, or by such a sweeper once a batch.
 
     Raises ConfigError with every problem found, before `on_batch` is called.
     """
-    from runner.compose.folders import groups, user_confs
-    from runner.compose.hydra_app import run
-    from runner.compose.overrides import parse
-    from runner.compose.request import GROUP, Request
+    # Hydra and pydantic are imported only here: `sft --help` must not wait for them.
+    from runner.compose.command_line import request_for
+    from runner.compose.user_yaml import read_user_yaml
 
     path = Path(file).absolute()
     if not path.is_file():
         raise ConfigError(f"there is no experiment file {file}")
-    flags = [text for text in argv if text.startswith("-")]
-    confs = user_confs(path)
-    request = Request(
-        file=path,
-        typed=tuple(found for text in argv if (found := parse(text))),
-        confs=confs,
-        groups=frozenset((*groups(confs), GROUP)),
-        on_batch=on_batch,
-    )
+    read_user_yaml(path)
+    request, flags = request_for(path, argv, on_batch)
+    from runner.compose.hydra_app import run
+
     run(request, flags)

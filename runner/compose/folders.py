@@ -36,16 +36,16 @@ def shadows(confs: Sequence[Path]) -> tuple[Shadow, ...]:
     return tuple(found.values())
 
 
-def group_folders(group: str, confs: Sequence[Path]) -> list[Path]:
-    """The folders that hold the options of `group`, strongest first."""
-    roots = (*confs, packaged_conf())
-    return [root / group for root in roots if (root / group).is_dir()]
+def option_files(group: str, confs: Sequence[Path]) -> dict[str, Path]:
+    """The options of a group with their files, sorted; none when there is no such group."""
+    files = [file for root in (*confs, packaged_conf()) for file in (root / group).glob("*.yaml")]
+    strongest_last = {file.stem: file for file in reversed(files)}
+    return dict(sorted(strongest_last.items()))
 
 
 def options(group: str, confs: Sequence[Path]) -> list[str]:
-    """Names of the options of a group, sorted; empty when there is no such group."""
-    folders = group_folders(group, confs)
-    return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    """Names of the options of a group, sorted; none when there is no such group."""
+    return list(option_files(group, confs))
 
 
 def groups(confs: Sequence[Path]) -> list[str]:

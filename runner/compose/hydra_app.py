@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -20,9 +18,10 @@ from omegaconf import DictConfig
 
 from runner.compose import launcher, sweeper
 from runner.compose.folders import packaged_conf
-from runner.compose.overrides import forced
-from runner.compose.request import CURRENT, GROUP, Request
-from runner.compose.sources import ConfFolder, ExperimentFolder
+from runner.compose.hydra_errors import FOREIGN, translated
+from runner.compose.request import CURRENT, GROUP, Request, surroundings
+from runner.compose.sources import ConfFolder, ExperimentFolder, UserFolder
+from runner.compose.typed import usable
 
 
 class ExperimentSearchPath(SearchPathPlugin):
@@ -30,27 +29,57 @@ class ExperimentSearchPath(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         request = CURRENT.get(None)
-        if request is None:
+        if request is None:  # another Hydra app in this process
             return
         search_path.prepend("sft", f"experiment://{request.file.parent}", anchor="main")
         for conf in request.confs:
-            search_path.prepend("user", f"conf://{conf}", anchor="main")
+            search_path.prepend("user", f"user-conf://{conf}", anchor="main")
         for element in search_path.get_path():
             if element.provider == "main":
                 element.path = f"conf://{packaged_conf()}"
 
 
+def run(request: Request, flags: Sequence[str]) -> None:
+    """Compose `request` the way `hydra.main` does; the launcher calls its `on_batch`. Raises
+    ConfigError, and whatever `on_batch` raises."""
+    try:
+        overrides = [f"{GROUP}={request.option}", *usable(request), "hydra.mode=MULTIRUN"]
+        answer(request, [*flags, *overrides])
+    except FOREIGN as error:
+        request.report(translated(error, request))
+        raise request.error() from error
+
+
+def answer(request: Request, words: Sequence[str]) -> None:
+    """Let `hydra.main` do what `words` say, with `request`'s files on its search path."""
+    _register()
+    token = CURRENT.set(request)
+    try:
+        with surroundings(["sft", *words], full_error="1"):
+            hydra.main(str(packaged_conf()), "config", version_base="1.3")(_no_task)()
+    finally:
+        CURRENT.reset(token)
+
+
+def _no_task(config: DictConfig) -> None:
+    """Hydra wants a task function; our launcher does not call it."""
+
+
 @cache
 def _register() -> None:
     """Once a process; Hydra keeps plugins in singletons."""
-    plugins = Plugins.instance()
+    plugins, store = Plugins.instance(), ConfigStore.instance()
+    unnamed: tuple[type[Plugin], ...] = (
+        ConfFolder,
+        UserFolder,
+        ExperimentFolder,
+        ExperimentSearchPath,
+    )
     named: tuple[type[Plugin], ...] = (launcher.ArmsLauncher, sweeper.ArmsSweeper)
-    unnamed: tuple[type[Plugin], ...] = (ConfFolder, ExperimentFolder, ExperimentSearchPath)
-    for plugin in unnamed + named:
+    for plugin in (*unnamed, *named):
         plugins.register(plugin)
     for plugin in named:
         _put_below_hydra_plugins(plugin)
-    store = ConfigStore.instance()
     launcher.register(store)
     sweeper.register(store)
 
@@ -66,36 +95,3 @@ def _put_below_hydra_plugins(plugin: type) -> None:
     module = sys.modules.setdefault(sweeper.PLUGIN_MODULE, ModuleType(sweeper.PLUGIN_MODULE))
     setattr(module, plugin.__name__, plugin)
     setattr(parent, sweeper.PLUGIN_MODULE.rpartition(".")[2], module)
-
-
-def run(request: Request, flags: Sequence[str]) -> None:
-    """Compose `request` the way `hydra.main` does; the launcher calls its `on_batch`."""
-    _register()
-    overrides = [forced(override.text, request.is_group) for override in request.typed]
-    argv = ["sft", *flags, f"{GROUP}={request.option}", *overrides, "hydra.mode=MULTIRUN"]
-    token = CURRENT.set(request)
-    try:
-        with _borrowed(argv):
-            hydra.main(str(packaged_conf()), "config", version_base="1.3")(_never_called)()
-    finally:
-        CURRENT.reset(token)
-
-
-def _never_called(config: DictConfig) -> None:
-    """Hydra wants a task function; our launcher has its own idea of a task."""
-    raise AssertionError("sft runs its arms by its own launcher")
-
-
-@contextmanager
-def _borrowed(argv: list[str]) -> Iterator[None]:
-    """`sys.argv` and the switch that makes Hydra raise instead of print, for the time being."""
-    before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv, os.environ["HYDRA_FULL_ERROR"] = argv, "1"
-    try:
-        yield
-    finally:
-        sys.argv = before[0]
-        if before[1] is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = before[1]

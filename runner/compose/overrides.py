@@ -25,6 +25,13 @@ class Override:
     def named(self) -> str:
         return f"override {self.text}"
 
+    def hydra(self, is_group: Callable[[str], bool]) -> str:
+        """The override for Hydra: values as ``++key=value``, which sets known and unknown keys
+        alike, so that the schema judges all of them together. Groups and deletions stay."""
+        if self.sign == "~" or is_group(self.key):
+            return self.text
+        return f"++{self.text.lstrip('+')}"
+
 
 def parse(text: str) -> Override | None:
     """The override in `text`, or None when it is none."""
@@ -32,15 +39,6 @@ def parse(text: str) -> Override | None:
     if found is None or (found["value"] is None and found["sign"] != "~"):
         return None
     return Override(text, found["key"].partition("@")[0], found["value"], found["sign"])
-
-
-def forced(text: str, is_group: Callable[[str], bool]) -> str:
-    """`text` for Hydra: values as ``++key=value``, which sets known and unknown keys alike, so
-    that the schema judges all of them together. Groups and deletions stay as they are."""
-    override = parse(text)
-    if override is None or override.sign == "~" or is_group(override.key):
-        return text
-    return f"++{text.lstrip('+')}"
 
 
 def text_of(value: Any) -> str:

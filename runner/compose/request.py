@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.compose.folders import packaged_conf
 from runner.compose.overrides import Override
 from runner.compose.points import Composition
+from runner.errors import ConfigError, Problem
 
 GROUP = "experiment"
 """The group that the experiment's folder is served as; its files go to ``_global_``."""
@@ -23,10 +28,23 @@ class Request:
 
     file: Path
     typed: tuple[Override, ...]
+    multirun: bool
+    """``-m`` was given."""
     confs: tuple[Path, ...]
     """The user's conf folders, strongest first."""
     groups: frozenset[str]
     on_batch: OnBatch
+    problems: dict[Problem, None] = field(default_factory=dict)
+    """Found so far, in order. What is wrong is left out of the composition, so that it goes on
+    and the rest can be judged as well."""
+    doubtful: set[str] = field(default_factory=set)
+    """Keys whose values were left out because of a problem: not to be judged any more."""
+    unchosen: set[str] = field(default_factory=set)
+    """Groups, as dotted keys, whose option was left out: which keys they have is not known."""
+    outside: tuple[list[str], str | None] = field(
+        default_factory=lambda: (sys.argv, os.environ.get("HYDRA_FULL_ERROR"))
+    )
+    """Arguments and environment as they were before Hydra."""
 
     @property
     def option(self) -> str:
@@ -40,5 +58,49 @@ class Request:
         """Override by key; of several with one key the last one, which is the one that counts."""
         return {override.key: override for override in self.typed}
 
+    def report(self, problem: Problem, doubtful: str = "", unchosen: str = "") -> None:
+        """Note a problem, and the key or group that cannot be judged because of it."""
+        self.problems[problem] = None
+        self.doubtful.update({doubtful} - {""})
+        self.unchosen.update({unchosen.replace("/", ".")} - {""})
+
+    def error(self) -> ConfigError:
+        """All problems found: those of the command line, then by file and line."""
+
+        def order(problem: Problem) -> tuple[bool, str, int]:
+            file, _, line = problem.where.rpartition(":")
+            typed = not problem.where or problem.where.startswith("override ")
+            return (not typed, file, int(line)) if line.isdigit() else (not typed, "", 0)
+
+        return ConfigError(sorted(self.problems, key=order))
+
+    def file_of(self, config_path: str) -> Path:
+        """The file that Hydra means by ``group/option``; it need not exist."""
+        group, _, option = config_path.removesuffix(".yaml").rpartition("/")
+        if group == GROUP:
+            return self.file if option == self.option else self.file.with_name(f"{option}.yaml")
+        files = [conf / group / f"{option}.yaml" for conf in (*self.confs, packaged_conf())]
+        return next((file for file in files if file.is_file()), files[-1])
+
 
 CURRENT: ContextVar[Request] = ContextVar("composition request")
+
+
+@contextmanager
+def surroundings(argv: list[str], full_error: str | None) -> Iterator[None]:
+    """`sys.argv`, which `hydra.main` reads, and the switch that makes Hydra raise instead of
+    print, for the time being."""
+    before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    _surround(argv, full_error)
+    try:
+        yield
+    finally:
+        _surround(*before)
+
+
+def _surround(argv: list[str], full_error: str | None) -> None:
+    sys.argv = argv
+    if full_error is None:
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+    else:
+        os.environ["HYDRA_FULL_ERROR"] = full_error

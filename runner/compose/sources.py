@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hydra.core.object_type import ObjectType
@@ -10,12 +10,16 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from omegaconf import OmegaConf
 
 from runner.compose.request import CURRENT, GROUP
+from runner.compose.user_yaml import checked
 from runner.compose.yaml_files import read_yaml
+from runner.errors import ConfigError, Problem
+
+Header = dict[str, str | None]
 
 
 class ConfFolder(ConfigSource):
-    """A `conf/` folder. Hydra's own `file://` source re-reads each file for each point in
-    pure Python; this one reads a file once, with libyaml."""
+    """The packaged `conf/`. Hydra's own `file://` source reads each file again for each point,
+    in pure Python; this one reads a file once, with libyaml."""
 
     @staticmethod
     def scheme() -> str:
@@ -25,19 +29,19 @@ class ConfFolder(ConfigSource):
         file = self.file(config_path)
         if not file.is_file():
             raise ConfigLoadError(f"Config not found: {file}")
-        content = self.content(file)
         return ConfigResult(
             provider=self.provider,
             path=f"{self.scheme()}://{self.path}",
-            config=OmegaConf.create(content),
+            config=OmegaConf.create(self.content(file, config_path)),
             header=self.header(file),
         )
 
-    def content(self, file: Path) -> Any:
+    def content(self, file: Path, config_path: str) -> dict[str, Any]:
+        """The file's mapping; shared between calls."""
         content = read_yaml(file)
-        return {} if content is None else content
+        return content if isinstance(content, dict) else {}
 
-    def header(self, file: Path) -> dict[str, str | None]:
+    def header(self, file: Path) -> Header:
         with file.open(encoding="utf-8") as lines:
             return self._get_header_dict(lines.read(512))
 
@@ -56,30 +60,48 @@ class ConfFolder(ConfigSource):
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         found: list[str] = []
         for file in sorted((Path(self.path) / config_path).iterdir()):
-            self._list_add_result(found, f"{config_path}/{file.name}", file.name, results_filter)
+            if not file.name.startswith("."):
+                path = f"{config_path}/{file.name}"
+                self._list_add_result(found, path, file.name, results_filter)
         return found
 
 
-class ExperimentFolder(ConfFolder):
+class UserFolder(ConfFolder):
+    """A user's `conf/`: every file is checked before Hydra composes it."""
+
+    @staticmethod
+    def scheme() -> str:
+        return "user-conf"
+
+    def content(self, file: Path, config_path: str) -> dict[str, Any]:
+        group = PurePosixPath(config_path).parent.as_posix()
+        return checked(file, "" if group == "." else group, CURRENT.get())
+
+    def header(self, file: Path) -> Header:
+        header = super().header(file)
+        package = (header["package"] or "").removeprefix("_global_.")
+        if package.split(".")[0] == "hydra":
+            raise ConfigError(
+                [Problem("", f"a file of yours cannot go to the package {package}", f"{file}:1")]
+            )
+        return header
+
+
+class ExperimentFolder(UserFolder):
     """The folder of the experiment's file, its YAML files as options of `GROUP`."""
 
     @staticmethod
     def scheme() -> str:
         return "experiment"
 
-    def content(self, file: Path) -> Any:
-        content = super().content(file)
-        return {"name": file.stem, **content} if isinstance(content, dict) else content
+    def content(self, file: Path, config_path: str) -> dict[str, Any]:
+        return {"name": file.stem, **super().content(file, config_path)}
 
-    def header(self, file: Path) -> dict[str, str | None]:
+    def header(self, file: Path) -> Header:
         return {**super().header(file), "package": "_global_"}
 
     def file(self, config_path: str) -> Path:
-        request = CURRENT.get()
-        name = config_path.removesuffix(".yaml")
-        if name == f"{GROUP}/{request.option}":
-            return request.file
-        return Path(self.path) / f"{name.removeprefix(f'{GROUP}/')}.yaml"
+        return CURRENT.get().file_of(config_path)
 
     def is_group(self, config_path: str) -> bool:
         return config_path == GROUP

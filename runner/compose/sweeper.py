@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -20,7 +21,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from runner.compose.overrides import forced
+from runner.compose.overrides import assignment, parse
 from runner.compose.request import CURRENT
 from runner.errors import ConfigError, Problem
 
@@ -45,13 +46,21 @@ class ArmsSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Sequence[JobReturn]:
         """Launch all jobs; `arguments` are the command line's overrides."""
-        is_group = CURRENT.get().is_group
-        declared = [forced(f"{key}={values}", is_group) for key, values in self.params.items()]
-        parsed = OverridesParser.create().parse_overrides([*declared, *arguments])
+        request = CURRENT.get()
+        declared = [parse(f"{key}={_listed(value)}") for key, value in self.params.items()]
+        texts = [override.hydra(request.is_group) for override in declared if override]
+        parsed = OverridesParser.create().parse_overrides([*texts, *arguments])
         choices = {override.get_key_element(): _choices(override) for override in parsed}
         jobs = [list(job) for job in product(*choices.values())]
         returned: Sequence[JobReturn] = self.arms.launch(jobs, initial_job_idx=0)
         return returned
+
+
+def _listed(values: Any) -> str:
+    """Several values as Hydra writes them, also when YAML has them as a list."""
+    if isinstance(values, list):
+        return ",".join(assignment("", value).removeprefix("=") for value in values)
+    return str(values)
 
 
 def _choices(override: Override) -> list[str]:

@@ -1,0 +1,64 @@
+"""What stands behind an experiment's path: Hydra's flags, overrides, and what is neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from runner.compose.folders import groups, user_confs
+from runner.compose.overrides import Override, parse
+from runner.compose.request import GROUP, OnBatch, Request
+from runner.compose.words import did_you_mean, listed, near
+from runner.errors import Problem
+
+SWEEP = ("-m", "--multirun")
+_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--info", "-i")
+_FLAGS = (*SWEEP, *_WITH_VALUE, "--resolve")
+
+
+def request_for(file: Path, words: Sequence[str], on_batch: OnBatch) -> tuple[Request, list[str]]:
+    """The request that `words` behind the experiment `file` make, and Hydra's flags in them.
+    What is neither flag nor override is noted in the request."""
+    flags, overrides, problems = split(words)
+    confs = user_confs(file)
+    request = Request(
+        file=file,
+        typed=tuple(overrides),
+        multirun=any(flag in SWEEP for flag in flags),
+        confs=confs,
+        groups=frozenset((*groups(confs), GROUP)),
+        on_batch=on_batch,
+    )
+    for problem in problems:
+        request.report(problem)
+    return request, flags
+
+
+def split(words: Sequence[str]) -> tuple[list[str], list[Override], list[Problem]]:
+    """Flags with their values, overrides, and the problems with all other words."""
+    flags: list[str] = []
+    overrides: list[Override] = []
+    problems: list[Problem] = []
+    rest = iter(words)
+    for word in rest:
+        if word in _FLAGS:
+            flags += [word, *_value(word, rest)]
+        elif word.startswith("-"):
+            message = f"there is no flag {word}; the flags are {listed(_FLAGS)}"
+            problems.append(Problem("", message, hint=did_you_mean(near(word, _FLAGS))))
+        elif override := parse(word):
+            overrides.append(override)
+        else:
+            problems.append(_no_override(word))
+    return flags, overrides, problems
+
+
+def _value(flag: str, rest: Iterator[str]) -> list[str]:
+    return [value for value in [next(rest, "")] if value] if flag in _WITH_VALUE else []
+
+
+def _no_override(word: str) -> Problem:
+    if word.endswith((".yaml", ".yml")) and Path(word).is_file():
+        return Problem("", f"one experiment at a time; what should become of {word}?")
+    hint = f"`{word}=VALUE` sets a key, `group=option` chooses an option"
+    return Problem("", "is no override", f"override {word}", hint)

@@ -1,0 +1,107 @@
+"""Where a key of a composed config was set: an override, or a line of one of the YAML files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.compose.overrides import Override
+from runner.compose.request import Request
+from runner.compose.words import place
+from runner.compose.yaml_files import Key, key_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One YAML file of the composition and the key its content was put under."""
+
+    file: Path
+    package: Key
+
+    def line(self, key: Key) -> int | None:
+        """Line of the key in the file; None when it is not there."""
+        if key[: len(self.package)] != self.package:
+            return None
+        return key_lines(self.file).get(key[len(self.package) :])
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What set a key."""
+
+    where: str
+    layer: Layer | None = None
+    """None when it was an override."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The places of one point, the strongest first: grid, overrides, files."""
+
+    request: Request
+    grid: Sequence[str]
+    """Keys that ``sweep.grid`` set."""
+    overrides: Sequence[Override]
+    """The job's overrides, typed ones and those of ``hydra.sweeper.params``."""
+    layers: Sequence[Layer]
+
+    def origin(self, key: Key) -> Origin | None:
+        """What set exactly this key, or the list or mapping that it stands in as a whole."""
+        name = dotted(key)
+        for axis in self.grid:
+            if _within(name, axis):
+                return Origin(self._declared(("sweep", "grid", axis)))
+        for override in reversed(self.overrides):
+            if _within(name, override.key) and not self.request.is_group(override.key):
+                return Origin(self._override(override))
+        return self._in_files(key)
+
+    def where(self, key: Key) -> str:
+        """The place of the key, else of the nearest thing around it, else the experiment's file."""
+        for length in range(len(key), 0, -1):
+            if found := self.origin(key[:length]):
+                return found.where
+        return place(self.request.file)
+
+    def _in_files(self, key: Key) -> Origin | None:
+        lists = next((at for at, part in enumerate(key) if isinstance(part, int)), len(key))
+        for layer in self.layers:
+            # A list replaces the one before it as a whole: only the last file counts.
+            if (line := layer.line(key[:lists])) is not None:
+                cuts = range(len(key), lists, -1)
+                deep = next((found for cut in cuts if (found := layer.line(key[:cut]))), line)
+                return Origin(place(layer.file, deep), layer)
+        return None
+
+    def _override(self, override: Override) -> str:
+        typed = self.request.typed_keys().get(override.key)
+        if typed is not None:
+            return typed.named
+        return self._declared(("hydra", "sweeper", "params", override.key))
+
+    def _declared(self, key: Key) -> str:
+        """The line that declares a swept key."""
+        if (typed := self.request.typed_keys().get(dotted(key[:2]))) is not None:
+            return typed.named
+        found = self._in_files(key) or self._in_files(key[:-1])
+        return found.where if found else place(self.request.file)
+
+
+def layers(request: Request, defaults: Sequence[tuple[str, str]]) -> tuple[Layer, ...]:
+    """The layers of Hydra's computed defaults list, pairs of config path and package, the
+    strongest first. Hydra's own files are left out."""
+    found = [
+        Layer(request.file_of(path), tuple(part for part in package.split(".") if part))
+        for path, package in defaults
+        if not path.startswith("hydra")
+    ]
+    return tuple(reversed(found))
+
+
+def dotted(key: Key) -> str:
+    return ".".join(map(str, key))
+
+
+def _within(key: str, outer: str) -> bool:
+    return key == outer or key.startswith(f"{outer}.")

@@ -1,0 +1,79 @@
+"""The command line behind an experiment's path, checked before Hydra sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override as Parsed
+from hydra.errors import HydraException
+
+from runner.compose.choices import unknown_group, unknown_option
+from runner.compose.overrides import Override
+from runner.compose.request import GROUP, Request
+from runner.errors import Problem
+
+_OURS = {
+    GROUP: "the experiment is the file that was named first",
+    "hydra/launcher": "arms are launched by sft itself",
+    "hydra.launcher": "arms are launched by sft itself",
+    "hydra.mode": "type -m to sweep",
+}
+
+
+def usable(request: Request) -> list[str]:
+    """The overrides that can be composed, for Hydra; what is wrong with the others is reported."""
+    parser = OverridesParser.create()
+    return [text for override in request.typed for text in _usable(request, override, parser)]
+
+
+def _usable(request: Request, override: Override, parser: OverridesParser) -> Iterator[str]:
+    try:
+        parsed = parser.parse_override(override.hydra(request.is_group))
+    except HydraException as error:
+        reason = str(error).splitlines()[0].replace(" (known as a lexer error)", "")
+        hint = "put the value in quotes of its own: \"key='value'\""
+        request.report(Problem(override.key, f"cannot be read: {reason}", override.named, hint))
+        return
+    problem = _problem(request, override, parsed)
+    if problem is None:
+        yield override.hydra(request.is_group)
+    else:
+        request.report(problem, unchosen=override.key)
+
+
+def _problem(request: Request, override: Override, parsed: Parsed) -> Problem | None:
+    for ours, why in _OURS.items():
+        if override.key == ours or override.key.startswith(f"{ours}."):
+            return Problem(override.key, f"cannot be set: {why}", override.named)
+    if parsed.is_sweep_override() and not request.multirun:
+        return _sweep_without_flag(override)
+    if override.key.startswith("hydra/"):
+        return None
+    if not request.is_group(override.key):
+        return unknown_group(request, override.key, override.named) if "/" in override.key else None
+    return _choice(request, override, parsed)
+
+
+def _choice(request: Request, override: Override, parsed: Parsed) -> Problem | None:
+    """The problem with one option of a group; those of a sweep are judged job by job."""
+    value = parsed.value()
+    if override.sign == "~" or parsed.is_sweep_override() or isinstance(value, dict):
+        return None
+    chosen: Sequence[object] = value if isinstance(value, list) else [value]
+    found = (
+        unknown_option(request, override.key, str(option), override.named)
+        for option in chosen
+        if option is not None
+    )
+    return next((problem for problem in found if problem), None)
+
+
+def _sweep_without_flag(override: Override) -> Problem:
+    return Problem(
+        key=override.key,
+        message=f"'{override.value}' reads as several values",
+        where=override.named,
+        hint=f'type -m to sweep over them, "{override.key}=[...]" for a list, '
+        f"or \"{override.key}='...'\" for one text",
+    )
