@@ -24,6 +24,7 @@ from runner.config import (
     WheelModel,
 )
 from runner.errors import BackendError, ConfigError, Problem
+from runner.local.digests import file_digest
 from runner.records import Progress
 
 CONVERTER_VERSION = "1"
@@ -119,23 +120,6 @@ def check_terms(model: ModelBase) -> None:
                 )
             ]
         )
-
-
-def file_digest(path: Path, cache: Path) -> str:
-    """SHA-256 of a file, remembered by its path, size and time of change."""
-    stat = path.stat()
-    key = f"{path}:{stat.st_size}:{stat.st_mtime_ns}"
-    note = cache / "digests" / hashlib.sha256(key.encode()).hexdigest()[:32]
-    try:
-        return note.read_text(encoding="ascii")
-    except FileNotFoundError:
-        with path.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
-        note.parent.mkdir(parents=True, exist_ok=True)
-        from runner.local.jobs import replace_text
-
-        replace_text(note, digest)
-        return digest
 
 
 def _made_with(template: str | None) -> dict[str, str]:
