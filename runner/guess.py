@@ -33,7 +33,14 @@ class Guess:
     input: list[str] = field(default_factory=list)
     target: str = ""
     id: str = ""
-    labels: int = 0
+    labels: list[str] = field(default_factory=list)
+    """The distinct answers of a classification."""
+    keys: list[str] = field(default_factory=list)
+    """The keys of JSON answers."""
+    repeated: bool = False
+    """One input stands with several answers: they are references for each other."""
+    answer_tokens: int = 64
+    """Enough for the longest answer: two thirds of its characters."""
     reasons: dict[str, str] = field(default_factory=dict)
     """Key of the experiment to why it was filled in that way."""
 
@@ -51,9 +58,19 @@ def guess(rows: Sequence[Mapping[str, Any]]) -> Guess:
     key = _id(columns, values)
     target, why_target = _target([name for name in columns if name != key], values)
     inputs, why_inputs = _inputs(columns, target, key)
-    task, labels, why_task = _task(values[target])
-    reasons = {"target": why_target, "input": why_inputs, "suite": why_task}
-    return Guess("files", task, inputs, target, key, labels, reasons)
+    task, why_task = _task(values[target])
+    return Guess(
+        "files",
+        task,
+        inputs,
+        target,
+        key,
+        labels=sorted(_distinct(values[target])) if task == "classification" else [],
+        keys=_keys(values[target]) if task == "json_record" else [],
+        repeated=task in ("qa", "generation") and _repeated(rows, inputs, target),
+        answer_tokens=_tokens(values[target]),
+        reasons={"target": why_target, "input": why_inputs, "suite": why_task},
+    )
 
 
 def _id(columns: Sequence[str], values: Mapping[str, Sequence[Any]]) -> str:
@@ -88,23 +105,50 @@ def _inputs(columns: Sequence[str], target: str, key: str) -> tuple[list[str], s
     return rest, "every column that is neither the answer nor a key"
 
 
-def _task(targets: Sequence[Any]) -> tuple[Task, int, str]:
+def _task(targets: Sequence[Any]) -> tuple[Task, str]:
     if _share_json(targets) > 0.9:
-        return "json_record", 0, "answers are JSON objects"
+        return "json_record", "answers are JSON objects"
     texts = [str(value) for value in targets if value not in (None, "")]
     distinct = len(_distinct(targets))
     if _is_labels(targets):
-        return "classification", distinct, f"{distinct} distinct answers in {len(texts)} rows"
+        return "classification", f"{distinct} distinct answers in {len(texts)} rows"
     words = sum(len(text.split()) for text in texts) / max(len(texts), 1)
     if words <= 6:
-        return "qa", 0, f"answers are short ({words:.1f} words)"
-    return "generation", 0, f"answers are free text ({words:.0f} words)"
+        return "qa", f"answers are short ({words:.1f} words)"
+    return "generation", f"answers are free text ({words:.0f} words)"
 
 
 def _is_labels(values: Sequence[Any]) -> bool:
     distinct = _distinct(values)
     long = any(len(text.split()) > 8 for text in distinct)
     return 2 <= len(distinct) <= min(MOST_LABELS, max(2, len(values) // 3)) and not long
+
+
+def _repeated(rows: Sequence[Mapping[str, Any]], inputs: Sequence[str], target: str) -> bool:
+    """Whether a tenth of the rows or more share their inputs with another answer's row."""
+    answers: dict[tuple[str, ...], set[str]] = {}
+    for row in rows:
+        key = tuple(str(row.get(name)) for name in inputs)
+        answers.setdefault(key, set()).add(str(row.get(target)))
+    return sum(len(found) for found in answers.values() if len(found) > 1) >= len(rows) / 10
+
+
+def _keys(targets: Sequence[Any]) -> list[str]:
+    keys: dict[str, None] = {}
+    for value in targets:
+        if _is_object(value):
+            found = value if isinstance(value, Mapping) else json.loads(value)
+            keys.update(dict.fromkeys(map(str, found)))
+    return list(keys)
+
+
+def _tokens(targets: Sequence[Any]) -> int:
+    longest = max((len(_text(value)) for value in targets), default=0)
+    return max(8, longest * 2 // 3)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _distinct(values: Sequence[Any]) -> set[str]:

@@ -21,13 +21,14 @@ def test_a_table_of_labels() -> None:
         ["text"],
         "id",
     )
-    assert found.labels == 2
+    assert found.labels == ["a", "b"]
 
 
 def test_json_answers() -> None:
     rows = [{"message": f"m {n}", "record": {"intent": "x", "n": n}} for n in range(9)]
     found = guess(rows)
     assert (found.task, found.target, found.input) == ("json_record", "record", ["message"])
+    assert found.keys == ["intent", "n"]
 
 
 def test_free_text_answers() -> None:
@@ -67,3 +68,12 @@ def test_any_rows_get_a_guess(rows: list[dict[str, Any]]) -> None:
     found = guess(rows)
     assert found.target in {name for row in rows for name in row}
     assert found.target not in found.input
+
+
+def test_several_answers_to_one_input_are_references() -> None:
+    rows = [
+        {"mr": f"name[{n // 3}]", "ref": f"A long and happy sentence, number {n}, about it."}
+        for n in range(30)
+    ]
+    assert guess(rows).repeated
+    assert not guess([{**row, "mr": f"name[{n}]"} for n, row in enumerate(rows)]).repeated

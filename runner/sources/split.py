@@ -52,7 +52,7 @@ def _column_rows(
         read = partial(read_hub, source, columns, faults)
     else:
         files = locate(source, [split])[split]
-        read = partial(_read_table, source.encoding, columns, faults)
+        read = partial(read_table, source.encoding, columns, faults)
     maker = RowMaker(columns, split, faults)
     return (
         keyed
@@ -75,7 +75,7 @@ def _turn_rows(
     )
 
 
-def _read_table(
+def read_table(
     encoding: str, columns: Columns, faults: FaultLog, file: InputFile
 ) -> Iterator[Record]:
     if file.format == "jsonl":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,11 @@ from runner.errors import ConfigError
 if TYPE_CHECKING:
     from runner.guess import Guess
 
-LOOKED_AT = 2000
+LOOKED_AT = 20_000
 """Rows that are looked at."""
+
+MOST_LISTED = 20
+"""Labels that a system instruction lists."""
 
 SUITES = {
     "classification": "classification",
@@ -50,11 +52,11 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    from runner.sources import open_rows
+    from runner.sources.sample import sample
 
     if not path.is_file():
         raise ConfigError(f"--data: no file {str(path)!r}")
-    rows = list(islice(open_rows(path), LOOKED_AT))
+    rows = sample(path, LOOKED_AT)
     if not rows:
         raise ConfigError(f"--data: no readable rows in {str(path)!r}")
     return rows
@@ -76,7 +78,7 @@ def _head(options: argparse.Namespace, found: Guess, rows: int) -> list[str]:
     return [
         "# @package _global_",
         "#",
-        "# Question   <what do you want to find out?>",
+        f"# Question   {_question(options)}",
         f"# Command    sft run {options.name}.yaml",
         "# Cost       type: sft plan " + options.name + ".yaml",
         "# Expected   <fill in after the first run>",
@@ -86,9 +88,13 @@ def _head(options: argparse.Namespace, found: Guess, rows: int) -> list[str]:
         f"  - override /suite: {SUITES[found.task]}   # {found.reasons.get('suite', 'free text')}",
         "",
         f"name: {options.name}",
-        'question: ""',
+        f"question: {_question(options)}",
         "",
     ]
+
+
+def _question(options: argparse.Namespace) -> str:
+    return f"Does tuning on {Path(options.data).name} beat the untuned model?"
 
 
 def _source(options: argparse.Namespace, found: Guess) -> list[str]:
@@ -102,6 +108,12 @@ def _source(options: argparse.Namespace, found: Guess) -> list[str]:
             f"  input: [{', '.join(map(_word, found.input))}]   # {found.reasons['input']}",
             f"  target: {_word(found.target)}   # {found.reasons['target']}",
         ]
+        if found.repeated:
+            by = _word(found.input[0])
+            lines += [
+                f"  group: {by}            # rows with one {by} never straddle a split",
+                f"  references_by: {by}    # in evaluation, one row with all its answers",
+            ]
         if found.id:
             lines.append(f"  id: {_word(found.id)}   # duplicate keys are reported")
     return [*lines, ""]
@@ -119,16 +131,42 @@ def _template(found: Guess) -> list[str]:
     return [
         "template:",
         f"  name: {found.task}",
-        "  # What holds for every row; say here what the answer has to look like.",
-        "  system: <one or two sentences>",
+        "  # What holds for every row: say what the answer has to look like.",
+        f"  system: {_word(_system(found))}",
         "  prompt: |-",
         f"    {prompt}",
         "",
     ]
 
 
+def _system(found: Guess) -> str:
+    """A plain instruction for the task, to be improved by someone who knows it."""
+    if found.task == "classification" and len(found.labels) <= MOST_LISTED:
+        return f"Answer with one of: {', '.join(found.labels)}."
+    if found.task == "json_record":
+        return f"Answer with JSON that has the keys {', '.join(found.keys)}."
+    names = {
+        "classification": f"Answer with the {found.target} of the text.",
+        "qa": "Answer in as few words as possible.",
+    }
+    return names.get(found.task, f"Write the {found.target}.")
+
+
 def _tail(found: Guess) -> list[str]:
+    data = []
+    if found.repeated:
+        data = [
+            "prepare:",
+            "  dedup: {exact: false}   # several answers to one input are meant",
+            "  split: {stratify: null}",
+            "",
+        ]
     return [
+        *data,
+        "suite:",
+        "  generation:",
+        f"    max_tokens: {found.answer_tokens}   # enough for the longest answer",
+        "",
         "# Two arms, to see what more examples buy; the untuned model joins by itself.",
         "# Other knobs: tuning.epochs, tuning.learning_rate_multiplier, tuning.adapter_size.",
         "sweep:",
