@@ -8,6 +8,7 @@ statistics are reached by underscore methods; parity tests stand guard over them
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,8 @@ def _scorer(name: str, effective_order: bool) -> Any:
 
 def _signature(name: str, rows: Sequence[Judged]) -> str:
     """sacreBLEU's own, e.g. ``nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0``."""
-    scorer = _scorer(name, False)
+    # A copy, because arms may be scored in threads and the scorer is shared.
+    scorer = copy(_scorer(name, False))
     counts = {len(row.references) for row in rows}
     # -1 is sacreBLEU's sign for a varying number; it writes ``nrefs:var``.
     scorer.num_refs = counts.pop() if len(counts) == 1 else -1
