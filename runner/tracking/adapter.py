@@ -171,7 +171,8 @@ class Mlflow:
         self.client.update_run(run, name=name)
 
     @translated
-    def end(self, run: str, state: RunState, end_ms: int) -> None:
+    def end(self, run: str, state: RunState, end_ms: int | None) -> None:
+        """End the run at `end_ms`, or now."""
         self.client.set_terminated(run, state, end_ms)
 
     @translated

@@ -4,6 +4,7 @@ and a fault of the tracking store costs a warning, never a run."""
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from runner.config import MlflowTracking
 from runner.records import CurvePoint
 from runner.results import ExperimentResult
 from runner.tracking.links import Links
+from runner.tracking.presence import Presence
 from runner.tracking.trouble import TrackingError
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class BackgroundTracker:
         self.uri = tracking_uri(tracking, home)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracking")
         self._mirror: Mirror | None = None
+        self._presence = Presence(self.home)
         self._waiting: dict[tuple[str, str], list[CurvePoint]] = {}
         self._guard = threading.Lock()
         self._broken = False
@@ -67,6 +70,7 @@ class BackgroundTracker:
     def close(self) -> None:
         """Wait for what is queued and end the thread."""
         self._worker.shutdown(wait=True)
+        self._presence.leave()
 
     # --- in the thread ---------------------------------------------------------------------
 
@@ -108,7 +112,8 @@ class BackgroundTracker:
             from runner.tracking.adapter import Mlflow
             from runner.tracking.mirror import Mirror
 
-            self._mirror = Mirror(Mlflow(self.uri, self.home), self.tracking)
+            store = Mlflow(self.uri, self.home)
+            self._mirror = Mirror(store, self.tracking, self.home, self._presence)
         return self._mirror
 
     def _locked(self) -> ExitStack:
@@ -130,7 +135,12 @@ class BackgroundTracker:
             "MLflow at %s is not up to date: %s\n"
             "  Results are complete in the store and the report; run the same command again to "
             "bring MLflow up to date.",
-            self.uri,
-            cause,
+            shown(self.uri),
+            cause.replace(self.uri, shown(self.uri)),
         )
         log.debug("cause", exc_info=error)
+
+
+def shown(uri: str) -> str:
+    """The tracking URI without its password, for messages."""
+    return re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", uri)

@@ -11,6 +11,9 @@ from runner.results import ArmResult, Difference, ExperimentResult, Score, Score
 from runner.tracking.facts import Measure
 from runner.tracking.names import key
 
+LOWER_IS_BETTER = frozenset({"ter"})
+"""Scores that count errors."""
+
 
 def curve(point: CurvePoint) -> Measure:
     """A curve point under Vertex's words: ``train_total_loss`` becomes ``train/total_loss`` and
@@ -89,7 +92,7 @@ def _against_baseline(result: ExperimentResult, arm: ArmResult) -> Iterator[Meas
         "p_holm": found.p_holm,
     }
     for name, number in numbers.items():
-        yield from _defined(f"over_baseline/{name}", number, 0, arm.ended_ms)
+        yield from _defined(f"gain/{name}", number, 0, arm.ended_ms)
 
 
 def baseline_difference(result: ExperimentResult, arm: ArmResult) -> Difference | None:
@@ -140,4 +143,10 @@ def _defined(
     name: str, number: float, step: int, time_ms: int, checkpoint: str = "", split: str = ""
 ) -> Iterator[Measure]:
     if math.isfinite(number):
-        yield Measure(key(name), float(number), step, time_ms, checkpoint, split)
+        yield Measure(key(name), shown(number), step, time_ms, checkpoint, split)
+
+
+def shown(number: float) -> float:
+    """`number` to six significant digits (whole numbers untouched): MLflow's tables print every
+    digit there is, and nobody reads 0.44999999999999996 as 0.45."""
+    return float(number) if float(number).is_integer() else float(f"{number:.6g}")

@@ -24,6 +24,7 @@ from runner.tracking.links import LEADERBOARD, Links, experiment_page, run_page,
 from runner.tracking.measures import arm_measures, baseline_difference, curve
 from runner.tracking.merge import spoiled, unwritten
 from runner.tracking.names import MAX_NAME
+from runner.tracking.presence import Presence, workplace
 from runner.tracking.sweep_run import sweep_name, sweep_run, sweep_tags
 from runner.tracking.tables import table_json
 from runner.tracking.trouble import TrackingError
@@ -41,6 +42,8 @@ class Mirror:
 
     store: Mlflow
     tracking: MlflowTracking
+    home: Path
+    presence: Presence
     live: dict[tuple[str, str], str] = field(default_factory=dict)
     """(sweep digest, arm digest) to the run that takes its live points."""
 
@@ -48,7 +51,9 @@ class Mirror:
 
     def begin(self, result: ExperimentResult) -> None:
         """Open the parent and every arm that is not done as RUNNING runs."""
+        self.presence.claim(result.digest)
         experiment = self._experiment(result)
+        self._end_abandoned(experiment)
         found = self._found(experiment, result)
         parent = self._running(experiment, found.get(PARENT), self._parent_head(result))
         shades = colours(result.arms)
@@ -63,11 +68,20 @@ class Mirror:
         if run := self.live.get((sweep, arm)):
             self.store.write(run, [curve(point) for point in points])
 
+    def _end_abandoned(self, experiment: str) -> None:
+        """End runs that a killed process of this home left RUNNING, e.g. of an experiment that
+        was edited since and will never be synced again."""
+        here = f"tags.`sweep.place` = '{workplace(self.home)}'"
+        for run in self.store.runs(experiment, f"attributes.status = 'RUNNING' and {here}"):
+            if self.presence.abandoned(run.tags.get("sweep.id", "")):
+                self.store.end(run.id, "KILLED", None)
+
     def _running(self, experiment: str, found: Found | None, head: RunFacts) -> str:
         if found is None:
             return self._created(experiment, head)
         if found.state != "RUNNING":
             self.store.reopen(found.id)
+        self.store.write(found.id, tags={"sweep.place": workplace(self.home)})
         return found.id
 
     # --- when it is over -------------------------------------------------------------------
@@ -98,7 +112,7 @@ class Mirror:
             facts = sweep_run(result, report, pages, places)
             self._fill(experiment, parent, facts, mark)
         for digest in found.keys() - runs.keys() - {PARENT}:
-            self._close_orphan(found[digest], result)
+            self._close_orphan(found[digest])
         return self._links(result, places)
 
     def _usable(
@@ -129,9 +143,9 @@ class Mirror:
         self.store.write(run.id, tags={"mirror.digest": mark})
         self.store.end(run.id, facts.state, facts.end_ms)
 
-    def _close_orphan(self, run: Found, result: ExperimentResult) -> None:
+    def _close_orphan(self, run: Found) -> None:
         if run.state == "RUNNING":
-            self.store.end(run.id, "KILLED", result.ended_ms or result.started_ms)
+            self.store.end(run.id, "KILLED", None)
 
     # --- finding and making runs -----------------------------------------------------------
 
@@ -155,7 +169,8 @@ class Mirror:
         return self.store.run(run)
 
     def _created(self, experiment: str, head: RunFacts) -> str:
-        run = self.store.create(experiment, head.name, head.start_ms, head.tags)
+        tags = {**head.tags, "sweep.place": workplace(self.home)}
+        run = self.store.create(experiment, head.name, head.start_ms, tags)
         self.store.write(run, params=head.params)
         return run
 

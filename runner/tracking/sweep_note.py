@@ -8,7 +8,7 @@ from runner.results import ArmResult, ExperimentResult, Score
 from runner.tracking.arm_note import code, fence, interval
 from runner.tracking.facts import Places
 from runner.tracking.links import run_page, view_page
-from runner.tracking.measures import baseline_difference
+from runner.tracking.measures import LOWER_IS_BETTER, baseline_difference
 from runner.tracking.names import MAX_TAG
 from runner.tracking.tables import cell, markdown
 from runner.tracking.views import VIEWS
@@ -35,7 +35,8 @@ def sweep_note(result: ExperimentResult, places: Places) -> str:
 def ranked(result: ExperimentResult) -> list[tuple[ArmResult, Score | None]]:
     """Arms by the primary metric on test, best first; those without a score last."""
     pairs = [(arm, _primary(result, arm)) for arm in result.arms]
-    return sorted(pairs, key=lambda pair: -pair[1].value if pair[1] else math.inf)
+    sign = 1 if result.primary in LOWER_IS_BETTER else -1
+    return sorted(pairs, key=lambda pair: sign * pair[1].value if pair[1] else math.inf)
 
 
 def _primary(result: ExperimentResult, arm: ArmResult) -> Score | None:
@@ -64,7 +65,9 @@ def _table(result: ExperimentResult, places: Places) -> str:
                 str(arm.train_examples) if arm.kind == "tuned" else "",
             )
         )
-    return markdown(("Arm", f"{result.primary} on test", "over baseline", "rows"), rows)
+    heads = ("Arm", f"{result.primary} on test", "over baseline", "rows")
+    # MLflow gives table cells no room of their own.
+    return markdown([f"{head}&nbsp;&nbsp;&nbsp;" for head in heads], rows)
 
 
 def _links(places: Places) -> str:

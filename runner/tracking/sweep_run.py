@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.results import ArmResult, ExperimentResult
 from runner.tracking.facts import Measure, Places, RunFacts, RunState, Table
-from runner.tracking.measures import baseline_difference, seconds, trained_tokens
+from runner.tracking.measures import baseline_difference, seconds, shown, trained_tokens
 from runner.tracking.names import MAX_NAME, key, value
 from runner.tracking.sweep_note import ranked, sweep_note
 
@@ -74,7 +74,7 @@ def _measures(result: ExperimentResult) -> Iterator[Measure]:
         numbers |= _best_numbers(result, best)
     for name, number in numbers.items():
         if math.isfinite(number):
-            yield Measure(key(name), float(number), 0, end)
+            yield Measure(key(name), shown(number), 0, end)
 
 
 def _best(result: ExperimentResult) -> ArmResult | None:
@@ -91,7 +91,7 @@ def _best_numbers(result: ExperimentResult, best: ArmResult) -> dict[str, float]
         if name == result.primary:
             numbers |= {f"best/{name}_low": score.low, f"best/{name}_high": score.high}
     if found := baseline_difference(result, best):
-        numbers |= {"best/over_baseline": found.value, "best/over_baseline_p": found.p_holm}
+        numbers |= {"best/gain": found.value, "best/gain_p_holm": found.p_holm}
     return numbers
 
 
@@ -103,16 +103,20 @@ def _leaderboard(result: ExperimentResult) -> Table:
             (
                 arm.name,
                 arm.status,
-                score.value if score else None,
-                score.low if score and math.isfinite(score.low) else None,
-                score.high if score and math.isfinite(score.high) else None,
-                found.value if found else None,
+                _cell(score.value if score else None),
+                _cell(score.low if score else None),
+                _cell(score.high if score else None),
+                _cell(found.value if found else None),
                 arm.train_examples if arm.kind == "tuned" else None,
                 arm.error,
             )
         )
     columns = ("arm", "status", result.primary, "low", "high", "over baseline", "rows", "error")
     return Table(columns, tuple(rows))
+
+
+def _cell(number: float | None) -> float | None:
+    return None if number is None or not math.isfinite(number) else shown(number)
 
 
 def _files(report: Path | None, pages: Mapping[str, Path]) -> dict[str, Path]:

@@ -18,6 +18,7 @@ from typing import Any
 from runner.results import ExperimentResult
 from runner.tracking.arm_run import arm_params
 from runner.tracking.links import LEADERBOARD
+from runner.tracking.measures import LOWER_IS_BETTER
 from runner.tracking.names import key
 
 TAG = "mlflow.sharedViewState."
@@ -28,15 +29,27 @@ State = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """Charts under one heading, `across` in a row of `height` pixels."""
+
+    name: str
+    charts: list[State]
+    across: int = 2
+    height: int = 360
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One saved view: its key in links, its name in the menu, the mode its link opens."""
 
     key: str
     name: str
     mode: str
-    charts: Callable[[ExperimentResult, str], list[tuple[str, list[State]]]]
+    charts: Callable[[ExperimentResult, str], list[Section]]
     """Sections of charts, given the result and the run id of the baseline."""
     only_tuned: bool = False
+    all_sweeps: bool = False
+    """Also the arms of earlier forms of the experiment, not only of the one synced last."""
 
 
 def view_tags(result: ExperimentResult, baseline_run: str) -> dict[str, str]:
@@ -58,19 +71,23 @@ def _envelope(name: str, when: int, state: State) -> str:
 
 
 def _state(view: View, result: ExperimentResult, baseline_run: str) -> State:
+    columns = _columns(result)
     sections, charts = _laid_out(view.key, view.charts(result, baseline_run))
     kind = "= 'tuning'" if view.only_tuned else "!= 'sweep'"
+    sweep = "" if view.all_sweeps else f" and tags.`sweep.id` = '{result.digest}'"
     return {
-        "searchFilter": f"tags.`sweep.id` = '{result.digest}' and tags.`run.kind` {kind}",
+        # Without a filter the page shows the parent only and keeps its arms folded.
+        "searchFilter": f"tags.`run.kind` {kind}{sweep}",
         "orderByKey": f"metrics.`{key(f'test/{result.primary}')}`",
-        "orderByAsc": False,
+        "orderByAsc": result.primary in LOWER_IS_BETTER,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": _columns(result),
-        "columnOrder": [],
-        "columnWidths": {},
+        "selectedColumns": columns,
+        # Without an order the page sorts columns by name, the primary score among the last.
+        "columnOrder": ["attributes.`Run Name`", *columns, "runDateAndNestInfo", "duration"],
+        "columnWidths": {"attributes.`Run Name`": 220} | {name: _width(name) for name in columns},
         "runsExpanded": {},
         "runsPinned": [],
         "runsHidden": [],
@@ -100,24 +117,33 @@ def _columns(result: ExperimentResult) -> list[str]:
     primary = result.primary
     metrics = [
         f"test/{primary}",
+        f"gain/{primary}",
+        "gain/p_holm",
         f"test/{primary}_low",
         f"test/{primary}_high",
-        f"over_baseline/{primary}",
-        "over_baseline/p_holm",
         f"chosen/validation_{primary}",
         "cost/seconds",
     ]
-    return [f"metrics.`{key(name)}`" for name in metrics] + [
-        f"params.`{name}`" for name in differing_params(result)
-    ]
+    columns = [f"metrics.`{key(name)}`" for name in metrics]
+    return columns + [f"params.`{name}`" for name in differing_params(result)]
+
+
+def _width(column: str) -> int:
+    """Pixels that show the whole heading, with room for its sort arrow."""
+    return 45 + 7 * len(column.split("`")[1])
 
 
 def differing_params(result: ExperimentResult) -> list[str]:
-    """Params that do not have one value in all tuned arms, and the size of the training data."""
+    """Params that do not have one value in all tuned arms; of several that vary together the
+    first stands for all. Without any, the number of training rows."""
     tuned = [arm_params(arm) for arm in result.arms if arm.kind == "tuned"]
-    names = list(dict.fromkeys(name for params in tuned for name in params))
-    differing = [name for name in names if len({params.get(name) for params in tuned}) > 1]
-    return differing or [name for name in names if name == "train_examples"]
+    names = dict.fromkeys(name for params in tuned for name in params)
+    patterns: dict[tuple[str | None, ...], str] = {}
+    for name in names:
+        values = tuple(params.get(name) for params in tuned)
+        if len(set(values)) > 1:
+            patterns.setdefault(values, name)
+    return list(patterns.values()) or [name for name in names if name == "train_examples"]
 
 
 def baseline_arm(result: ExperimentResult) -> str:
@@ -127,17 +153,17 @@ def baseline_arm(result: ExperimentResult) -> str:
     return next(iter([*against, *untuned]), "")
 
 
-def _laid_out(
-    view: str, sections: Sequence[tuple[str, list[State]]]
-) -> tuple[list[State], list[State]]:
+def _laid_out(view: str, sections: Sequence[Section]) -> tuple[list[State], list[State]]:
     """Sections and charts with the ids that tie them together."""
     heads, cards = [], []
-    for place, (name, charts) in enumerate(sections):
-        section = f"{view}-{place}"
+    for place, section in enumerate(sections):
+        identity = f"{view}-{place}"
         heads.append(
             {
-                "uuid": section,
-                "name": name,
+                "uuid": identity,
+                "name": section.name,
+                "columns": section.across,
+                "cardHeight": section.height,
                 "display": True,
                 "isReordered": True,
                 "deleted": False,
@@ -146,14 +172,14 @@ def _laid_out(
         )
         cards += [
             {
-                "uuid": f"{section}-{number}",
-                "metricSectionId": section,
+                "uuid": f"{identity}-{number}",
+                "metricSectionId": identity,
                 "deleted": False,
                 "isGenerated": False,
                 "runsCountToCompare": RUNS_SHOWN,
                 **chart,
             }
-            for number, chart in enumerate(charts)
+            for number, chart in enumerate(section.charts)
         ]
     return heads, cards
 
@@ -165,13 +191,11 @@ def _bar(name: str) -> State:
     return {"type": "BAR", "metricKey": key(name)}
 
 
-def _line(title: str, *names: str) -> State:
-    keys = [key(name) for name in names]
+def _line(name: str) -> State:
     return {
         "type": "LINE",
-        "displayName": title,
-        "metricKey": keys[0],
-        "selectedMetricKeys": keys,
+        "metricKey": key(name),
+        "selectedMetricKeys": [key(name)],
         "lineSmoothness": 0,
         "scaleType": "linear",
         "xAxisScaleType": "linear",
@@ -186,8 +210,8 @@ def _line(title: str, *names: str) -> State:
     }
 
 
-def _scatter(title: str, across: State, up: State) -> State:
-    return {"type": "SCATTER", "displayName": title, "xaxis": across, "yaxis": up}
+def _scatter(across: State, up: State) -> State:
+    return {"type": "SCATTER", "xaxis": across, "yaxis": up}
 
 
 def _metric(name: str) -> State:
@@ -203,53 +227,38 @@ def _parallel(params: Sequence[str], metrics: Sequence[str]) -> State:
     }
 
 
-def _leaderboard(result: ExperimentResult, baseline_run: str) -> list[tuple[str, list[State]]]:
-    names = [f"test/{result.primary}", f"over_baseline/{result.primary}", "cost/seconds"]
-    return [("Scores on test", [_bar(name) for name in names])]
+def _leaderboard(result: ExperimentResult, baseline_run: str) -> list[Section]:
+    names = [f"test/{result.primary}", f"gain/{result.primary}", "cost/seconds"]
+    return [Section("Scores on test", [_bar(name) for name in names])]
 
 
-def _curves(result: ExperimentResult, baseline_run: str) -> list[tuple[str, list[State]]]:
+def _curves(result: ExperimentResult, baseline_run: str) -> list[Section]:
     right = "fraction_of_correct_next_step_preds"
     return [
-        (
-            "Validation",
-            [
-                _line(f"{result.primary} by checkpoint", f"validation/{result.primary}"),
-                _line("Total loss, validation", "validation/total_loss"),
-                _line("Correct next-step predictions, validation", f"validation/{right}"),
-            ],
-        ),
-        (
-            "Training",
-            [
-                _line("Total loss, train", "train/total_loss"),
-                _line("Correct next-step predictions, train", f"train/{right}"),
-            ],
+        Section("Loss", [_line("validation/total_loss"), _line("train/total_loss")]),
+        Section("Score by checkpoint", [_line(f"validation/{result.primary}")]),
+        Section(
+            "Correct next-step predictions",
+            [_line(f"validation/{right}"), _line(f"train/{right}")],
         ),
     ]
 
 
-def _coordinates(result: ExperimentResult, baseline_run: str) -> list[tuple[str, list[State]]]:
+def _coordinates(result: ExperimentResult, baseline_run: str) -> list[Section]:
     metrics = [f"chosen/validation_{result.primary}", f"test/{result.primary}"]
-    return [("What the knobs did", [_parallel(differing_params(result), metrics)])]
+    chart = _parallel(differing_params(result), metrics)
+    return [Section("What the knobs did", [chart], across=1, height=340)]
 
 
-def _cost(result: ExperimentResult, baseline_run: str) -> list[tuple[str, list[State]]]:
+def _cost(result: ExperimentResult, baseline_run: str) -> list[Section]:
     quality = _metric(f"test/{result.primary}")
     rows = {"key": "train_examples", "type": "PARAM"}
-    return [
-        (
-            "Cost against quality",
-            [
-                _scatter("Seconds against score", _metric("cost/seconds"), quality),
-                _scatter("Trained tokens against score", _metric("cost/train_tokens"), quality),
-                _scatter("Training rows against score", rows, quality),
-            ],
-        )
-    ]
+    costs = [_metric("cost/seconds"), rows, _metric("cost/train_tokens")]
+    charts = [_scatter(cost, quality) for cost in costs]
+    return [Section("Cost against quality", charts)]
 
 
-def _difference(result: ExperimentResult, baseline_run: str) -> list[tuple[str, list[State]]]:
+def _difference(result: ExperimentResult, baseline_run: str) -> list[Section]:
     table = {
         "type": "DIFFERENCE",
         "chartName": "Difference to the baseline",
@@ -258,7 +267,11 @@ def _difference(result: ExperimentResult, baseline_run: str) -> list[tuple[str, 
         "showDifferencesOnly": True,
         "baselineColumnUuid": baseline_run,
     }
-    return [("Difference to the baseline", [table, _bar(f"over_baseline/{result.primary}")])]
+    bars = [_bar(f"gain/{result.primary}"), _bar(f"test/{result.primary}")]
+    return [
+        Section("Paired difference on test, and the scores", bars),
+        Section("Everything that differs", [table], across=1, height=480),
+    ]
 
 
 VIEWS = (
@@ -267,5 +280,6 @@ VIEWS = (
     View("parallel", "Parallel coordinates", "CHART", _coordinates, only_tuned=True),
     View("cost", "Cost against quality", "CHART", _cost),
     View("baseline", "Difference to the baseline", "CHART", _difference),
+    View("sweeps", "Leaderboard of all sweeps", "", _leaderboard, all_sweeps=True),
 )
 """In the order of the menu."""

@@ -24,7 +24,21 @@ START = 1_795_000_000_000
 """2026-11-18 in Unix milliseconds."""
 ROWS = 40
 EPOCHS = 3
-WORDS = "parcel late refund screen broken lamp charged twice cannot log in wrong colour".split()
+WORDS = [
+    "parcel",
+    "late",
+    "refund",
+    "screen",
+    "broken",
+    "lamp",
+    "charged",
+    "twice",
+    "cannot",
+    "log",
+    "in",
+    "wrong",
+    "colour",
+]
 
 
 def experiment(home: Path, **changes: Any) -> ExperimentResult:
@@ -35,7 +49,7 @@ def experiment(home: Path, **changes: Any) -> ExperimentResult:
         _tuned(home, 240, 1.0, 0.775, baselines[1]),
         _tuned(home, 240, 1.5, 0.80, baselines[1]),
     ]
-    best = tuned[-1]
+    best = max(tuned, key=lambda arm: arm.test.overall["exact_match"].value if arm.test else 0)
     return ExperimentResult(
         **{
             "name": "triage",
@@ -49,7 +63,7 @@ def experiment(home: Path, **changes: Any) -> ExperimentResult:
             "verdict": Verdict(
                 headline=f"{best.name} wins: 0.450 above 3-shot (95% interval 0.300 to 0.600).",
                 winner=best.digest,
-                reasons=["240 rows at lr 1.0 is tied with it.", "80 rows is clearly worse."],
+                reasons=["The other arm on 240 rows is tied with it.", "80 rows is clearly worse."],
             ),
             "home": str(home),
             "versions": {"sft-runner": "0.1.0", "torch": "2.13.0"},
@@ -203,7 +217,7 @@ def _answers(seed: str, right: float) -> list[dict[str, Any]]:
     rows = []
     for number in range(1, ROWS + 1):
         mail = " ".join(inputs.choices(WORDS, k=12))
-        target = '{"intent":"%s","urgent":%s}' % (
+        target = '{{"intent":"{}","urgent":{}}}'.format(
             inputs.choice(["refund", "delivery", "defect"]),
             inputs.choice(["true", "false"]),
         )
