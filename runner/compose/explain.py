@@ -67,6 +67,8 @@ def _sort(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
     group = "/".join(map(str, fault.key))
     known = options(group, places.request.confs)
     if isinstance(fault.value, str) and known:
+        if group.replace("/", ".") in places.grid:
+            return message, f"to sweep over options, write the key with a slash: `{group}`"
         option = near(fault.value, known) or "OPTION"
         return message, f"to choose an option: `- override /{group}: {option}` or {group}={option}"
     if isinstance(fault.value, dict) and fault.key[:2] == ("sweep", "grid"):

@@ -20,7 +20,7 @@ from runner.compose.overrides import assignment, parse, text_of
 from runner.compose.points import Composition
 from runner.compose.request import CURRENT, Request, surroundings
 from runner.compose.sweeper import PLUGIN_MODULE, ArmsSweeper
-from runner.compose.swept import as_typed, known_axes, known_options, swept
+from runner.compose.swept import as_typed, chooses, known_axes, known_options, swept
 
 
 class ArmsLauncher(Launcher):
@@ -66,7 +66,7 @@ class ArmsLauncher(Launcher):
         job = tuple(known_options(request, overrides))
         bases: dict[tuple[str, ...], dict[str, Any]] = {(): self._composed(job)}
         grid = known_axes(request, axes(bases[()].get("sweep"), fixed=request.typed_keys()))
-        groups = [key for key in grid if request.is_group(key)]
+        groups = [key for key in grid if chooses(request, key, grid[key])]
         fixed = swept(request, job)
         for chosen in combinations(grid):
             extra = tuple(f"{key}={chosen[key]}" for key in groups)

@@ -32,6 +32,11 @@ class Override:
             return self.text
         return f"++{self.text.lstrip('+')}"
 
+    def as_text(self, is_group: Callable[[str], bool]) -> str:
+        """The same with the value as plain text, whatever it looks like to Hydra."""
+        text = assignment(self.key, self.value or "")
+        return text if is_group(self.key) else f"++{text}"
+
 
 def parse(text: str) -> Override | None:
     """The override in `text`, or None when it is none."""

@@ -41,6 +41,8 @@ class Request:
     """Keys whose values were left out because of a problem: not to be judged any more."""
     unchosen: set[str] = field(default_factory=set)
     """Groups, as dotted keys, whose option was left out: which keys they have is not known."""
+    sweeping: set[str] = field(default_factory=set)
+    """Keys that the command line gives several values."""
     outside: tuple[list[str], str | None] = field(
         default_factory=lambda: (sys.argv, os.environ.get("HYDRA_FULL_ERROR"))
     )

@@ -85,5 +85,5 @@ def _choices(override: Override) -> list[str]:
 
 def register(store: ConfigStore) -> None:
     """Make the sweeper known as ``hydra/sweeper: arms``."""
-    node = {"_target_": f"{PLUGIN_MODULE}.{ArmsSweeper.__name__}", "params": {}}
+    node = {"_target_": f"{PLUGIN_MODULE}.{ArmsSweeper.__name__}", "_convert_": "all", "params": {}}
     store.store(group="hydra/sweeper", name="arms", node=node, provider="sft")

@@ -21,10 +21,10 @@ def as_typed(job: Sequence[str]) -> Iterator[str]:
 
 
 def swept(request: Request, job: Sequence[str]) -> dict[str, str]:
-    """Key and value of the job's overrides that are not on the command line as they stand."""
-    fixed = {override.hydra(request.is_group).removeprefix("++") for override in request.typed}
-    found = (parse(text) for text in as_typed(job) if text not in fixed)
-    return {override.key: _plain(override) for override in found if override}
+    """Key and value of the job's overrides that the command line does not fix to one value."""
+    fixed = request.typed_keys().keys() - request.sweeping
+    found = (override for text in as_typed(job) if (override := parse(text)))
+    return {override.key: _plain(override) for override in found if override.key not in fixed}
 
 
 def _plain(override: Override) -> str:
@@ -57,7 +57,7 @@ def known_axes(request: Request, grid: Mapping[str, list[Any]]) -> dict[str, lis
     kept: dict[str, list[Any]] = {}
     for key, values in grid.items():
         good = values
-        if request.is_group(key):
+        if chooses(request, key, values):
             where = _line(request, ("sweep", "grid", key))
             faulty = {str(v): unknown_option(request, key, str(v), where) for v in values}
             for problem in filter(None, faulty.values()):
@@ -66,6 +66,11 @@ def known_axes(request: Request, grid: Mapping[str, list[Any]]) -> dict[str, lis
         if good:
             kept[key] = good
     return kept
+
+
+def chooses(request: Request, key: str, values: Sequence[Any]) -> bool:
+    """Whether the axis chooses options of a group; a mapping is content for the group's key."""
+    return request.is_group(key) and not any(isinstance(value, dict) for value in values)
 
 
 def _line(request: Request, key: Key) -> str:

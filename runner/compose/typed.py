@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -9,9 +10,14 @@ from hydra.core.override_parser.types import Override as Parsed
 from hydra.errors import HydraException
 
 from runner.compose.choices import unknown_group, unknown_option
-from runner.compose.overrides import Override
+from runner.compose.overrides import Override, assignment
 from runner.compose.request import GROUP, Request
 from runner.errors import Problem
+
+_STRUCTURE = re.compile(
+    r"""^\s*[\[{'"]|,|^(choice|range|interval|glob|sort|shuffle|tag|extend_list|int|float|str|bool|json_str)\("""
+)
+"""How a list, a mapping, a quoted text, several values and a function begin."""
 
 _OURS = {
     GROUP: "the experiment is the file that was named first",
@@ -22,24 +28,39 @@ _OURS = {
 
 
 def usable(request: Request) -> list[str]:
-    """The overrides that can be composed, for Hydra; what is wrong with the others is reported."""
+    """The overrides that can be composed, for Hydra; what is wrong with the others is reported.
+
+    A value that Hydra's grammar cannot read is text, as in ``source.train=~/data(1).csv``,
+    unless it was begun as something else.
+    """
     parser = OverridesParser.create()
     return [text for override in request.typed for text in _usable(request, override, parser)]
 
 
 def _usable(request: Request, override: Override, parser: OverridesParser) -> Iterator[str]:
+    text = override.hydra(request.is_group)
     try:
-        parsed = parser.parse_override(override.hydra(request.is_group))
+        parsed = parser.parse_override(text)
     except HydraException as error:
-        reason = str(error).splitlines()[0].replace(" (known as a lexer error)", "")
-        hint = "put the value in quotes of its own: \"key='value'\""
-        request.report(Problem(override.key, f"cannot be read: {reason}", override.named, hint))
-        return
-    problem = _problem(request, override, parsed)
-    if problem is None:
-        yield override.hydra(request.is_group)
-    else:
+        if override.value is None or _STRUCTURE.search(override.value):
+            request.report(_unreadable(override, error))
+            return
+        text = override.as_text(request.is_group)
+        parsed = parser.parse_override(text)
+    if parsed.is_sweep_override():
+        request.sweeping.add(override.key)
+    if problem := _problem(request, override, parsed):
         request.report(problem, unchosen=override.key)
+    else:
+        yield text
+
+
+def _unreadable(override: Override, error: HydraException) -> Problem:
+    reason = str(error).splitlines()[0]
+    text = assignment(override.key, override.value or "")
+    return Problem(
+        override.key, f"cannot be read: {reason}", override.named, f'for plain text type "{text}"'
+    )
 
 
 def _problem(request: Request, override: Override, parsed: Parsed) -> Problem | None:

@@ -69,7 +69,7 @@ def key_lines(path: Path) -> dict[Key, int]:
 
 @lru_cache(maxsize=512)
 def _document(path: Path, _changed: int) -> tuple[Any, dict[Key, int]]:
-    loader = _loader()(path.read_text(encoding="utf-8"))
+    loader = _loader()(path.read_text(encoding="utf-8-sig"))
     try:
         node = loader.get_single_node()
         if node is None:
