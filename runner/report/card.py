@@ -1,0 +1,124 @@
+"""The data card: what the prepared and rendered rows are worth, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.records import SPLITS, Example
+from runner.report.coverage import coverage
+from runner.report.flow import dropped_total, flow, read_tallies
+from runner.report.lengths import lengths, tokens
+from runner.report.losses import MAX_SHOWN, Kind, faults, losses
+from runner.report.page import write_page
+from runner.report.profile import Profile, profiles
+from runner.report.spread import spreads
+from runner.report.treatments import read_json, where
+from runner.report.wording import clip, count, plural
+
+MAX_TEXT = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One example row as the model sees it."""
+
+    split: str
+    id: str
+    where: str
+    parts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One of the numbers at the top."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+def write_card(prepared: Path, rendered: Path, version: str, out: Path) -> None:
+    """Write the data card of the two artifact folders to `out`."""
+    found = profiles(rendered, SPLITS)
+    tallies, kinds = read_tallies([prepared, rendered]), losses([prepared, rendered])
+    faulty, fault_count = faults(prepared)
+    summary, numbers = read_json(prepared / "summary.json"), read_json(rendered / "summary.json")
+    dropped = dropped_total(tallies) if tallies else sum(kind.rows for kind in kinds)
+    values = {
+        "version": version,
+        "title": "Data card",
+        "headline": _headline(found, kinds, dropped),
+        "state": "won" if found and not (kinds[0].rows or kinds[1].rows) else "open",
+        "facts": _facts(found, dropped, kinds, fault_count),
+        "notes": _notes(summary, numbers),
+        "files": {profile.split: profile.files.most_common(8) for profile in found.values()},
+        "profiles": list(found.values()),
+        "flows": flow(tallies),
+        "lengths": lengths(found),
+        "tokens": tokens(numbers),
+        "spreads": spreads(found),
+        "slices": spreads(found, slices=True),
+        "splits": [profile.split for profile in found.values() if profile.rows],
+        "coverage": coverage(found),
+        "kinds": kinds,
+        "conflicts": _conflicts(summary),
+        "faults": faulty,
+        "fault_count": fault_count,
+        "max_shown": MAX_SHOWN,
+        "examples": [_shown(p.split, item) for p in found.values() for item in p.examples],
+    }
+    write_page("card.html", values, out)
+
+
+def _headline(found: Mapping[str, Profile], kinds: Sequence[Kind], dropped: int) -> str:
+    if not found:
+        return "There are no rendered rows to describe."
+    rows = found["train"].rows if "train" in found else 0
+    start = f"{plural(rows, 'training row')} to tune on"
+    if not dropped:
+        return f"{start}; nothing had to be dropped."
+    known = [(kind.rows, kind.heading.lower()) for kind in kinds[:3] if kind.rows]
+    named = ", ".join(
+        f"{count(n)} {name.removesuffix('s') if n == 1 else name}" for n, name in known
+    )
+    return f"{start}; {plural(dropped, 'row')} dropped{f', among them {named}' if named else ''}."
+
+
+def _facts(
+    found: Mapping[str, Profile], dropped: int, kinds: Sequence[Kind], faulty: int
+) -> list[Fact]:
+    rows = [Fact(f"{profile.split} rows", count(profile.rows)) for profile in found.values()]
+    dropped_kinds = [Fact(kind.heading.lower(), count(kind.rows)) for kind in kinds[:3]]
+    return [*rows, Fact("dropped", count(dropped)), *dropped_kinds, Fact("faults", count(faulty))]
+
+
+def _notes(*summaries: Mapping[str, Any]) -> list[str]:
+    """What the data steps had to say, and the numbers on leaks that no dropped row shows."""
+    notes = [str(note) for summary in summaries for note in summary.get("notes") or ()]
+    for summary in summaries:
+        findings = summary.get("findings") or ()
+        notes += [str(f["message"]) for f in findings if isinstance(f, Mapping) and "message" in f]
+        for name, rows in (summary.get("leakage") or {}).items():
+            if rows:
+                notes.append(f"{str(name).replace('_', ' ')}: {rows}")
+    return notes
+
+
+def _conflicts(summary: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Texts with more than one answer: the text, then place and answer of each row."""
+    listed = []
+    for item in summary.get("conflicts") or ():
+        rows = [(where(row), str(row.get("target", ""))) for row in item.get("rows") or ()]
+        listed.append((clip(str(item.get("text", "")), 200), rows))
+    return listed
+
+
+def _shown(split: str, example: Example) -> Shown:
+    parts = [("system", example.system)] if example.system else []
+    parts += [(turn.role, turn.text) for turn in example.contents]
+    parts.append(("answer", example.target))
+    at = f"{Path(example.origin.file).name}:{example.origin.line}"
+    return Shown(split, example.id, at, [(name, clip(text, MAX_TEXT)) for name, text in parts])

@@ -1,0 +1,92 @@
+"""What the experiment took: seconds per stage, tokens, and what was reused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.report.scoreboard import Line
+from runner.results import ArmResult, ExperimentResult
+
+ORDER = ("prepare", "render", "tune", "predict", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Seconds of a stage of one arm; None when it was not recorded."""
+
+    seconds: float | None
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One arm's stages in the table's order."""
+
+    name: str
+    digest: str
+    stages: list[Stage]
+    total: float | None
+    examples: int
+    tokens: int | None
+    """Tokens trained on, all epochs; None for untuned arms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The table. `computed` counts an artifact that arms share once."""
+
+    stages: list[str]
+    rows: list[Row]
+    computed: float
+    tokens: int
+    wall: float | None
+    """From start to end of the last run of the experiment; None while it goes on."""
+
+
+def cost(lines: Sequence[Line], result: ExperimentResult) -> Cost:
+    """The accounts of all arms that recorded any."""
+    used = {stage for line in lines for stage in (*line.arm.seconds, *line.arm.reused)}
+    stages = [*(stage for stage in ORDER if stage in used), *sorted(used - set(ORDER))]
+    rows = [_row(line, stages) for line in lines if line.arm.seconds or line.arm.reused]
+    ended = result.ended_ms > result.started_ms > 0
+    return Cost(
+        stages=stages,
+        rows=rows,
+        computed=_computed(result.arms),
+        tokens=sum(_tokens_by_job(result.arms).values()),
+        wall=(result.ended_ms - result.started_ms) / 1000 if ended else None,
+    )
+
+
+def _row(line: Line, stages: Sequence[str]) -> Row:
+    arm = line.arm
+    return Row(
+        name=arm.name,
+        digest=arm.digest,
+        stages=[Stage(arm.seconds.get(stage), stage in arm.reused) for stage in stages],
+        total=line.seconds,
+        examples=arm.train_examples,
+        tokens=_tokens(arm),
+    )
+
+
+def _computed(arms: Sequence[ArmResult]) -> float:
+    """Seconds of all distinct artifacts; an arm without a folder for a stage counts alone."""
+    distinct = {
+        (stage, arm.artifacts.get(stage, arm.digest)): seconds
+        for arm in arms
+        for stage, seconds in arm.seconds.items()
+    }
+    return sum(distinct.values())
+
+
+def _tokens(arm: ArmResult) -> int | None:
+    if not arm.tuning:
+        return None
+    epochs = max((item.epoch for item in arm.tuning.checkpoints), default=0.0)
+    return round(arm.tuning.train_tokens * epochs)
+
+
+def _tokens_by_job(arms: Sequence[ArmResult]) -> dict[str, int]:
+    return {arm.artifacts.get("tune", arm.digest): _tokens(arm) or 0 for arm in arms}

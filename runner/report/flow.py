@@ -1,0 +1,108 @@
+"""The way of the rows through the data steps: in, dropped by reason, kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from runner.records import SPLITS, Tally
+from runner.report.markup import percent, tag
+from runner.report.reasons import in_words, is_move
+from runner.report.wording import count, plural
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of one split."""
+
+    name: str
+    rows_in: int
+    kept: int
+    dropped: list[str]
+    """``3 exact duplicates`` ..., most first."""
+    moved: list[str]
+    changed: list[str]
+    bar: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFlow:
+    """All steps of a split, in order."""
+
+    split: str
+    steps: list[Step]
+    read: int
+    kept: int
+
+
+def read_tallies(folders: Iterable[Path]) -> list[Tally]:
+    """The tallies in ``tally.json`` of the folders; folders without one add nothing."""
+    found: list[Tally] = []
+    for folder in folders:
+        path = folder / "tally.json"
+        if path.is_file():
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            found += [Tally.from_json({"dropped": {}, "changed": {}, **item}) for item in raw]
+    return found
+
+
+def flow(tallies: Sequence[Tally]) -> list[SplitFlow]:
+    """One picture a split; splits in their usual order."""
+    widest = max((tally.rows_in for tally in tallies), default=0)
+    names = dict.fromkeys([*SPLITS, *(tally.split for tally in tallies)])
+    flows = []
+    for split in names:
+        mine = [tally for tally in tallies if tally.split == split]
+        if mine:
+            steps = [_step(tally, widest) for tally in mine]
+            flows.append(SplitFlow(split, steps, mine[0].rows_in, mine[-1].kept))
+    return flows
+
+
+def dropped_total(tallies: Sequence[Tally]) -> int:
+    """Rows that are gone; those that moved to another split are not."""
+    return sum(n for tally in tallies for reason, n in tally.dropped.items() if not is_move(reason))
+
+
+def _step(tally: Tally, widest: int) -> Step:
+    return Step(
+        name=tally.step,
+        rows_in=tally.rows_in,
+        kept=tally.kept,
+        dropped=_listed(tally, moved=False),
+        moved=_listed(tally, moved=True),
+        changed=[f"{in_words(rule)} {count(n)}" for rule, n in tally.changed.most_common()],
+        bar=_bar(tally, widest),
+    )
+
+
+def _listed(tally: Tally, *, moved: bool) -> list[str]:
+    return [
+        f"{count(n)} {in_words(reason)}"
+        for reason, n in tally.dropped.most_common()
+        if is_move(reason) == moved
+    ]
+
+
+def _bar(tally: Tally, widest: int) -> Markup:
+    """Kept rows, then the dropped ones reason by reason, to one scale for all steps."""
+    unit = 100 / widest if widest else 0
+    title = f"{tally.step}: {plural(tally.kept, 'row')} kept"
+    parts = [_piece(0, tally.kept * unit, "kept", title)]
+    start = tally.kept * unit
+    for reason, n in tally.dropped.most_common():
+        # A single row among thousands would be too thin to be seen.
+        width = max(n * unit, 0.6)
+        look = "move" if is_move(reason) else "drop"
+        parts.append(_piece(start, width, look, f"{count(n)} {in_words(reason)}"))
+        start += width
+    return tag("svg", *parts, class_="bar", width="100%", height=14, aria_hidden="true")
+
+
+def _piece(start: float, width: float, css: str, title: str) -> Markup:
+    at = {"x": percent(start), "width": percent(width)}
+    return tag("rect", tag("title", title), **at, y="0", height="100%", class_=css)

@@ -1,0 +1,112 @@
+"""Which rows dropped, by kind, with the row each one matched and the text they share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.records import read_jsonl
+from runner.report.reasons import in_words, is_conflict, is_duplicate, is_leak
+from runner.report.treatments import where
+from runner.report.wording import clip, number
+
+MAX_SHOWN = 40
+SPAN = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One dropped row."""
+
+    id: str
+    where: str
+    split: str
+    reason: str
+    matched: str
+    matched_where: str
+    method: str
+    score: str
+    span: str
+
+
+@dataclass(slots=True)
+class Kind:
+    """Rows that dropped for related reasons: the first `MAX_SHOWN` of `rows`."""
+
+    heading: str
+    about: str
+    rows: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    shown: list[Loss] = field(default_factory=list)
+
+    @property
+    def matches(self) -> bool:
+        return any(loss.matched for loss in self.shown)
+
+
+def losses(folders: Iterable[Path]) -> list[Kind]:
+    """All kinds in the order leaks, conflicts, duplicates, the rest; empty ones included."""
+    leaks = Kind("Leaks", "Training rows that also stand in an evaluation split.")
+    conflicts = Kind("Conflicts", "Rows that repeat another one's input with another answer.")
+    repeats = Kind("Duplicates", "Rows that repeat an earlier one of their split.")
+    rest = Kind("Other dropped rows", "Rows that could not be used or were not wanted.")
+    for folder in folders:
+        path = folder / "dropped.jsonl"
+        for raw in read_jsonl(path) if path.is_file() else ():
+            reason = str(raw.get("reason", ""))
+            tests = ((is_leak, leaks), (is_conflict, conflicts), (is_duplicate, repeats))
+            kind = next((kind for test, kind in tests if test(reason)), rest)
+            kind.rows += 1
+            kind.reasons[reason] += 1
+            if len(kind.shown) < MAX_SHOWN:
+                kind.shown.append(_loss(raw))
+    return [leaks, conflicts, repeats, rest]
+
+
+def _loss(raw: dict[str, Any]) -> Loss:
+    score = raw.get("score")
+    return Loss(
+        id=str(raw.get("id", "")),
+        where=where(raw.get("origin")),
+        split=str(raw.get("split", "")),
+        reason=in_words(str(raw.get("reason", ""))),
+        matched=str(raw.get("matched", "")),
+        matched_where=where(raw.get("matched_origin")),
+        method=str(raw.get("method", "")),
+        score=number(float(score), 2) if isinstance(score, int | float) else "",
+        span=clip(str(raw.get("span", "")), SPAN),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One faulty row of a source file."""
+
+    where: str
+    split: str
+    field: str
+    rule: str
+    message: str
+
+
+def faults(folder: Path) -> tuple[list[Fault], int]:
+    """The first faults by file and line, and how many there are."""
+    path = folder / "faults.jsonl"
+    shown: list[Fault] = []
+    total = 0
+    for raw in read_jsonl(path) if path.is_file() else ():
+        total += 1
+        if len(shown) < MAX_SHOWN:
+            shown.append(
+                Fault(
+                    where=where(raw),
+                    split=str(raw.get("split", "")),
+                    field=str(raw.get("field", "")),
+                    rule=str(raw.get("rule", "")),
+                    message=clip(str(raw.get("message", "")), SPAN),
+                )
+            )
+    return shown, total

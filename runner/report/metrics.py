@@ -1,0 +1,67 @@
+"""All scores of the test split, metric by arm, and the fields of JSON answers apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.report.scoreboard import LOWER_IS_BETTER, Line
+from runner.report.wording import decimals, interval, number
+from runner.results import Score
+
+FIELD = "json_field/"
+"""Scores of single fields of a JSON answer are named so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One arm's score: `width` is its share of the full bar in per cent, `best` in its row."""
+
+    text: str
+    interval: str
+    width: float
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table."""
+
+    name: str
+    primary: bool
+    signature: str
+    cells: list[Cell]
+
+
+def metrics(shown: Sequence[Line], primary: str, *, fields: bool) -> list[Metric]:
+    """The scores that are (or are not) of JSON fields; empty when there are none."""
+    names = dict.fromkeys(name for line in shown if line.arm.test for name in line.arm.test.overall)
+    wanted = [name for name in names if name.startswith(FIELD) == fields]
+    wanted.sort(key=lambda name: name != primary)
+    return [_metric(shown, name, primary) for name in wanted]
+
+
+def _metric(shown: Sequence[Line], name: str, primary: str) -> Metric:
+    scores = [line.arm.test.overall.get(name) if line.arm.test else None for line in shown]
+    known = [score.value for score in scores if score and math.isfinite(score.value)]
+    top = min(known, default=0.0) if name in LOWER_IS_BETTER else max(known, default=0.0)
+    places = decimals(known)
+    full = 100.0 if places == 1 else 1.0
+    return Metric(
+        name=name.removeprefix(FIELD),
+        primary=name == primary,
+        signature=next((score.signature for score in scores if score and score.signature), ""),
+        cells=[_cell(score, places, full, top, len(known)) for score in scores],
+    )
+
+
+def _cell(score: Score | None, places: int, full: float, top: float, known: int) -> Cell:
+    if score is None or not math.isfinite(score.value):
+        return Cell(number(None), "", 0.0, best=False)
+    return Cell(
+        text=number(score.value, places),
+        interval=interval(score.low, score.high, places),
+        width=max(0.0, min(100.0, 100 * score.value / full)),
+        best=known > 1 and score.value == top,
+    )

@@ -1,0 +1,54 @@
+"""Names of reasons, rules and steps in words that need no manual."""
+
+from __future__ import annotations
+
+WORDS = {
+    "bad_json": "not valid JSON",
+    "bad_encoding": "not valid text in the file's encoding",
+    "bad_quote": "with a quote that never ends",
+    "bad_role": "with an unknown role",
+    "bad_order": "with turns out of order",
+    "bad_turns": "without turns",
+    "bad_value": "with a value that cannot be read",
+    "ragged": "with too many or too few columns",
+    "missing_column": "without a needed column",
+    "empty_target": "without an answer",
+    "empty_input": "without any input",
+    "empty_id": "with an empty key",
+    "duplicate_id": "with a key that was there before",
+    "exact_duplicate": "exact duplicates",
+    "near_duplicate": "near-duplicates",
+    "conflict": "repeats with another answer",
+    "leak_test": "also in test (leak)",
+    "leak_validation": "also in validation (leak)",
+    "group_in_test": "whose group is in test",
+    "group_in_validation": "whose group is in validation",
+    "cap": "beyond the cap",
+    "moved_to_validation": "moved to validation",
+    "moved_to_test": "moved to test",
+    "not_selected": "not selected",
+    "too_long": "too long for the model",
+}
+"""Reason to how it reads after a number: ``3 exact duplicates``."""
+
+
+def in_words(name: str) -> str:
+    """The reason in words; names that are not known lose their underscores."""
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def is_move(reason: str) -> bool:
+    """Rows that left their split for another one are not lost."""
+    return reason.startswith("moved_to_")
+
+
+def is_leak(reason: str) -> bool:
+    return reason.startswith(("leak_", "group_in_"))
+
+
+def is_conflict(reason: str) -> bool:
+    return "conflict" in reason
+
+
+def is_duplicate(reason: str) -> bool:
+    return "duplicate" in reason and reason != "duplicate_id"

@@ -1,0 +1,112 @@
+"""What the leaderboard says about each arm, worked out once for the page and the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from runner.report.wording import decimals
+from runner.results import ArmResult, Difference, ExperimentResult, Score, Scores
+
+Role = Literal["winner", "strongest", "baseline", "tuned"]
+
+LOWER_IS_BETTER = frozenset({"ter"})
+"""Scores that count errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One arm on the leaderboard."""
+
+    arm: ArmResult
+    role: Role
+    """`strongest` is the untuned arm that tuned arms are held against."""
+    validation: Score | None
+    test: Score | None
+    difference: Difference | None
+    """To the strongest untuned arm; None for baselines."""
+    seconds: float | None
+    """What its stages took, shared ones included; None when nothing was recorded."""
+
+    @property
+    def gain(self) -> float:
+        """The difference with its sign turned so that more is better; nan when there is none."""
+        if self.difference is None:
+            return math.nan
+        down = self.difference.metric in LOWER_IS_BETTER
+        return -self.difference.value if down else self.difference.value
+
+    @property
+    def best(self) -> str:
+        """``2 of 3``: the checkpoint that was chosen."""
+        made = self.arm.tuning.checkpoints if self.arm.tuning else self.arm.checkpoints
+        return f"{self.arm.best} of {len(made)}" if self.arm.best else ""
+
+
+def board(result: ExperimentResult) -> list[Line]:
+    """All arms: best test score first, then those without one, failed ones last."""
+    against = {item.against for item in result.differences}
+    found = {item.arm: item for item in result.differences}
+    winner = result.verdict.winner if result.verdict else ""
+    lines = [
+        Line(
+            arm=arm,
+            role=_role(arm, winner, against),
+            validation=primary_score(arm.validation, result.primary),
+            test=primary_score(arm.test, result.primary),
+            difference=found.get(arm.digest),
+            seconds=sum(arm.seconds.values()) if arm.seconds else None,
+        )
+        for arm in result.arms
+    ]
+    sign = 1 if result.primary in LOWER_IS_BETTER else -1
+    return sorted(lines, key=lambda line: _rank(line, sign))
+
+
+def primary_score(scores: Scores | None, metric: str) -> Score | None:
+    """The score of `metric`, None when there is none or it is not defined."""
+    found = scores.overall.get(metric) if scores else None
+    return found if found and math.isfinite(found.value) else None
+
+
+def places(lines: Iterable[Line]) -> int:
+    """Decimals for the primary metric, the same for every arm."""
+    known = [score for line in lines for score in (line.test, line.validation) if score]
+    return decimals(score.value for score in known)
+
+
+def featured(lines: Sequence[Line], limit: int) -> list[Line]:
+    """The arms for places with little room: the winner and the strongest untuned arm always,
+    then the other untuned ones and the best tuned ones, in leaderboard order."""
+    done = [line for line in lines if line.arm.status == "done" and line.arm.test]
+    order = {"winner": 0, "strongest": 1}
+    untuned = [line for line in done if line.role == "baseline"][:2]
+    first = sorted((line for line in done if line.role in order), key=lambda x: order[x.role])
+    rest = [line for line in done if line.role == "tuned"]
+    chosen = {line.arm.digest for line in [*first, *untuned, *rest][:limit]}
+    return [line for line in done if line.arm.digest in chosen]
+
+
+def confidence(result: ExperimentResult) -> float:
+    """The level of the intervals, from the suite that was run; 0.95 when it is not known."""
+    for arm in result.arms:
+        level = arm.config.get("suite", {}).get("bootstrap", {}).get("confidence")
+        if isinstance(level, int | float):
+            return float(level)
+    return 0.95
+
+
+def _role(arm: ArmResult, winner: str, against: set[str]) -> Role:
+    if arm.digest == winner:
+        return "winner"
+    if arm.kind == "tuned":
+        return "tuned"
+    return "strongest" if arm.digest in against else "baseline"
+
+
+def _rank(line: Line, sign: int) -> tuple[int, float]:
+    if line.arm.status == "failed":
+        return 2, 0.0
+    return (0, sign * line.test.value) if line.test else (1, 0.0)

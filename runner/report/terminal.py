@@ -1,0 +1,102 @@
+"""The leaderboard and the verdict in a terminal, however narrow, and as plain text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.report.columns import columns_for
+from runner.report.scoreboard import Line, board, confidence, places
+from runner.report.wording import one_line, visible
+from runner.results import ExperimentResult
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+PLAIN_WIDTH = 140
+
+TINTS = {"winner": "bold green", "strongest": "bold", "baseline": "dim", "tuned": ""}
+MARKS = {"winner": " (winner)", "strongest": " (to beat)"}
+STATES = {"failed": "red", "running": "cyan", "pending": "dim"}
+
+
+def print_leaderboard(result: ExperimentResult, console: Console) -> None:
+    """Print all arms, best first, and below them why the failed ones failed."""
+    lines = board(result)
+    console.print(_table(lines, console.width))
+    against = next((line.arm.name for line in lines if line.role == "strongest"), "")
+    if any(line.test for line in lines):
+        level = f"{100 * confidence(result):g} %"
+        words = f"{visible(result.primary)} with {level} intervals"
+        if against:
+            words += f"; gain is paired, against {one_line(against, 80)}; p after Holm's correction"
+        console.print(words, style="dim", markup=False, highlight=False)
+    for line in lines:
+        if line.arm.status == "failed":
+            console.print(_failure(line), soft_wrap=True)
+
+
+def print_verdict(result: ExperimentResult, console: Console) -> None:
+    """Print the verdict and its reasons; nothing when there is no verdict yet."""
+    from rich.panel import Panel
+    from rich.text import Text
+
+    verdict = result.verdict
+    if verdict is None:
+        return
+    words = Text(visible(verdict.headline), style="bold")
+    for reason in verdict.reasons:
+        words.append(f"\n- {visible(reason)}", style="not bold")
+    style = "green" if verdict.winner else "yellow"
+    console.print(Panel(words, title="verdict", title_align="left", border_style=style))
+
+
+def plain_leaderboard(result: ExperimentResult) -> str:
+    """The table without colours, as wide as `PLAIN_WIDTH`."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    plain = Console(file=out, width=PLAIN_WIDTH, color_system=None, highlight=False)
+    print_leaderboard(result, plain)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _table(lines: list[Line], width: int) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    digits, columns = places(lines), columns_for(width)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("arm", overflow="fold", min_width=10)
+    for column in columns:
+        table.add_column(column.heading, justify=column.justify, no_wrap=True)
+    for line in lines:
+        tint = TINTS[line.role]
+        cells = (Text(c.text(line, digits), style=c.tint(line) or tint) for c in columns)
+        table.add_row(_name(line, shows_status="status" in [c.heading for c in columns]), *cells)
+    return table
+
+
+def _name(line: Line, *, shows_status: bool) -> Text:
+    """The arm's name; where there is no column for it, also a status other than done."""
+    from rich.text import Text
+
+    status = line.arm.status
+    style = STATES.get(status, "") or TINTS[line.role]
+    name = one_line(line.arm.name, 80) + MARKS.get(line.role, "")
+    tail = "" if shows_status or status == "done" else f"\n{status}"
+    return Text(name + tail, style=style)
+
+
+def _failure(line: Line) -> Text:
+    from rich.text import Text
+
+    first = next(iter(line.arm.error.splitlines()), "")
+    words = Text(f"{one_line(line.arm.name, 80)} failed: {one_line(first, 300)}", style="red")
+    if line.arm.log:
+        words.append(f"\n  log: {one_line(line.arm.log, 1000)}", style="not bold default")
+    return words

@@ -1,0 +1,113 @@
+"""Values as text: numbers, intervals and times for people, and text that hides nothing.
+
+Dataset text and model output are hostile, so every string on its way to a page or a terminal
+passes `visible`: control characters, lone surrogates and direction overrides become signs that
+can be seen and that change nothing around them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from runner.results import Score
+
+MISSING = "–"
+"""Stands where there is no value; never a zero."""
+
+_KEPT = "\n\t"
+_SIGNS: dict[int, str] = {
+    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in _KEPT},
+    0x7F: "␡",
+    **{code: f"⟨U+{code:04X}⟩" for code in range(0x80, 0xA0)},
+    **{code: f"⟨U+{code:04X}⟩" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
+    **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),
+    **{code: f"⟨U+{code:04X}⟩" for code in (0xFFFE, 0xFFFF)},
+}
+
+
+def visible(text: str) -> str:
+    """`text` with every control character, direction override and lone surrogate shown as a
+    sign, so that it can be encoded and cannot steer a terminal or a browser."""
+    return text.translate(_SIGNS)
+
+
+def clip(text: str, limit: int) -> str:
+    """`text`, or its first `limit` characters and how many more there are."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}… [{count(len(text) - limit)} more characters]"
+
+
+def one_line(text: str, limit: int) -> str:
+    """The text on one line, cut at `limit` characters."""
+    flat = " ".join(visible(text).split())
+    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+
+
+def decimals(values: Iterable[float]) -> int:
+    """How many decimals a metric needs: 3 for shares, 1 for scores from 0 to 100."""
+    return 1 if any(abs(value) > 1 for value in values if math.isfinite(value)) else 3
+
+
+def number(value: float | None, places: int = 3) -> str:
+    """``0.663``; a dash when it is not defined."""
+    return MISSING if value is None or not math.isfinite(value) else f"{value:.{places}f}"
+
+
+def signed(value: float, places: int = 3) -> str:
+    """``+0.338``, with a real minus sign."""
+    return MISSING if not math.isfinite(value) else f"{value:+.{places}f}".replace("-", "−")
+
+
+def interval(low: float, high: float, places: int = 3) -> str:
+    """``[0.550, 0.763]``; empty when it is not defined."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"[{number(low, places)}, {number(high, places)}]".replace("-", "−")
+
+
+def p_value(value: float) -> str:
+    """``0.012``; below a thousandth only that."""
+    if not math.isfinite(value):
+        return MISSING
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def score_text(score: Score | None, places: int = 3) -> str:
+    """``0.663 [0.550, 0.763]``."""
+    if score is None or not math.isfinite(score.value):
+        return MISSING
+    return f"{number(score.value, places)} {interval(score.low, score.high, places)}".strip()
+
+
+def seconds(value: float | None) -> str:
+    """``0.4 s``, ``42 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if value < 10:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def count(value: int) -> str:
+    """``12,345``."""
+    return f"{value:,}"
+
+
+def share(value: float) -> str:
+    """``12 %``, ``0.4 %``."""
+    if not math.isfinite(value):
+        return MISSING
+    percent = 100 * value
+    return f"{percent:.1f} %" if 0 < percent < 10 else f"{percent:.0f} %"
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
