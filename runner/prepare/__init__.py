@@ -1,0 +1,95 @@
+"""From rows as read to examples as the model sees them.
+
+`prepare` cleans, deduplicates, splits and keeps train apart from evaluation; `render` selects
+and renders; `validate_gemini` judges a Gemini tuning file offline; `check_report` gathers the
+numbers. All of them stream: no stage holds its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runner.config import Prepare, Select, Template
+from runner.errors import RowFault
+from runner.records import FaultLog, Progress, Row, quiet
+
+PREPARE_VERSION = "1"
+"""Bumped when `prepare` gives other results for the same input; part of the digest."""
+RENDER_VERSION = "1"
+"""The same for `render`."""
+
+Reader = Callable[[FaultLog], Iterator[Row] | None]
+"""Opens the rows of a split; None when the source does not give it."""
+TokenCounter = Callable[[Sequence[tuple[str, str]]], list[tuple[int, int]] | None]
+"""(prompt, target) texts to (prompt, target) token counts; None when it cannot count."""
+
+
+def prepare(
+    rows: Mapping[str, Reader],
+    config: Prepare,
+    max_bad_share: float,
+    seed: int,
+    out: Path,
+    progress: Progress = quiet,
+) -> None:
+    """Clean, deduplicate, split and separate the rows of all splits.
+
+    Writes into the folder `out`: ``train.jsonl``, ``validation.jsonl``, ``test.jsonl`` (`Row`),
+    ``dropped.jsonl`` (`Dropped`), ``faults.jsonl``, ``tally.json`` and ``summary.json``.
+    Memory: about 60 bytes a row (hashes, lengths and the place on disk), whatever the rows
+    hold; with `dedup.fuzzy`, about 2 KB a row more.
+
+    Raises:
+        GateError: too many faulty rows, or more leaking evaluation rows than allowed.
+        ConfigError: `split.stratify` names no column, or the cuts ask for too many rows.
+        DataError: no training row is left.
+    """
+    from runner.prepare.flow import prepare_rows
+
+    prepare_rows(rows, config, max_bad_share, seed, out, progress)
+
+
+def render(
+    prepared: Path,
+    template: Template,
+    select: Select,
+    context_tokens: int,
+    seed: int,
+    out: Path,
+    count_tokens: TokenCounter,
+    progress: Progress = quiet,
+) -> None:
+    """Select training rows and render all rows of a `prepare` folder into examples.
+
+    Writes into the folder `out`: ``train.jsonl``, ``validation.jsonl``, ``test.jsonl``
+    (`Example`), ``gemini/train.jsonl`` and ``gemini/validation.jsonl`` (Vertex's format),
+    ``dropped.jsonl``, ``tally.json`` and ``summary.json``.
+
+    Raises:
+        ConfigError: a template does not compile, names an unknown column or fails on a row.
+        DataError: no training row is left.
+    """
+    from runner.prepare.examples import render_rows
+
+    render_rows(prepared, template, select, context_tokens, seed, out, count_tokens, progress)
+
+
+def validate_gemini(path: Path, max_tokens: int) -> list[RowFault]:
+    """Everything Vertex would refuse, or silently drop, in a Gemini tuning file.
+
+    Each fault carries the line and, as `field`, the path within the row's JSON. `max_tokens`
+    is the model's limit for prompt and answer together. Empty for a good file, and for an empty
+    one (a missing validation set is no fault of the format).
+    """
+    from runner.prepare.gemini import validate_file
+
+    return validate_file(path, max_tokens)
+
+
+def check_report(prepared: Path, rendered: Path) -> dict[str, Any]:
+    """The numbers of both folders, gathered for people and scripts (`sft check --json`)."""
+    from runner.prepare.check import gather
+
+    return gather(prepared, rendered)

@@ -1,0 +1,62 @@
+"""Records to JSON lines, fast: what `to_json` and `to_gemini` say, without reflection.
+
+A million rows pass through here three times; tests hold these against the records' own methods.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from runner.records import Dropped, Example, Row
+
+LINE_BREAKS = (
+    (b"\xe2\x80\xa8", b"\\u2028"),
+    (b"\xe2\x80\xa9", b"\\u2029"),
+    (b"\xc2\x85", b"\\u0085"),
+)
+"""Valid in JSON strings, but some readers end a line there."""
+
+
+def row_line(row: Row) -> bytes:
+    """`Row.to_json` as one line."""
+    out: dict[str, Any] = {
+        "id": row.id,
+        "fields": row.fields,
+        "target": row.target,
+        "origin": {"file": row.origin.file, "line": row.origin.line},
+    }
+    for name in ("references", "slices", "group", "system"):
+        if value := getattr(row, name):
+            out[name] = value
+    if row.history:
+        out["history"] = [{"role": turn.role, "text": turn.text} for turn in row.history]
+    return orjson.dumps(out) + b"\n"
+
+
+def example_line(example: Example) -> bytes:
+    """`Example.to_json` as one line."""
+    out: dict[str, Any] = {
+        "id": example.id,
+        "contents": [{"role": turn.role, "text": turn.text} for turn in example.contents],
+        "target": example.target,
+        "origin": {"file": example.origin.file, "line": example.origin.line},
+    }
+    for name in ("system", "references", "slices"):
+        if value := getattr(example, name):
+            out[name] = value
+    return orjson.dumps(out) + b"\n"
+
+
+def gemini_line(example: Example) -> bytes:
+    """`Example.to_gemini` as one line, whatever the reader takes for a line's end."""
+    line = orjson.dumps(example.to_gemini())
+    for raw, escaped in LINE_BREAKS:
+        if raw in line:
+            line = line.replace(raw, escaped)
+    return line + b"\n"
+
+
+def dropped_line(dropped: Dropped) -> bytes:
+    return orjson.dumps(dropped.to_json()) + b"\n"

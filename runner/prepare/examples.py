@@ -1,0 +1,197 @@
+"""The second stage: select training rows, render all rows, write what models are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import orjson
+
+from runner.config import Select, Template
+from runner.errors import DataError
+from runner.prepare.encode import example_line, gemini_line
+from runner.prepare.journal import Journal, shown
+from runner.prepare.lint import FewShotLint
+from runner.prepare.select import choose
+from runner.prepare.template import Renderer
+from runner.prepare.tokens import TokenTally
+from runner.records import SPLITS, Dropped, Example, Progress, Row, Tally
+
+if TYPE_CHECKING:
+    from runner.prepare import TokenCounter
+
+BATCH = 512
+SHOWN = 3
+"""Rendered training examples in the summary."""
+TUNED_ON = ("train", "validation")
+"""Splits that tuning reads: their rows must fit the context. Test rows stay and are reported,
+since leaving out the long ones would flatter every arm."""
+
+
+@dataclass(slots=True)
+class _Render:
+    """What the splits have in common while they are rendered."""
+
+    prepared: Path
+    out: Path
+    renderer: Renderer
+    lint: FewShotLint | None
+    drop_few_shot: bool
+    context_tokens: int
+    count_tokens: TokenCounter
+    journal: Journal
+    progress: Progress
+    first: list[Example] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Split:
+    """What rendering one split came to."""
+
+    tally: Tally
+    tokens: TokenTally
+    too_long: int = 0
+    maybe_too_long: int = 0
+    """Rows that only exceed the context by the upper estimate."""
+
+
+def render_rows(
+    prepared: Path,
+    template: Template,
+    select: Select,
+    context_tokens: int,
+    seed: int,
+    out: Path,
+    count_tokens: TokenCounter,
+    progress: Progress,
+) -> None:
+    """See `runner.prepare.render`."""
+    before = orjson.loads((prepared / "summary.json").read_bytes())
+    renderer = Renderer(template, before["columns"])
+    train = prepared / "train.jsonl"
+    lint = FewShotLint(train) if template.few_shot_lint != "off" else None
+    (out / "gemini").mkdir()
+    with Journal(out, faults=False) as journal:
+        work = _Render(
+            prepared,
+            out,
+            renderer,
+            lint,
+            template.few_shot_lint == "drop",
+            context_tokens,
+            count_tokens,
+            journal,
+            progress,
+        )
+        done = {}
+        for split in SPLITS:
+            rows = _selected(work, select, seed) if split == "train" else _rows(work, split)
+            done[split] = _render_split(work, split, rows, before["rows"][split])
+        if not done["train"].tally.kept:
+            raise DataError(f"no training row is left: {dict(done['train'].tally.dropped)}")
+        journal.finish(_summary(work, done, select, before["rows"]["train"]))
+
+
+def _rows(work: _Render, split: str) -> Iterator[Row]:
+    with (work.prepared / f"{split}.jsonl").open("rb") as lines:
+        for line in lines:
+            yield Row.from_json(orjson.loads(line))
+
+
+def _selected(work: _Render, select: Select, seed: int) -> Iterator[Row]:
+    """The chosen training rows; the others go into the journal."""
+    mask = choose(work.prepared / "train.jsonl", select.size, seed)
+    tally = Tally("select", "train")
+    for at, row in enumerate(_rows(work, "train")):
+        tally.rows_in += 1
+        if mask is None or mask[at]:
+            tally.kept += 1
+            yield row
+        else:
+            tally.dropped["not_selected"] += 1
+            work.journal.drop(Dropped(row.id, "train", "select", "not_selected", row.origin))
+    work.journal.tally(tally)
+
+
+def _render_split(work: _Render, split: str, rows: Iterator[Row], total: int) -> _Split:
+    result = _Split(Tally("template", split), TokenTally(work.count_tokens))
+    with ExitStack() as stack:
+        files = [stack.enter_context((work.out / f"{split}.jsonl").open("wb"))]
+        if split in TUNED_ON:
+            files.append(stack.enter_context((work.out / "gemini" / f"{split}.jsonl").open("wb")))
+        while batch := list(islice(rows, BATCH)):
+            _render_batch(work, split, batch, result, files)
+            work.progress(min(result.tally.rows_in, total), total, split)
+    work.journal.tally(result.tally)
+    return result
+
+
+def _render_batch(
+    work: _Render, split: str, rows: list[Row], result: _Split, files: Sequence[IO[bytes]]
+) -> None:
+    examples = [work.renderer(row) for row in rows]
+    sizes = result.tokens.measure(examples)
+    hits = work.lint.check(rows, examples) if work.lint and split == "train" else [None] * len(rows)
+    for at, (row, example) in enumerate(zip(rows, examples, strict=True)):
+        size, _, most = sizes[at]
+        result.tally.rows_in += 1
+        result.too_long += size > work.context_tokens
+        result.maybe_too_long += size <= work.context_tokens < most and not result.tokens.exact
+        reason = _reason(example)
+        if not reason and size > work.context_tokens and split in TUNED_ON:
+            reason = "too_long"
+        if not reason and hits[at] and work.drop_few_shot:
+            reason = "few_shot"
+        if reason:
+            result.tally.dropped[reason] += 1
+            score = float(size) if reason == "too_long" else None
+            work.journal.drop(
+                Dropped(row.id, split, "template", reason, row.origin, score=score, span=shown(row))
+            )
+            continue
+        result.tally.kept += 1
+        result.tokens.keep(at)
+        files[0].write(example_line(example))
+        if len(files) > 1:
+            files[1].write(gemini_line(example))
+        if split == "train" and len(work.first) < SHOWN:
+            work.first.append(example)
+
+
+def _reason(example: Example) -> str:
+    """Why an example says nothing; empty when it does."""
+    if not example.prompt or example.prompt.isspace():
+        return "empty_prompt"
+    return "empty_target" if not example.target or example.target.isspace() else ""
+
+
+def _summary(
+    work: _Render, done: dict[str, _Split], select: Select, prepared: int
+) -> dict[str, Any]:
+    tuned = done["train"]
+    notes = []
+    if select.size and select.size > prepared:
+        notes.append(f"prepare.select.size={select.size:,}, and train has only {prepared:,} rows")
+    for split, result in done.items():
+        if result.maybe_too_long:
+            notes.append(
+                f"{split}: {result.maybe_too_long:,} rows may exceed model.context_tokens="
+                f"{work.context_tokens} by the upper token estimate"
+            )
+    if done["test"].too_long:
+        notes.append(
+            f"test: {done['test'].too_long:,} rows exceed model.context_tokens="
+            f"{work.context_tokens}; they stay and will count as errors"
+        )
+    return {
+        "rows": {split: result.tally.kept for split, result in done.items()},
+        "tokens": {split: result.tokens.summary() for split, result in done.items()},
+        "too_long": {split: result.too_long for split, result in done.items()},
+        "lint": work.lint.findings(tuned.tally.rows_in) if work.lint else [],
+        "rendered": [example.to_json() for example in work.first],
+        "notes": notes,
+    }

@@ -1,0 +1,124 @@
+"""The order of the steps, on one screen: read, clean, dedup, split, leakage, write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.config import Prepare
+from runner.errors import ConfigError, DataError, Problem
+from runner.prepare.clean import Cleaner, empty_reason
+from runner.prepare.dedup import drop_near, drop_repeats, find_repeats
+from runner.prepare.fates import Fates
+from runner.prepare.journal import Journal, shown
+from runner.prepare.leakage import check_gate, drop_leaks, find_leak
+from runner.prepare.spill import Spill, SpillWriter
+from runner.prepare.split import cap_given, check_stratify, cut_missing
+from runner.prepare.summary import Found, summarize
+from runner.prepare.write import write_splits
+from runner.records import SPLITS, Dropped, FaultLog, Progress, Tally
+
+if TYPE_CHECKING:
+    from runner.prepare import Reader
+
+EVERY = 20_000
+"""Rows between two calls of the progress."""
+
+
+def prepare_rows(
+    readers: Mapping[str, Reader],
+    config: Prepare,
+    max_bad_share: float,
+    seed: int,
+    out: Path,
+    progress: Progress,
+) -> None:
+    """See `runner.prepare.prepare`."""
+    with Journal(out, faults=True) as journal, ExitStack() as temporary:
+        spills: dict[str, Spill] = {}
+        for split in SPLITS:
+            path = out / f".{split}.spill"
+            temporary.callback(path.unlink, missing_ok=True)
+            load = partial(_load, split, config, max_bad_share, journal, path, progress)
+            if split in readers and (spill := load(readers[split])):
+                spills[split] = spill
+        train = spills.pop("train", None)
+        if train is None:
+            raise ConfigError([Problem("source.train", "there is no training data")])
+        if not len(train):
+            raise DataError("source.train has no usable row; every one was empty or faulty")
+        check_stratify({"train": train, **spills}, config.split)
+        fates = {split: Fates(len(rows)) for split, rows in {"train": train, **spills}.items()}
+
+        progress(1, 4, "comparing rows")
+        repeats = find_repeats(train)
+        drop_repeats(train, repeats, config.dedup, fates["train"])
+        drop_near(train, config.dedup, fates["train"])
+        leaks = {
+            split: find_leak(train, fates["train"], rows, config) for split, rows in spills.items()
+        }
+        check_gate(train, spills, leaks, config.leakage.max_share)
+
+        progress(2, 4, "splitting")
+        pool = fates["train"].stays
+        for leak in leaks.values():
+            pool &= ~leak.any
+        notes = cap_given(spills, config.split, fates, seed)
+        notes += cut_missing(train, pool, spills, config.split, fates["train"], seed)
+        drop_leaks(leaks, config, fates["train"])
+
+        progress(3, 4, "writing")
+        everything = {"train": train, **spills}
+        written = write_splits(everything, fates, config.dedup, out, journal)
+        if not written.rows["train"]:
+            raise DataError(f"no training row is left:\n{_why(fates)}")
+        found = Found(everything, fates, repeats, leaks, written, notes)
+        journal.finish(summarize(found))
+        progress(4, 4, "done")
+
+
+def _load(
+    split: str,
+    config: Prepare,
+    max_bad_share: float,
+    journal: Journal,
+    path: Path,
+    progress: Progress,
+    reader: Reader,
+) -> Spill | None:
+    """Read and clean one split onto disk; None when the source does not give it.
+
+    Raises GateError when too many of its rows are faulty.
+    """
+    faults = FaultLog(split, max_bad_share, partial(journal.fault, split))
+    rows = reader(faults)
+    if rows is None:
+        return None
+    cleaner, tally = Cleaner(config.clean), Tally("clean", split)
+    with SpillWriter(path, split, config.dedup.normalize, config.split.stratify) as writer:
+        for row in rows:
+            tally.rows_in += 1
+            if tally.rows_in % EVERY == 0:
+                progress(0, 4, f"{split}: {tally.rows_in:,} rows read")
+            cleaned = cleaner.row(row)
+            reason = empty_reason(cleaned) if cleaned is not row else ""
+            if reason:
+                tally.dropped[reason] += 1
+                span = shown(row)
+                journal.drop(Dropped(row.id, split, "clean", reason, row.origin, span=span))
+                continue
+            tally.kept += 1
+            writer.add(cleaned)
+        faults.check()
+        tally.changed = cleaner.changed
+        journal.tally(faults.tally())
+        journal.tally(tally)
+        return writer.done()
+
+
+def _why(fates: Mapping[str, Fates]) -> str:
+    tallies = fates["train"].tallies("train")
+    return "\n".join(f"  {tally.step}: {dict(tally.dropped)}" for tally in tallies)

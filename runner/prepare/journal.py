@@ -1,0 +1,69 @@
+"""What a stage writes about itself: dropped rows, faults, tallies, summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from runner.errors import RowFault
+from runner.prepare.encode import dropped_line
+from runner.records import Dropped, Origin, Row, Tally
+
+SPAN = 200
+"""Characters of a dropped row's text that are written down."""
+
+
+class Journal:
+    """``dropped.jsonl``, ``faults.jsonl``, ``tally.json`` and ``summary.json`` of one folder."""
+
+    def __init__(self, out: Path, *, faults: bool) -> None:
+        self._out = out
+        self._dropped = (out / "dropped.jsonl").open("wb")
+        self._faults = (out / "faults.jsonl").open("wb") if faults else None
+        self._tallies: list[Tally] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._dropped.close()
+        if self._faults:
+            self._faults.close()
+
+    def fault(self, split: str, fault: RowFault) -> None:
+        """A row that could not be read: its fault in full, and its place among the dropped."""
+        assert self._faults
+        raw = {"split": split, **{name: getattr(fault, name) for name in fault.__slots__}}
+        self._faults.write(orjson.dumps(raw) + b"\n")
+        origin = Origin(fault.file, fault.line)
+        name, span = f"{split}-{fault.line}", fault.message[:SPAN]
+        self.drop(Dropped(name, split, "read", fault.rule, origin, span=span))
+
+    def drop(self, dropped: Dropped) -> None:
+        self._dropped.write(dropped_line(dropped))
+
+    def tally(self, tally: Tally) -> None:
+        """Take down a step's count. Raises AssertionError when a row was lost or made up."""
+        tally.check()
+        self._tallies.append(tally)
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Write tallies and summary."""
+        tallies = [tally.to_json() for tally in self._tallies]
+        for name, value in (("tally", tallies), ("summary", summary)):
+            text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+            (self._out / f"{name}.json").write_bytes(text + b"\n")
+
+
+def shown(row: Row) -> str:
+    """The row's input as people recognise it, cut short."""
+    texts = (row.history[-1].text,) if row.history else row.fields.values()
+    return " | ".join(texts)[:SPAN]

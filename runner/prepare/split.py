@@ -1,0 +1,140 @@
+"""Validation and test: cut from train where the source gives none, capped where it gives many."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.config import Split
+from runner.errors import ConfigError, DataError, Problem
+from runner.prepare.dedup import first_of
+from runner.prepare.draw import draw
+from runner.prepare.fates import CAP, TO_TEST, TO_VALIDATION, Fates
+from runner.prepare.spill import Spill
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from runner.prepare.fates import Mask
+    from runner.prepare.spill import Hashes
+
+EVALUATION = ("test", "validation")
+"""Test first, so that asking for more validation rows never changes the test set."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """How many inputs a split takes from train."""
+
+    split: str
+    size: int
+
+
+def cap_given(
+    given: Mapping[str, Spill], config: Split, fates: Mapping[str, Fates], seed: int
+) -> list[str]:
+    """Drop evaluation rows beyond the caps, in proportion; return notes for people."""
+    import numpy as np
+
+    notes = []
+    for split in EVALUATION:
+        cap = config.max_validation if split == "validation" else config.max_test
+        rows = given.get(split)
+        if rows is None or cap is None or len(rows) <= cap:
+            continue
+        stratum, note = _strata(rows, np.ones(len(rows), np.bool_), config)
+        notes.extend(note)
+        ones = np.ones(len(rows), np.int64)
+        kept = draw(rows.key, np.zeros_like(rows.group), stratum, ones, cap, seed)
+        fates[split].drop(~kept, CAP)
+    return notes
+
+
+def cut_missing(
+    train: Spill, pool: Mask, given: Mapping[str, Spill], config: Split, fates: Fates, seed: int
+) -> list[str]:
+    """Move rows of `pool` to the evaluation splits that the source lacks; return notes.
+
+    A split's size counts different inputs: rows with one input move together and become one
+    evaluation row. Rows of one group move together as well.
+    """
+    cuts = _sizes(train, pool, given, config)
+    notes = []
+    for number, cut in enumerate(cuts):
+        free = pool & fates.stays
+        stratum, note = _strata(train, free, config)
+        notes.extend(note)
+        taken = _draw_inputs(train, free, stratum, cut, seed + number)
+        fates.drop(taken, TO_TEST if cut.split == "test" else TO_VALIDATION)
+    return sorted(set(notes))
+
+
+def _draw_inputs(train: Spill, free: Mask, stratum: Hashes, cut: _Cut, seed: int) -> Mask:
+    import numpy as np
+
+    places = np.flatnonzero(free)
+    key, group = train.key[places], train.group[places]
+    weight = (first_of(key) == np.arange(len(key))).astype(np.int64)
+    drawn = draw(key, group, stratum[places], weight, cut.size, seed)
+    if cut.size and not drawn.any():
+        raise DataError(
+            f"prepare.split.{cut.split} asks for {cut.size} rows, and every group of train that "
+            "has to stay together is larger.\n"
+            f"  raise prepare.split.{cut.split}, or give a file: source.{cut.split}=..."
+        )
+    taken = np.zeros(len(train), np.bool_)
+    taken[places[drawn]] = True
+    return taken
+
+
+def _sizes(train: Spill, pool: Mask, given: Mapping[str, Spill], config: Split) -> list[_Cut]:
+    """How many inputs each missing split takes. Raises ConfigError when train has too few."""
+    import numpy as np
+
+    inputs = len(np.unique(train.key[pool]))
+    cuts = []
+    for split in EVALUATION:
+        if split in given:
+            continue
+        asked = config.validation if split == "validation" else config.test
+        cap = config.max_validation if split == "validation" else config.max_test
+        size = int(asked) if asked >= 1 else max(round(asked * inputs), int(asked > 0))
+        cuts.append(_Cut(split, min(size, cap or size)))
+    wanted = sum(cut.size for cut in cuts)
+    if wanted and wanted >= inputs:
+        each = " and ".join(f"{cut.size} {cut.split}" for cut in cuts if cut.size)
+        message = f"{each} rows are to be cut from train, which has {inputs:,} different inputs"
+        raise ConfigError([Problem("prepare.split", message, hint="ask for fewer, or give files")])
+    return [cut for cut in cuts if cut.size]
+
+
+def _strata(rows: Spill, free: Mask, config: Split) -> tuple[NDArray[np.uint64], list[str]]:
+    """The hashes to stratify by; all equal, with a note, when nearly every row has its own."""
+    import numpy as np
+
+    none = np.zeros(len(rows), np.uint64)
+    if config.stratify is None:
+        return none, []
+    values = len(np.unique(rows.stratum[free]))
+    if 2 * values > int(free.sum()):
+        note = (
+            f"prepare.split.stratify={config.stratify} is ignored: "
+            f"{values:,} values for {int(free.sum()):,} rows"
+        )
+        return none, [note]
+    return rows.stratum, []
+
+
+def check_stratify(rows: Mapping[str, Spill], config: Split) -> None:
+    """Raise ConfigError when no row has the column to stratify by."""
+    name = config.stratify
+    if name is None or any(spill.has_stratum or not len(spill) for spill in rows.values()):
+        return
+    there = ["target", *dict.fromkeys(name for spill in rows.values() for name in spill.columns)]
+    close = difflib.get_close_matches(name, there, n=1)
+    hint = f"did you mean {close[0]}?" if close else "columns of source.slices work as well"
+    message = f"no row has {name!r}; there are: {', '.join(there)}"
+    raise ConfigError([Problem("prepare.split.stratify", message, hint=hint)])

@@ -1,0 +1,148 @@
+"""The numbers of a prepared folder: counts, labels, lengths, repeats, conflicts, leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runner.prepare.dedup import Repeats, find_repeats
+from runner.prepare.fates import NEAR, Fates
+from runner.prepare.journal import shown
+from runner.prepare.leakage import Leak
+from runner.prepare.spill import Spill
+from runner.prepare.spread import spread
+from runner.prepare.write import MOVES, Written
+from runner.records import SPLITS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SHOWN = 20
+"""Conflicts listed with both rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that was found out about the rows of one source."""
+
+    spills: Mapping[str, Spill]
+    fates: Mapping[str, Fates]
+    repeats: Repeats
+    leaks: Mapping[str, Leak]
+    written: Written
+    notes: list[str]
+
+
+def summarize(found: Found) -> dict[str, Any]:
+    """The summary as JSON. Counts of repeats, conflicts and leaks describe the rows as read
+    (after cleaning), whatever was then done about them."""
+    train, repeats = found.spills["train"], found.repeats
+    return {
+        "rows": {split: found.written.rows[split] for split in SPLITS},
+        "train": {
+            "rows": len(train),
+            "exact_duplicates": int(repeats.again.sum()),
+            "conflicting_rows": int(repeats.conflict.sum()),
+            "near_duplicates": found.fates["train"].count(NEAR),
+        },
+        "evaluation": {
+            split: _own_repeats(rows) for split, rows in found.spills.items() if split != "train"
+        },
+        "conflicting_texts": repeats.conflicting_texts,
+        "conflicts": _conflicts(train, repeats),
+        "leakage": _leakage(found),
+        "labels": {split: _labels(found, split) for split in SPLITS},
+        "lengths": {split: _lengths(found, split) for split in SPLITS},
+        "columns": list(dict.fromkeys(c for rows in found.spills.values() for c in rows.columns)),
+        "notes": found.notes,
+    }
+
+
+def _own_repeats(rows: Spill) -> dict[str, int]:
+    """Evaluation rows that repeat each other: protected, so only reported."""
+    repeats = find_repeats(rows)
+    return {
+        "rows": len(rows),
+        "repeats": int(repeats.again.sum()),
+        "conflicting_texts": repeats.conflicting_texts,
+    }
+
+
+def _conflicts(train: Spill, repeats: Repeats) -> list[dict[str, Any]]:
+    import numpy as np
+
+    later = np.flatnonzero(repeats.conflict)[:SHOWN]
+    pairs = zip(train.rows(repeats.first[later]), train.rows(later), strict=True)
+    return [
+        {
+            "text": shown(first),
+            "rows": [
+                {
+                    "id": row.id,
+                    "file": row.origin.file,
+                    "line": row.origin.line,
+                    "target": row.target,
+                }
+                for row in (first, other)
+            ],
+        }
+        for first, other in pairs
+    ]
+
+
+def _leakage(found: Found) -> dict[str, int]:
+    import numpy as np
+
+    out = {}
+    for split in ("validation", "test"):
+        leak = found.leaks.get(split)
+        copies = found.spills["train"].copy
+        out[f"{split}_rows_in_train"] = int(leak.eval_rows.sum()) if leak else 0
+        out[f"{split}_rows_nearly_in_train"] = leak.eval_near if leak else 0
+        out[f"{split}_rows_in_train_with_another_target"] = leak.contradicted if leak else 0
+        out[f"train_rows_in_{split}"] = int(((leak.match >= 0) & ~copies).sum()) if leak else 0
+    both = [found.spills[split] for split in ("validation", "test") if split in found.spills]
+    shared = np.isin(both[0].key, both[1].key).sum() if len(both) == 2 else 0
+    out["validation_rows_in_test"] = int(shared)
+    return out
+
+
+def _members(found: Found, split: str) -> list[tuple[Spill, NDArray[np.bool_]]]:
+    """The rows that ended in a split, by the split they were read in."""
+    moved = next((reason for reason, name in MOVES.items() if name == split), None)
+    out = []
+    if split in found.spills:
+        out.append((found.spills[split], found.fates[split].stays))
+    elif moved:
+        out.append((found.spills["train"], found.fates["train"].of(moved)))
+    return out
+
+
+def _labels(found: Found, split: str) -> dict[str, int] | None:
+    """Rows by target, most frequent first; None when targets are no labels."""
+    import numpy as np
+
+    counts: dict[str, int] = {}
+    for rows, mask in _members(found, split):
+        if rows.labels is None:
+            return None
+        targets, times = np.unique(rows.target[mask], return_counts=True)
+        for target, count in zip(targets.tolist(), times.tolist(), strict=True):
+            counts[rows.labels[target]] = count
+    if 2 * len(counts) > sum(counts.values()):
+        return None
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _lengths(found: Found, split: str) -> dict[str, dict[str, float]]:
+    """Characters of input and target: mean, percentiles, longest."""
+
+    out = {}
+    for rows, mask in _members(found, split):
+        if not mask.any():
+            continue
+        for name, values in zip(("input", "target"), rows.lengths[mask].T, strict=True):
+            out[name] = spread(values)
+    return out

@@ -1,0 +1,110 @@
+"""Rows to examples through sandboxed Jinja templates, compiled once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from runner.config import Template
+from runner.errors import ConfigError, Problem
+from runner.records import Example, Row, Turn
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
+PARTS = ("system", "prompt", "target")
+
+
+class Renderer:
+    """Makes examples of rows.
+
+    Templates see the input columns by name, `input` when there is just one, and `row` for names
+    that are no identifiers (``{{ row["Order no."] }}``); the target template also `target`. For
+    rows that arrive as turns `input` is the last user turn, and the prompt template makes the new
+    one; a row's own system instruction goes before the template's.
+
+    Raises ConfigError, for all three templates at once, when one does not compile or names a
+    column that does not exist.
+    """
+
+    def __init__(self, template: Template, columns: Sequence[str]) -> None:
+        from jinja2 import StrictUndefined
+        from jinja2.sandbox import SandboxedEnvironment
+
+        self._columns = tuple(columns)
+        environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+        problems: list[Problem] = []
+        self._render: dict[str, Callable[[Mapping[str, Any]], str]] = {}
+        for part in PARTS:
+            text = getattr(template, part)
+            problems += self._problems(environment, part, text)
+            if not problems:
+                self._render[part] = _compiled(environment, text)
+        if problems:
+            raise ConfigError(problems)
+
+    def __call__(self, row: Row) -> Example:
+        """The row as the model will see it. Raises ConfigError when a template fails on it."""
+        names = self._names(row)
+        system = row.system or self._part("system", names, row)
+        prompt = self._part("prompt", names, row)
+        names["target"] = row.target
+        return Example(
+            row.id,
+            (*row.history[:-1], Turn("user", prompt)),
+            self._part("target", names, row),
+            row.origin,
+            system,
+            row.references,
+            row.slices,
+        )
+
+    def _names(self, row: Row) -> dict[str, Any]:
+        fields = {name: row.fields.get(name, "") for name in self._columns}
+        names: dict[str, Any] = {"row": fields, **fields}
+        if row.history:
+            names["input"] = row.history[-1].text
+        elif len(fields) == 1:
+            names.setdefault("input", *fields.values())
+        return names
+
+    def _part(self, part: str, names: Mapping[str, Any], row: Row) -> str:
+        try:
+            return self._render[part](names)
+        except Exception as error:  # a template may fail in any way Python can
+            where = f"{row.origin.file}:{row.origin.line}"
+            message = f"fails on row {row.id} ({where}): {type(error).__name__}: {error}"
+            raise ConfigError([Problem(f"template.{part}", message)]) from error
+
+    def _problems(self, environment: SandboxedEnvironment, part: str, text: str) -> list[Problem]:
+        from jinja2 import TemplateSyntaxError, meta
+
+        key = f"template.{part}"
+        try:
+            named = meta.find_undeclared_variables(environment.parse(text))
+        except TemplateSyntaxError as error:
+            return [Problem(key, f"line {error.lineno} of the template: {error.message}")]
+        known = {"row", *self._columns, *environment.globals}
+        known |= {"target"} if part == "target" else set()
+        known |= {"input"} if len(self._columns) <= 1 else set()
+        return [self._unknown(key, name, known) for name in sorted(named - known)]
+
+    def _unknown(self, key: str, name: str, known: set[str]) -> Problem:
+        columns = ", ".join(self._columns) or "none (the rows are turns; use `input`)"
+        if name == "input":
+            message = f"`input` stands for the only input column, and there are several: {columns}"
+            return Problem(key, message, hint=f"name one: {{{{ {self._columns[0]} }}}}")
+        if name == "target":
+            return Problem(key, "the answer cannot be part of the prompt; columns: " + columns)
+        close = difflib.get_close_matches(name, sorted(known - {"row"}), n=1)
+        hint = f"did you mean {{{{ {close[0]} }}}}?" if close else "see source.input"
+        return Problem(key, f"there is no column {name!r}; columns: {columns}", hint=hint)
+
+
+def _compiled(environment: SandboxedEnvironment, text: str) -> Callable[[Mapping[str, Any]], str]:
+    """A function of the names; a template without any Jinja in it is a constant."""
+    if not any(mark in text for mark in ("{{", "{%", "{#")):
+        constant = environment.from_string(text).render()
+        return lambda names: constant
+    return environment.from_string(text).render

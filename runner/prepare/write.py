@@ -1,0 +1,143 @@
+"""The second pass over the text: every row to the file its fate names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from runner.config import Dedup
+from runner.prepare.dedup import first_of
+from runner.prepare.encode import row_line
+from runner.prepare.fates import REASONS, TO_TEST, TO_VALIDATION, Fates, Reason
+from runner.prepare.journal import Journal, shown
+from runner.prepare.spill import Spill
+from runner.records import SPLITS, Dropped, Row, Tally
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MOVES = {TO_VALIDATION: "validation", TO_TEST: "test"}
+
+
+@dataclass(slots=True)
+class Written:
+    """What went where."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    merged: Counter[str] = field(default_factory=Counter)
+    """Rows moved into a split that became a reference of an earlier row with their input."""
+
+
+def write_splits(
+    spills: Mapping[str, Spill],
+    fates: Mapping[str, Fates],
+    config: Dedup,
+    out: Path,
+    journal: Journal,
+) -> Written:
+    """Write the three split files and the dropped rows; take down the tallies of all steps."""
+    written = Written()
+    with ExitStack() as stack:
+        files = {
+            split: stack.enter_context((out / f"{split}.jsonl").open("wb")) for split in SPLITS
+        }
+        for split, spill in spills.items():
+            _route(spill, fates[split], files, written)
+            for dropped in _dropped(spills, split, fates[split], config):
+                journal.drop(dropped)
+    _tallies(fates, written, journal)
+    return written
+
+
+def _route(spill: Spill, fates: Fates, files: Mapping[str, IO[bytes]], written: Written) -> None:
+    """Lines that stay, as they are, to their own file; moved ones to their new split's."""
+    moved = {reason: _merges(spill, fates, reason) for reason in MOVES}
+    for index, (line, code) in enumerate(zip(spill.lines(), fates.code.tolist(), strict=True)):
+        reason = REASONS[code]
+        if reason is None:
+            files[spill.split].write(line)
+            written.rows[spill.split] += 1
+        elif reason in MOVES:
+            split = MOVES[reason]
+            members = moved[reason].get(index, [index])
+            if members[0] != index:
+                written.merged[split] += 1
+                continue
+            files[split].write(line if len(members) == 1 else _merged(spill, members))
+            written.rows[split] += 1
+
+
+def _merges(spill: Spill, fates: Fates, reason: Reason) -> dict[int, list[int]]:
+    """Moved rows that share an input, each with all of them."""
+    import numpy as np
+
+    places = np.flatnonzero(fates.of(reason))
+    first = first_of(spill.key[places])
+    together: dict[int, list[int]] = {}
+    for at in np.flatnonzero(first != np.arange(len(first))).tolist():
+        head = int(places[first[at]])
+        together.setdefault(head, [head]).append(int(places[at]))
+    return {row: rows for rows in together.values() for row in rows}
+
+
+def _merged(spill: Spill, members: list[int]) -> bytes:
+    """One evaluation row for several rows with one input: the other answers are references."""
+    head, *others = spill.rows(members)
+    answers = dict.fromkeys((*head.references, *(row.target for row in others)))
+    answers.pop(head.target, None)
+    return row_line(replace(head, references=tuple(answers)))
+
+
+def _dropped(
+    spills: Mapping[str, Spill], split: str, fates: Fates, config: Dedup
+) -> Iterator[Dropped]:
+    """The rows of a split that were dropped (moved ones were not), each with what it matched."""
+    import numpy as np
+
+    method = "normalised" if config.normalize else "exact"
+    for reason in REASONS:
+        if reason is None or reason in MOVES or not fates.count(reason):
+            continue
+        places = np.flatnonzero(fates.of(reason))
+        matches = _matched(spills[reason.against or split], fates.match[places])
+        for place, row, match in zip(
+            places.tolist(), spills[split].rows(places), matches, strict=True
+        ):
+            score = fates.score.get(place)
+            yield Dropped(
+                row.id,
+                split,
+                reason.step,
+                reason.name,
+                row.origin,
+                matched=match.id if match else "",
+                matched_origin=match.origin if match else None,
+                method="" if not match else "minhash" if score is not None else method,
+                score=score,
+                span=shown(row),
+            )
+
+
+def _matched(spill: Spill, match: NDArray[np.int64]) -> Iterator[Row | None]:
+    found = spill.rows(match[match >= 0])
+    return (next(found) if at >= 0 else None for at in match.tolist())
+
+
+def _tallies(fates: Mapping[str, Fates], written: Written, journal: Journal) -> None:
+    """The tallies of dedup, split and leakage; those of split count rows moved in."""
+    arrived = {split: fates["train"].count(reason) for reason, split in MOVES.items()}
+    for split in SPLITS:
+        mine = fates[split].tallies(split) if split in fates else []
+        if split in arrived and not mine:
+            dropped = Counter({"merged_reference": written.merged[split]})
+            kept = arrived[split] - written.merged[split]
+            mine = [Tally("split", split, arrived[split], kept, +dropped)]
+        for tally in mine:
+            journal.tally(tally)
+        if (mine[-1].kept if mine else 0) != written.rows[split]:
+            raise AssertionError(f"{split}: {written.rows[split]} rows written, tally {mine[-1:]}")
