@@ -70,6 +70,7 @@ class Pipeline:
         self.experiment = experiment
         self.backend = backend
         self.house = house
+        self._answers: dict[tuple[str, str, int], Artifact] = {}
 
     # --- data ------------------------------------------------------------------------------
 
@@ -221,6 +222,12 @@ class Pipeline:
 
     def predicted(self, split: str, checkpoint: Checkpoint | None, shots: int = 0) -> Artifact:
         """Answers to every example of the split, by a checkpoint or by the untuned model."""
+        wanted = (split, checkpoint.id if checkpoint else "", shots)
+        if wanted not in self._answers:
+            self._answers[wanted] = self._predict(split, checkpoint, shots)
+        return self._answers[wanted]
+
+    def _predict(self, split: str, checkpoint: Checkpoint | None, shots: int) -> Artifact:
         from runner.inference import (
             PREDICT_VERSION,
             PredictionCache,

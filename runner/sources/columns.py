@@ -50,8 +50,9 @@ class Columns:
         return [name for name in names if name in self.roles or name in inputs]
 
     def check_header(self, file: str, names: Sequence[str]) -> None:
-        """Raise DataError unless every column with a role is there, naming all that are not."""
-        missing = [name for name in self.roles if name not in names]
+        """Raise DataError unless every needed column is there, naming all that are not. Slices
+        may be missing: often only the evaluation rows are labelled."""
+        missing = [name for name in self.needed if name not in names]
         lines = [self._not_there(name, names) for name in missing]
         if not missing and not self.inputs_of(names):
             lines = ["there is no input column left: set source.input"]
