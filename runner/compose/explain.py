@@ -21,7 +21,9 @@ Saying = tuple[str, str]
 def explained(fault: Fault, config: dict[str, Any], places: Places) -> Problem:
     """The problem that `fault` is."""
     message, hint = _SAYINGS.get(fault.type, _other)(fault, config, places)
-    return Problem(dotted(fault.key), message, places.where(fault.key), hint)
+    # A mapping where none belongs was made by setting something in it.
+    where = isinstance(fault.value, dict) and places.inside(fault.key)
+    return Problem(dotted(fault.key), message, where or places.where(fault.key), hint)
 
 
 def not_set(key: tuple[str | int, ...], config: dict[str, Any], places: Places) -> Problem:
@@ -79,9 +81,10 @@ def _sort(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
     if "a mapping" in fault.sorts:
         keys = [name for model in models_at(fault.key, config) for name in model.model_fields]
         return message, f"its keys are {listed(dict.fromkeys(keys))}"
-    if "a list" in fault.sorts and "text" not in fault.sorts:
+    if fault.sorts == ("a list",) and isinstance(fault.value, str | int | float):
         return message, f"write `[{fault.value}]`"
-    return message, "put it in quotes" if "text" in fault.sorts else ""
+    simple = isinstance(fault.value, int | float)
+    return message, "put it in quotes" if simple and "text" in fault.sorts else ""
 
 
 def _bound(words: str, bound: str) -> Callable[[Fault, dict[str, Any], Places], Saying]:

@@ -64,6 +64,15 @@ class Places:
                 return found.where
         return place(self.request.file)
 
+    def inside(self, key: Key) -> str | None:
+        """The place of an axis or override that sets something below `key`."""
+        name = dotted(key)
+        for axis in self.grid:
+            if _within(axis, name):
+                return self._declared(("sweep", "grid", axis))
+        found = (override for override in reversed(self.overrides) if _within(override.key, name))
+        return next((self._override(override) for override in found), None)
+
     def _in_files(self, key: Key) -> Origin | None:
         lists = next((at for at, part in enumerate(key) if isinstance(part, int)), len(key))
         for layer in self.layers:

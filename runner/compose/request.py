@@ -14,6 +14,7 @@ from pathlib import Path
 from runner.compose.folders import packaged_conf
 from runner.compose.overrides import Override
 from runner.compose.points import Composition
+from runner.compose.words import place
 from runner.errors import ConfigError, Problem
 
 GROUP = "experiment"
@@ -67,12 +68,15 @@ class Request:
         self.unchosen.update({unchosen.replace("/", ".")} - {""})
 
     def error(self) -> ConfigError:
-        """All problems found: those of the command line, then by file and line."""
+        """All problems found: those of the command line, of the experiment's file line by line,
+        and of other files."""
+        own = place(self.file)
 
-        def order(problem: Problem) -> tuple[bool, str, int]:
+        def order(problem: Problem) -> tuple[int, str, int]:
             file, _, line = problem.where.rpartition(":")
-            typed = not problem.where or problem.where.startswith("override ")
-            return (not typed, file, int(line)) if line.isdigit() else (not typed, "", 0)
+            if not line.isdigit():
+                return (1 if problem.where == own else 0, own, 0)
+            return (1 if file == own else 2, file, int(line))
 
         return ConfigError(sorted(self.problems, key=order))
 

@@ -74,7 +74,7 @@ def _choices(override: Override) -> list[str]:
                 Problem(
                     override.key_or_group,
                     "an interval has no end of values; list them, or use range(start, stop, step)",
-                    where=f"override {override.input_line}",
+                    where=f"override {(override.input_line or '').lstrip('+')}",
                     hint="an optimising sweeper may search an interval: "
                     "`- override /hydra/sweeper: optuna`",
                 )

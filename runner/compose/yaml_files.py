@@ -46,7 +46,9 @@ def _loader() -> Any:
 def _construct_mapping(self: Any, node: yaml.MappingNode, deep: bool = False) -> Any:
     seen: set[str] = set()
     for key, _ in node.value:
-        if key.tag == _STRING and key.value in seen:
+        if key.tag != _STRING:
+            continue
+        if key.value in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f"the key {key.value!r} stands here a second time", key.start_mark
             )
