@@ -65,6 +65,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self._eval_loss = metrics["eval_loss"]
         if metrics["eval_predictions"]:
+            if not math.isfinite(self._eval_loss):
+                raise LossDiverged(state.global_step)
             counts = (metrics["eval_share"], int(metrics["eval_predictions"]))
             self._points("eval", state, self._eval_loss, *counts)
         self._last = time.monotonic()
