@@ -164,7 +164,7 @@ def _without_log(arm: ArmResult) -> str:
 
 def _errors(line: Line) -> str:
     errors = line.arm.test.errors if line.arm.test else 0
-    return f"{plural(errors, 'row')} without an answer" if errors else ""
+    return f"{count(errors)} unanswered" if errors else ""
 
 
 def _difference(line: Line) -> Cell:

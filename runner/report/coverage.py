@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.report.profile import Profile
+from runner.report.profile import Profile, are_labels
 from runner.report.wording import MISSING, count, one_line, plural, share
 
 NAMED = 5
@@ -38,6 +38,8 @@ def coverage(found: Mapping[str, Profile]) -> Coverage | None:
     gaps = []
     for name, counts in train.values.items():
         if counts is None or any(other.values.get(name) is None for other in others):
+            continue
+        if not are_labels(counts):
             continue
         pairs = [(counts, other.values[name] or Counter()) for other in others]
         gaps.append(Gap(f"{name}: values train never has", [_missing(a, b) for a, b in pairs]))

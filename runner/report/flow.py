@@ -23,7 +23,7 @@ class Step:
     rows_in: int
     kept: int
     dropped: list[str]
-    """``3 exact duplicates`` ..., most first."""
+    """``3 × exact duplicate`` ..., most first."""
     moved: list[str]
     changed: list[str]
     bar: Markup
@@ -75,14 +75,14 @@ def _step(tally: Tally, widest: int) -> Step:
         kept=tally.kept,
         dropped=_listed(tally, moved=False),
         moved=_listed(tally, moved=True),
-        changed=[f"{in_words(rule)} {count(n)}" for rule, n in tally.changed.most_common()],
+        changed=[f"{count(n)} × {in_words(rule)}" for rule, n in tally.changed.most_common()],
         bar=_bar(tally, widest),
     )
 
 
 def _listed(tally: Tally, *, moved: bool) -> list[str]:
     return [
-        f"{count(n)} {in_words(reason)}"
+        f"{count(n)} × {in_words(reason)}"
         for reason, n in tally.dropped.most_common()
         if is_move(reason) == moved
     ]
@@ -98,7 +98,7 @@ def _bar(tally: Tally, widest: int) -> Markup:
         # A single row among thousands would be too thin to be seen.
         width = max(n * unit, 0.6)
         look = "move" if is_move(reason) else "drop"
-        parts.append(_piece(start, width, look, f"{count(n)} {in_words(reason)}"))
+        parts.append(_piece(start, width, look, f"{count(n)} × {in_words(reason)}"))
         start += width
     return tag("svg", *parts, class_="bar", width="100%", height=14, aria_hidden="true")
 

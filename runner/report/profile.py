@@ -93,6 +93,11 @@ def fields_of(target: str) -> Mapping[str, str]:
     return {ANSWER: target}
 
 
+def are_labels(values: Counter[str]) -> bool:
+    """Whether the values come back often enough to be labels: few rows hide free text."""
+    return len(values) <= MAX_VALUES and 2 * len(values) <= values.total()
+
+
 def profiles(rendered: Path, splits: Iterable[str]) -> dict[str, Profile]:
     """The profile of every split that has a file, training first: the others are held
     against its words."""

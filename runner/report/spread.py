@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from runner.report.markup import percent, tag
-from runner.report.profile import MAX_VALUES, Profile
+from runner.report.profile import Profile, are_labels
 from runner.report.wording import count, share
 
 MAX_SHOWN = 24
@@ -52,19 +52,13 @@ def spreads(found: Mapping[str, Profile], *, slices: bool = False) -> list[Sprea
 
 def _spread(name: str, counts: Sequence[Counter[str] | None]) -> Spread:
     known = [count for count in counts if count is not None]
-    if len(known) < len(counts) or not _are_labels(known):
+    if len(known) < len(counts) or not are_labels(sum(known, Counter())):
         return Spread(name, [], 0, free_text=True)
     total = sum(known, Counter[str]())
     # By the first split that has it: train, so that the others show how they differ.
     order = sorted(total, key=lambda value: (*(-c[value] for c in known), value))
     values = [Value(value, [_part(c, value, known) for c in known]) for value in order[:MAX_SHOWN]]
     return Spread(name, values, len(order), free_text=False)
-
-
-def _are_labels(known: Sequence[Counter[str]]) -> bool:
-    """Values that hardly ever come back are no labels, however few rows there are."""
-    total = sum(known, Counter[str]())
-    return len(total) <= MAX_VALUES and 2 * len(total) <= total.total()
 
 
 def _part(counts: Counter[str], value: str, known: Sequence[Counter[str]]) -> Part:

@@ -17,7 +17,7 @@ from runner.report.reasons import in_words
 from runner.report.scoreboard import Line
 from runner.report.wording import clip
 
-SHOWN = 12
+SHOWN = 20
 """Dropped rows listed on the page; the file has all of them."""
 
 
