@@ -6,8 +6,9 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,10 @@ INLINE = re.compile(r"\bQ\d*: .+?\bA\d*: *[^\s:].*?\bQ\d*: ", re.DOTALL)
 LONG_ENOUGH = 20
 """Characters of a line that make it telling; shorter ones meet by chance."""
 SHOWN = 5
+OWN = "\0"
+"""Stands in a frame for the row's own input."""
+MOST_FRAMES = 1000
+"""Frames (prompts without the row's own text) that are remembered as clean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +54,31 @@ class FewShotLint:
 
     def __init__(self, train: Path) -> None:
         self._path = train
-        self._first_lines, self._start = _index(train)
+        self._clean: set[str] = set()
         self.found: Counter[str] = Counter()
         self.shown: list[dict[str, str]] = []
 
     def check(self, rows: Sequence[Row], examples: Sequence[Example]) -> list[Hit | None]:
         """One verdict for each pair of a row and its example."""
-        strange = self._strange_lines(rows, examples)
-        hits: list[Hit | None] = []
-        for at, example in enumerate(examples):
-            text = f"{example.system}\n{example.prompt}"
+        hits: list[Hit | None] = [None] * len(rows)
+        frames = [_frame(row, example) for row, example in zip(rows, examples, strict=True)]
+        plain = [_plain(row) for row in rows]
+        suspects = {
+            at: frame
+            for at, frame in enumerate(frames)
+            if frame not in self._clean or not plain[at]
+        }
+        strange = self._strange_lines(suspects)
+        for at, frame in suspects.items():
+            text = f"{examples[at].system}\n{examples[at].prompt}"
             hit = self._other_row(text, rows[at], strange.get(at, ()))
             if hit is None and (label := labelled_examples(text)):
                 hit = Hit("labelled_examples", label)
-            hits.append(hit)
+            hits[at] = hit
             if hit:
-                self._count(example, hit)
+                self._count(examples[at], hit)
+            elif len(self._clean) < MOST_FRAMES and plain[at]:
+                self._clean.add(frame)
         return hits
 
     def findings(self, rows: int) -> list[dict[str, Any]]:
@@ -85,33 +99,31 @@ class FewShotLint:
         if self.found[hit.rule] <= SHOWN:
             self.shown.append({"rule": hit.rule, "id": example.id, "note": hit.note})
 
-    def _strange_lines(
-        self, rows: Sequence[Row], examples: Sequence[Example]
-    ) -> dict[int, list[int]]:
-        """Per prompt, the train rows whose first input line stands in it but not in its row."""
+    @cached_property
+    def _index(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """The first telling line of every train row, hashed and sorted, and the row's place."""
+        return _index(self._path)
+
+    def _strange_lines(self, frames: Mapping[int, str]) -> dict[int, list[int]]:
+        """Per prompt, the places of train rows whose first telling line stands in its frame."""
         import numpy as np
 
-        asked = [
-            (at, hash64(line))
-            for at, (row, example) in enumerate(zip(rows, examples, strict=True))
-            if "\n" in example.prompt
-            for line in _lines(example.prompt).difference(*map(_lines, _inputs(row)))
-        ]
-        if not asked or not len(self._first_lines):
+        asked = [(at, hash64(line)) for at, frame in frames.items() for line in _lines(frame)]
+        if not asked or not len(self._index[0]):
             return {}
+        known, start = self._index
         hashes = np.array([line for _, line in asked], np.uint64)
-        place = np.searchsorted(self._first_lines, hashes)
-        place = np.minimum(place, len(self._first_lines) - 1)
+        place = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
         found: dict[int, list[int]] = {}
-        for which in np.flatnonzero(self._first_lines[place] == hashes).tolist():
-            found.setdefault(asked[which][0], []).append(int(place[which]))
+        for which in np.flatnonzero(known[place] == hashes).tolist():
+            found.setdefault(asked[which][0], []).append(int(start[place[which]]))
         return found
 
     def _other_row(self, text: str, row: Row, places: Iterable[int]) -> Hit | None:
-        """Whether one of the train rows at `places` stands in the text, question and answer."""
+        """Whether a train row at one of `places` stands in the text, question and answer."""
         for place in places:
             with self._path.open("rb") as lines:
-                lines.seek(int(self._start[place]))
+                lines.seek(place)
                 other = Row.from_json(orjson.loads(lines.readline()))
             asked = max(_inputs(other), key=len)
             after = text.partition(asked)[2]
@@ -143,9 +155,22 @@ def labelled_examples(text: str) -> str:
     return ""
 
 
-def _lines(text: str) -> set[str]:
-    """Telling lines, each also without a label before it."""
-    stripped = (line.strip() for line in text.splitlines())
+def _frame(row: Row, example: Example) -> str:
+    """The prompt without the row's own inputs: found clean once, it is clean for every row."""
+    frame = f"{example.system}\n{example.prompt}"
+    for text in _inputs(row):
+        frame = frame.replace(text, OWN) if text else frame
+    return frame
+
+
+def _plain(row: Row) -> bool:
+    """Whether the row's inputs cannot look like worked examples themselves."""
+    return not any("\n" in text or ":" in text for text in _inputs(row))
+
+
+def _lines(frame: str) -> set[str]:
+    """Telling lines without own input, each also without a label before it."""
+    stripped = (line.strip() for line in frame.splitlines() if OWN not in line)
     parts = (part for line in stripped for part in (line, line.partition(": ")[2].strip()))
     return {part for part in parts if len(part) >= LONG_ENOUGH}
 
@@ -161,8 +186,8 @@ def _index(train: Path) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     hashes, starts, start = array("Q"), array("q"), 0
     with train.open("rb") as lines:
         for line in lines:
-            row = Row.from_json(orjson.loads(line))
-            text = max(_inputs(row), key=len).strip().partition("\n")[0].strip()
+            text = max(_inputs(Row.from_json(orjson.loads(line))), key=len)
+            text = text.strip().partition("\n")[0].strip()
             if len(text) >= LONG_ENOUGH:
                 hashes.append(hash64(text))
                 starts.append(start)

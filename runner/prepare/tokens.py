@@ -12,7 +12,7 @@ from runner.records import Example
 if TYPE_CHECKING:
     from runner.prepare import TokenCounter
 
-LOW, HIGH = 5.0, 3.0
+LOW, HIGH = 5, 3
 """ASCII characters a token, at most and at least. Google's rule of thumb is 4; the band covers
 prose (nearer 5) and JSON or code (nearer 3). Any other character is 1/LOW to 1 token."""
 
@@ -27,7 +27,7 @@ def estimate(text: str) -> tuple[int, int]:
     """Fewest and most Gemini tokens of a text."""
     plain = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
     other = len(text) - plain
-    return int(-(-len(text) // LOW)), int(-(-plain // HIGH)) + other
+    return -(-len(text) // LOW), -(-plain // HIGH) + other
 
 
 class TokenTally:
