@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from runner.prepare.spill import Spill, SpillWriter
 from runner.prepare.split import cap_given, check_stratify, cut_missing
 from runner.prepare.summary import Found, summarize
 from runner.prepare.write import write_splits
-from runner.records import SPLITS, Dropped, FaultLog, Progress, Tally
+from runner.records import SPLITS, Dropped, FaultLog, Progress, Row, Tally
 
 if TYPE_CHECKING:
     from runner.prepare import Reader
@@ -42,9 +42,12 @@ def prepare_rows(
         for split in SPLITS:
             path = out / f".{split}.spill"
             temporary.callback(path.unlink, missing_ok=True)
-            load = partial(_load, split, config, max_bad_share, journal, path, progress)
-            if split in readers and (spill := load(readers[split])):
-                spills[split] = spill
+            if split not in readers:
+                continue
+            faults = FaultLog(split, max_bad_share, partial(journal.fault, split))
+            rows = readers[split](faults)
+            if rows is not None:
+                spills[split] = _load(rows, faults, config, journal, path, progress)
         train = spills.pop("train", None)
         if train is None:
             raise ConfigError([Problem("source.train", "there is no training data")])
@@ -81,22 +84,15 @@ def prepare_rows(
 
 
 def _load(
-    split: str,
+    rows: Iterator[Row],
+    faults: FaultLog,
     config: Prepare,
-    max_bad_share: float,
     journal: Journal,
     path: Path,
     progress: Progress,
-    reader: Reader,
-) -> Spill | None:
-    """Read and clean one split onto disk; None when the source does not give it.
-
-    Raises GateError when too many of its rows are faulty.
-    """
-    faults = FaultLog(split, max_bad_share, partial(journal.fault, split))
-    rows = reader(faults)
-    if rows is None:
-        return None
+) -> Spill:
+    """Read and clean one split onto disk. Raises GateError when too many rows are faulty."""
+    split = faults.split
     cleaner, tally = Cleaner(config.clean), Tally("clean", split)
     with SpillWriter(path, split, config.dedup.normalize, config.split.stratify) as writer:
         for row in rows:

@@ -12,10 +12,12 @@ EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,
 IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 CARD = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])")
 PHONE = re.compile(
-    r"(?<![\w.+/-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{1,5}\)[ .-]?)?\d{2,5}(?:[ .-]\d{2,5}){1,4}"
+    r"(?<![\w.+/-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{1,5}\)[ .-]?)?\d{2,5}(?:[ .-]\d{2,8}){1,4}"
     r"(?![\w-]|\.\d)|(?<![\w+])\+\d{8,15}(?!\w)"
 )
 DATE = re.compile(r"(?:\d{4}[ .-]\d{1,2}[ .-]\d{1,2}|\d{1,2}[ .-]\d{1,2}[ .-](?:\d{4}|\d{2}))")
+
+AMOUNT = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
 
 
 def mask(text: str) -> str:
@@ -49,8 +51,9 @@ def _is_card(text: str) -> bool:
 
 
 def _is_phone(text: str) -> bool:
-    """7 to 15 digits (ITU-T E.164) that are not a date."""
-    return 7 <= sum(char.isdigit() for char in text) <= 15 and not DATE.fullmatch(text)
+    """7 to 15 digits (ITU-T E.164) that are neither a date nor an amount."""
+    digits = sum(char.isdigit() for char in text)
+    return 7 <= digits <= 15 and not (DATE.fullmatch(text) or AMOUNT.fullmatch(text))
 
 
 _KINDS = (
