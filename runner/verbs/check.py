@@ -31,7 +31,7 @@ def main(options: argparse.Namespace) -> int:
         found = [_checked(pipeline, names, console) for pipeline, names in _treatments(sweep)]
         console.close()
         if options.json:
-            print(json.dumps(found[0] if len(found) == 1 else found, indent=1, ensure_ascii=False))
+            print(json.dumps({"treatments": found}, indent=1, ensure_ascii=False))
         else:
             for report in found:
                 _show(report)

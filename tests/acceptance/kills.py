@@ -38,7 +38,7 @@ class Round:
 def unbroken(tracking: str) -> tuple[dict[str, object], float]:
     """What an undisturbed run comes to, and the seconds it takes."""
     with tempfile.TemporaryDirectory() as name:
-        yaml = write(Path(name), tracking)
+        yaml = write(Path(name), tracking, sizes=[16], shots="[]")
         start = time.monotonic()
         done = sft(Path(name), "run", str(yaml), "--json", check=True)
         return outcome(done.stdout), time.monotonic() - start
@@ -50,7 +50,7 @@ def broken(
     """Kill a run up to `budget` times at instants drawn over its whole length."""
     folder = Path(tempfile.mkdtemp())
     try:
-        yaml = write(folder, tracking)
+        yaml = write(folder, tracking, sizes=[16], shots="[]")
         kills = 0
         while kills < min(budget, MAX_KILLS_A_ROUND):
             if not _killed(folder, yaml, rng.uniform(0, seconds), whole_group=kills % 2 == 1):

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,16 @@ suite:
 tuning:
   epochs: 2
 baseline:
-  few_shot: [1]
+  few_shot: {shots}
 sweep:
   grid:
-    prepare.select.size: [8, 16]
+    prepare.select.size: {sizes}
 """
 
 
-def write(folder: Path, tracking: str = "none") -> Path:
+def write(
+    folder: Path, tracking: str = "none", sizes: Sequence[int] = (8, 16), shots: str = "[1]"
+) -> Path:
     """Write data and YAML into `folder`; return the YAML."""
     with (folder / "rows.csv").open("w", newline="") as out:
         table = csv.writer(out)
@@ -51,7 +54,7 @@ def write(folder: Path, tracking: str = "none") -> Path:
             for label, words in LABELS.items():
                 table.writerows([f"{words} {thing} {number}", label] for thing in THINGS)
     path = folder / "tiny.yaml"
-    path.write_text(YAML.format(tracking=tracking))
+    path.write_text(YAML.format(tracking=tracking, sizes=list(sizes), shots=shots))
     return path
 
 
