@@ -180,7 +180,10 @@ class Mlflow:
         self.client.update_run(run, status="RUNNING")
 
     @translated
-    def delete(self, run: str) -> None:
+    def delete(self, experiment: str, run: str) -> None:
+        """Delete the run with its models and traces."""
+        self.models(experiment, run, ())
+        self.traces(experiment, run, ())
         self.client.delete_run(run)
 
     # --- contents of a run -----------------------------------------------------------------
@@ -254,8 +257,8 @@ class Mlflow:
         """Checkpoint id to LoggedModel id; missing ones are made, surplus ones deleted."""
         from mlflow.entities import LoggedModelOutput
 
-        there = self.client.search_logged_models([experiment], f"source_run_id = '{run}'")
-        ids = {model.tags.get("checkpoint", ""): str(model.model_id) for model in there}
+        found = self.client.search_logged_models([experiment], f"source_run_id = '{run}'")
+        ids = {model.tags.get("checkpoint", ""): str(model.model_id) for model in found}
         for surplus in ids.keys() - {item.checkpoint for item in wanted}:
             self.client.delete_logged_model(ids[surplus])
         for item in wanted:
@@ -296,6 +299,8 @@ class Mlflow:
     def traces(self, experiment: str, run: str, wanted: Sequence[TraceFact]) -> None:
         """Make the run's traces exactly these. A trace's id is a digest of what it shows, so
         ratings that people gave stay with the answer they were given for."""
+        from mlflow.entities import Span
+
         made = {trace_id(run, fact): fact for fact in wanted}
         found = self.tracing.search_traces(
             locations=[experiment], run_id=run, include_spans=False, max_results=1000
@@ -303,32 +308,12 @@ class Mlflow:
         there = {trace.info.trace_id for trace in found}
         if surplus := list(there - made.keys()):
             self.tracing.delete_traces(experiment, trace_ids=surplus)
-        for identity in [identity for identity in made if identity not in there]:
-            self._trace(experiment, run, identity, made[identity])
-
-    def _trace(self, experiment: str, run: str, identity: str, fact: TraceFact) -> None:
-        from mlflow.entities import Span, TraceInfo, TraceLocation, TraceState
-
-        info = TraceInfo(
-            trace_id=identity,
-            trace_location=TraceLocation.from_experiment_id(experiment),
-            request_time=fact.time_ms,
-            state=TraceState.ERROR if fact.error else TraceState.OK,
-            request_preview=fact.prompt[:MAX_PREVIEW],
-            response_preview=output(fact)[:MAX_PREVIEW],
-            client_request_id=fact.row,
-            execution_duration=0,
-            trace_metadata={
-                "mlflow.sourceRun": run,
-                "mlflow.trace_schema.version": "3",
-                "mlflow.traceInputs": json.dumps(inputs(fact), ensure_ascii=False)[:MAX_PREVIEW],
-                "mlflow.traceOutputs": json.dumps(output(fact), ensure_ascii=False)[:MAX_PREVIEW],
-            },
-            tags={"mlflow.traceName": NAME, **{key(k): value(v) for k, v in fact.slices.items()}},
-            assessments=_assessments(identity, fact),
-        )
-        self.tracing.log_spans(experiment, [Span.from_dict(span(identity, fact))])
-        self.tracing.start_trace(info)
+        missing = {identity: fact for identity, fact in made.items() if identity not in there}
+        for identity, fact in missing.items():
+            self.tracing.start_trace(_trace(experiment, run, identity, fact))
+        if missing:
+            spans = [Span.from_dict(span(identity, fact)) for identity, fact in missing.items()]
+            self.tracing.log_spans(experiment, spans)
 
     def _paths(self, run: str, folder: str) -> set[str]:
         paths: set[str] = set()
@@ -353,6 +338,29 @@ def _found(run: Any) -> Found:
         run.data.params,
         run.data.metrics,
         run.info.artifact_uri,
+    )
+
+
+def _trace(experiment: str, run: str, identity: str, fact: TraceFact) -> Any:
+    from mlflow.entities import TraceInfo, TraceLocation, TraceState
+
+    return TraceInfo(
+        trace_id=identity,
+        trace_location=TraceLocation.from_experiment_id(experiment),
+        request_time=fact.time_ms,
+        state=TraceState.ERROR if fact.error else TraceState.OK,
+        request_preview=fact.prompt[:MAX_PREVIEW],
+        response_preview=output(fact)[:MAX_PREVIEW],
+        client_request_id=fact.row,
+        execution_duration=0,
+        trace_metadata={
+            "mlflow.sourceRun": run,
+            "mlflow.trace_schema.version": "3",
+            "mlflow.traceInputs": json.dumps(inputs(fact), ensure_ascii=False)[:MAX_PREVIEW],
+            "mlflow.traceOutputs": json.dumps(output(fact), ensure_ascii=False)[:MAX_PREVIEW],
+        },
+        tags={"mlflow.traceName": NAME, **{key(k): value(v) for k, v in fact.slices.items()}},
+        assessments=_assessments(identity, fact),
     )
 
 

@@ -118,7 +118,7 @@ def trained_tokens(arm: ArmResult) -> int | None:
 
 
 def _cost(arm: ArmResult) -> Iterator[Measure]:
-    if not arm.ended_ms:
+    if not (arm.seconds or arm.tuning):
         return
     yield from _defined("cost/seconds", seconds(arm), 0, arm.ended_ms)
     tokens = trained_tokens(arm)

@@ -99,8 +99,8 @@ class Mirror:
         for arm in result.arms:
             head = self._arm_head(result, arm, shades[arm.digest], parent.id)
             marks[arm.digest] = _arm_mark(result, arm, head)
-            there = self._usable(found.get(arm.digest), result, arm, marks[arm.digest])
-            runs[arm.digest] = self._present(experiment, there, head)
+            usable = self._usable(experiment, found.get(arm.digest), result, arm, marks[arm.digest])
+            runs[arm.digest] = self._present(experiment, usable, head)
         places = Places(experiment, parent.id, {arm: run.id for arm, run in runs.items()})
         for arm in result.arms:
             run, mark = runs[arm.digest], marks[arm.digest]
@@ -116,7 +116,12 @@ class Mirror:
         return self._links(result, places)
 
     def _usable(
-        self, found: Found | None, result: ExperimentResult, arm: ArmResult, mark: str
+        self,
+        experiment: str,
+        found: Found | None,
+        result: ExperimentResult,
+        arm: ArmResult,
+        mark: str,
     ) -> Found | None:
         """The run, unless it holds something that is not so: MLflow can neither delete a point
         nor change a param, so such a run is thrown away and made anew."""
@@ -124,7 +129,7 @@ class Mirror:
             return found
         measures, params = arm_measures(result, arm), arm_params(arm)
         if spoiled(found, params, measures, self.store.history):
-            self.store.delete(found.id)
+            self.store.delete(experiment, found.id)
             return None
         return found
 
@@ -159,7 +164,7 @@ class Mirror:
         for run in self.store.runs(experiment, f"tags.`sweep.id` = '{result.digest}'"):
             kept = found.setdefault(run.tags.get("arm.digest", PARENT), run)
             if kept is not run:
-                self.store.delete(run.id)
+                self.store.delete(experiment, run.id)
         return found
 
     def _present(self, experiment: str, found: Found | None, head: RunFacts) -> Found:

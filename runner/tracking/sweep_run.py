@@ -79,9 +79,9 @@ def _measures(result: ExperimentResult) -> Iterator[Measure]:
 
 def _best(result: ExperimentResult) -> ArmResult | None:
     """The winner of the verdict, else the arm with the highest primary metric on test."""
-    if result.verdict and result.verdict.winner:
-        return result.arm(result.verdict.winner)
-    return next((arm for arm, score in ranked(result) if score is not None), None)
+    winner = result.verdict.winner if result.verdict else ""
+    scored = [arm for arm, score in ranked(result) if score is not None]
+    return next((arm for arm in scored if arm.digest == winner), next(iter(scored), None))
 
 
 def _best_numbers(result: ExperimentResult, best: ArmResult) -> dict[str, float]:

@@ -41,13 +41,13 @@ WORDS = [
 ]
 
 
-def experiment(home: Path, **changes: Any) -> ExperimentResult:
-    """The finished experiment; its files are written below `home`."""
-    baselines = [_untuned(home, 0, 0.05), _untuned(home, 3, 0.35)]
+def experiment(home: Path, rows: int = ROWS, **changes: Any) -> ExperimentResult:
+    """The finished experiment, tested on `rows` rows; its files are written below `home`."""
+    baselines = [_untuned(home, 0, 0.05, rows), _untuned(home, 3, 0.35, rows)]
     tuned = [
-        _tuned(home, 80, 1.0, 0.60, baselines[1]),
-        _tuned(home, 240, 1.0, 0.775, baselines[1]),
-        _tuned(home, 240, 1.5, 0.80, baselines[1]),
+        _tuned(home, 80, 1.0, 0.60, baselines[1], rows),
+        _tuned(home, 240, 1.0, 0.775, baselines[1], rows),
+        _tuned(home, 240, 1.5, 0.80, baselines[1], rows),
     ]
     best = max(tuned, key=lambda arm: arm.test.overall["exact_match"].value if arm.test else 0)
     return ExperimentResult(
@@ -109,9 +109,9 @@ def _config(rows: int | None, multiplier: float) -> dict[str, Any]:
     }
 
 
-def _untuned(home: Path, shots: int, right: float) -> ArmResult:
+def _untuned(home: Path, shots: int, right: float, tested: int) -> ArmResult:
     digest = digest_of(["untuned", shots])
-    rows = _answers(digest, right)
+    rows = _answers(digest, right, tested)
     return ArmResult(
         digest=digest,
         name=f"{shots}-shot" if shots else "zero-shot",
@@ -131,12 +131,13 @@ def _untuned(home: Path, shots: int, right: float) -> ArmResult:
 
 
 def _tuned(
-    home: Path, rows: int, multiplier: float, right: float, baseline: ArmResult
+    home: Path, rows: int, multiplier: float, right: float, baseline: ArmResult, tested: int
 ) -> ArmResult:
     digest = digest_of(["tuned", rows, multiplier])
     began = START + 60_000 + rows * 200 + round(multiplier * 1_000)
     tuning = _tuning(rows, multiplier, began)
-    test, validation = _answers(digest, right), _answers(digest + "v", right + 0.05)
+    test = _answers(digest, right, tested)
+    validation = _answers(digest + "v", right + 0.05, tested)
     checkpoints = [
         CheckpointScores(
             id=item.id,
@@ -144,7 +145,9 @@ def _tuned(
             step=item.step,
             eval_loss=item.eval_loss,
             path=item.path,
-            validation=_scores("validation", _answers(f"{digest}{item.id}", right - 0.1 + n / 10)),
+            validation=_scores(
+                "validation", _answers(f"{digest}{item.id}", right - 0.1 + n / 10, tested)
+            ),
         )
         for n, item in enumerate(tuning.checkpoints)
     ]
@@ -211,11 +214,11 @@ def _both(step: int, steps: int, side: str, loss: float, time_ms: int) -> list[C
     ]
 
 
-def _answers(seed: str, right: float) -> list[dict[str, Any]]:
-    """Forty test rows that every arm shares, answered correctly with probability `right`."""
+def _answers(seed: str, right: float, count: int) -> list[dict[str, Any]]:
+    """Test rows that every arm shares, answered correctly with probability `right`."""
     inputs, luck = random.Random(1), random.Random(seed)
     rows = []
-    for number in range(1, ROWS + 1):
+    for number in range(1, count + 1):
         mail = " ".join(inputs.choices(WORDS, k=12))
         target = '{{"intent":"{}","urgent":{}}}'.format(
             inputs.choice(["refund", "delivery", "defect"]),
@@ -277,7 +280,7 @@ def _artifacts(home: Path, rows: int) -> dict[str, str]:
     prepared, rendered = home / "store/prepare/one", home / f"store/render/{rows}"
     for folder in (prepared, rendered):
         folder.mkdir(parents=True, exist_ok=True)
-        for split, count in (("train", rows), ("validation", 40), ("test", ROWS)):
+        for split, count in (("train", rows), ("validation", 40), ("test", 40)):
             lines = [{"id": f"{split}-{n}", "target": "x"} for n in range(count)]
             write_jsonl(folder / f"{split}.jsonl", lines)
     return {"prepare": str(prepared), "render": str(rendered)}
