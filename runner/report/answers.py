@@ -1,9 +1,10 @@
-"""The answers that arms gave to the test rows, read from their prediction files."""
+"""The answers that arms gave to the test rows, read from their prediction files in two passes:
+first how every row came out, then whole rows for the few that are shown."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,47 @@ FALLBACKS = ("exact_match", "accuracy", "token_f1")
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one row came out. `score` is None for no answer and where no score is row-wise."""
+
+    score: float | None
+    text: int
+    """Hash of the answer, to tell whether two are the same."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
-    """The prediction rows of one arm by id; empty with `missing` when its file is gone."""
+    """All outcomes of one arm by row id; None when its prediction file is gone."""
 
     line: Line
-    rows: Mapping[str, Mapping[str, Any]]
-    missing: bool = False
+    outcomes: Mapping[str, Outcome] | None
+
+    def rows(self, wanted: Collection[str]) -> dict[str, dict[str, Any]]:
+        """The whole rows with these ids."""
+        if self.outcomes is None:
+            return {}
+        rows = ((str(row.get("id", "")), row) for row in read_jsonl(_file(self.line)))
+        return {key: row for key, row in rows if key in wanted}
 
 
-def read_answers(shown: Sequence[Line]) -> list[Answers]:
-    """The test predictions of every arm in `shown`."""
-    return [_read(line) for line in shown]
+def read_answers(shown: Sequence[Line], primary: str) -> list[Answers]:
+    """The outcomes of every arm in `shown`, by the primary metric or the next best thing."""
+    return [Answers(line, _outcomes(line, primary)) for line in shown]
 
 
-def _read(line: Line) -> Answers:
-    path = Path(line.arm.predictions.get("test", ""))
-    if not path.is_file():
-        return Answers(line, {}, missing=True)
-    return Answers(line, {str(row["id"]): row for row in read_jsonl(path)})
+def _outcomes(line: Line, primary: str) -> dict[str, Outcome] | None:
+    if not _file(line).is_file():
+        return None
+    return {
+        str(row.get("id", "")): Outcome(
+            row_score(row, primary), hash(str(row.get("text", "")).strip())
+        )
+        for row in read_jsonl(_file(line))
+    }
+
+
+def _file(line: Line) -> Path:
+    return Path(line.arm.predictions.get("test", ""))
 
 
 def row_score(row: Mapping[str, Any], primary: str) -> float | None:
@@ -44,6 +68,6 @@ def row_score(row: Mapping[str, Any], primary: str) -> float | None:
     scores = row.get("scores") or {}
     for name in (primary, *FALLBACKS):
         value = scores.get(name)
-        if isinstance(value, bool | int | float) and math.isfinite(value):
+        if isinstance(value, int | float) and math.isfinite(value):
             return float(value)
     return None

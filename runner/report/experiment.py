@@ -45,7 +45,7 @@ def write_experiment(result: ExperimentResult, version: str, out: Path) -> None:
 def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, Any]:
     lines, styles = board(result), looks(result.arms)
     digits, shown = places(lines), featured(lines, MAX_BESIDE)
-    answers = read_answers(shown)
+    answers = read_answers(shown, result.primary)
     return {
         "version": version,
         "result": result,
@@ -68,7 +68,7 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, Any]
         "fields": metrics(shown, result.primary, fields=True),
         "labels": labels(shown),
         "samples": samples(answers, result.primary, styles),
-        "unread": [item.line.arm.name for item in answers if item.missing],
+        "unread": [item.line.arm.name for item in answers if item.outcomes is None],
         "treatments": treatments(lines, out),
         "cost": cost(lines, result),
         "recipe": recipe(lines, result),

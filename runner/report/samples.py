@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.report.answers import Answers, row_score
-from runner.report.scoreboard import LOWER_IS_BETTER
+from runner.report.scoreboard import LOWER_IS_BETTER, Line
 from runner.report.wording import clip, number
 
 MAX_SAMPLES = 60
@@ -68,45 +68,47 @@ class Scale:
 
 def samples(found: Sequence[Answers], primary: str, looks: Mapping[str, str]) -> Samples | None:
     """None when no prediction file could be read."""
-    ids = list(dict.fromkeys(key for answers in found for key in answers.rows))
+    ids = list(dict.fromkeys(key for answers in found for key in answers.outcomes or ()))
     if not ids:
         return None
-    spread = {key: _spread(found, key, primary) for key in ids}
-    order = sorted(ids, key=lambda key: -spread[key])
+    spread = {key: _spread(found, key) for key in ids}
+    chosen = sorted(ids, key=lambda key: -spread[key])[:MAX_SAMPLES]
+    wanted = frozenset(chosen)
+    rows = [(answers.line, answers.rows(wanted)) for answers in found]
     scale = _scale(found, primary)
-    chosen = [
-        _sample(found, key, primary, looks, scale, spread[key] > 0) for key in order[:MAX_SAMPLES]
-    ]
-    return Samples(chosen, len(ids), sum(value > 0 for value in spread.values()))
+    shown = [_sample(rows, key, primary, looks, scale, spread[key] > 0) for key in chosen]
+    return Samples(shown, len(ids), sum(value > 0 for value in spread.values()))
 
 
 def _scale(found: Sequence[Answers], primary: str) -> Scale:
     if primary in LOWER_IS_BETTER:
         return Scale(best=0.0)
-    rows = (row for answers in found for row in answers.rows.values())
-    above_one = any((row_score(row, primary) or 0) > 1 for row in rows)
-    return Scale(best=100.0 if above_one else 1.0)
+    outcomes = (item for answers in found for item in (answers.outcomes or {}).values())
+    return Scale(best=100.0 if any((item.score or 0) > 1 for item in outcomes) else 1.0)
 
 
-def _spread(found: Sequence[Answers], key: str, primary: str) -> float:
+def _spread(found: Sequence[Answers], key: str) -> float:
     """How far apart the arms are on a row: of their scores, else 1 for different texts."""
-    rows = [answers.rows[key] for answers in found if key in answers.rows]
-    scores = [row_score(row, primary) for row in rows]
-    known = [score for score in scores if score is not None]
+    outcomes = [a.outcomes[key] for a in found if a.outcomes and key in a.outcomes]
+    known = [item.score for item in outcomes if item.score is not None]
     if len(known) >= 2:
         return max(known) - min(known)
-    return float(len({str(row.get("text", "")).strip() for row in rows}) > 1)
+    return float(len({item.text for item in outcomes}) > 1)
+
+
+Rows = Sequence[tuple[Line, Mapping[str, Mapping[str, Any]]]]
+"""Every arm with the whole rows it is shown with."""
 
 
 def _sample(
-    found: Sequence[Answers],
+    rows: Rows,
     key: str,
     primary: str,
     looks: Mapping[str, str],
     scale: Scale,
     disagree: bool,
 ) -> Sample:
-    row = next(answers.rows[key] for answers in found if key in answers.rows)
+    row = next(mine[key] for _, mine in rows if key in mine)
     return Sample(
         id=key,
         prompt=clip(str(row.get("prompt", "")), MAX_PROMPT),
@@ -114,15 +116,16 @@ def _sample(
         references=[clip(str(text), MAX_ANSWER) for text in row.get("references") or ()],
         slices={str(name): str(value) for name, value in (row.get("slices") or {}).items()},
         answers=[
-            _answer(answers, key, primary, looks[answers.line.arm.digest], scale)
-            for answers in found
+            _answer(line.arm.name, mine.get(key), primary, looks[line.arm.digest], scale)
+            for line, mine in rows
         ],
         disagree=disagree,
     )
 
 
-def _answer(answers: Answers, key: str, primary: str, css: str, scale: Scale) -> Answer:
-    name, row = answers.line.arm.name, answers.rows.get(key)
+def _answer(
+    name: str, row: Mapping[str, Any] | None, primary: str, css: str, scale: Scale
+) -> Answer:
     if row is None:
         return Answer(name, css, "", "missing", "", "no answer recorded")
     if row.get("error"):

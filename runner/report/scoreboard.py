@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.report.wording import decimals
+from runner.report.wording import decimals, one_line
 from runner.results import ArmResult, Difference, ExperimentResult, Score, Scores
 
 Role = Literal["winner", "strongest", "baseline", "tuned"]
@@ -42,7 +42,7 @@ class Line:
     def best(self) -> str:
         """``2 of 3``: the checkpoint that was chosen."""
         made = self.arm.tuning.checkpoints if self.arm.tuning else self.arm.checkpoints
-        return f"{self.arm.best} of {len(made)}" if self.arm.best else ""
+        return f"{one_line(self.arm.best, 20)} of {len(made)}" if self.arm.best else ""
 
 
 def board(result: ExperimentResult) -> list[Line]:

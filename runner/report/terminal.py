@@ -76,7 +76,7 @@ def _table(lines: list[Line], width: int) -> Table:
         table.add_column(column.heading, justify=column.justify, no_wrap=True)
     for line in lines:
         tint = TINTS[line.role]
-        cells = (Text(c.text(line, digits), style=c.tint(line) or tint) for c in columns)
+        cells = (Text(visible(c.text(line, digits)), style=c.tint(line) or tint) for c in columns)
         table.add_row(_name(line, shows_status="status" in [c.heading for c in columns]), *cells)
     return table
 

@@ -82,8 +82,8 @@ def _treatment(pair: tuple[str, str], arms: list[str], page: Path) -> Treatment:
 def link(target: Path, page: Path) -> str:
     """Relative URL from `page` to `target`; it always starts with a dot, so that no name can
     pass for a scheme."""
-    relative = os.path.relpath(target.resolve(), page.resolve().parent)
-    return quote(relative if relative.startswith(".") else f"./{relative}")
+    relative = os.path.relpath(target.absolute(), page.absolute().parent)
+    return quote(relative if relative.startswith(".") else f"./{relative}", errors="replace")
 
 
 def where(origin: Any) -> str:
