@@ -148,9 +148,18 @@ def _render_batch(
             reason = "few_shot"
         if reason:
             result.tally.dropped[reason] += 1
-            score = float(size) if reason == "too_long" else None
+            long = reason == "too_long"
             work.journal.drop(
-                Dropped(row.id, split, "template", reason, row.origin, score=score, span=shown(row))
+                Dropped(
+                    row.id,
+                    split,
+                    "template",
+                    reason,
+                    row.origin,
+                    method="tokens" if long else "",
+                    score=float(size) if long else None,
+                    span=shown(row),
+                )
             )
             continue
         result.tally.kept += 1

@@ -156,11 +156,17 @@ def labelled_examples(text: str) -> str:
 
 
 def _frame(row: Row, example: Example) -> str:
-    """The prompt without the row's own inputs: found clean once, it is clean for every row."""
+    """The prompt without the first line of the row's own inputs. Where they have no other line,
+    a frame that is clean once is clean for every row."""
     frame = f"{example.system}\n{example.prompt}"
     for text in _inputs(row):
-        frame = frame.replace(text, OWN) if text else frame
+        first = _first_line(text)
+        frame = frame.replace(first, OWN) if first else frame
     return frame
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0].strip()
 
 
 def _plain(row: Row) -> bool:
@@ -187,7 +193,7 @@ def _index(train: Path) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     with train.open("rb") as lines:
         for line in lines:
             text = max(_inputs(Row.from_json(orjson.loads(line))), key=len)
-            text = text.strip().partition("\n")[0].strip()
+            text = _first_line(text)
             if len(text) >= LONG_ENOUGH:
                 hashes.append(hash64(text))
                 starts.append(start)
