@@ -21,7 +21,11 @@ class Group(BaseModel):
     """Base of every group: frozen, unknown keys refused, field docstrings kept."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+        defer_build=True,  # every model at its first use, most of them only inside Experiment
     )
 
 
@@ -143,11 +147,13 @@ class Dedup(Group):
     """Repeated rows: which ones count as repeats, and what happens to them."""
 
     exact: bool = True
-    """Drop a row whose input repeats an earlier row of the same split, after `normalize`."""
+    """Drop a training row whose input repeats an earlier one, after `normalize`. Evaluation rows
+    are protected: their repeats are reported and stay."""
     normalize: list[Normalizer] = ["unicode", "case", "alphanumeric", "whitespace"]
     """What is ignored when two inputs are compared; empty compares them to the letter."""
     conflicts: Literal["drop_later", "drop_all", "keep"] = "drop_later"
-    """Rows with one input but different targets: keep the first, none, or all of them."""
+    """Training rows with one input but different targets: keep the first, none, or all of them.
+    With `exact: false` they are reported and stay."""
     fuzzy: FuzzyDedup | None = None
     """Near-duplicate removal in train; null for none."""
 

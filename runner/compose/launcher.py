@@ -4,6 +4,7 @@ only then hands the whole to whoever asked."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -15,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from runner.compose.folders import shadows
 from runner.compose.grid import axes, combinations
 from runner.compose.judge import Draft, differing, judged
-from runner.compose.locate import Layer, Places, layers
+from runner.compose.locate import Layers, Places, beats_all
 from runner.compose.overrides import assignment, parse, text_of
 from runner.compose.points import Composition
 from runner.compose.request import CURRENT, Request, surroundings
@@ -33,7 +34,7 @@ class ArmsLauncher(Launcher):
     ) -> None:
         self.loader = hydra_context.config_loader
         self.master = config
-        self.layers: dict[tuple[str, ...], tuple[Layer, ...]] = {}
+        self.layers: dict[tuple[str, ...], Layers] = {}
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -49,17 +50,24 @@ class ArmsLauncher(Launcher):
             points=judged(request, drafts, self._varying(drafts), self._places),
             shadowed=shadows(request.confs),
         )
+        if not self._all_at_once():
+            # Such a sweeper writes a summary there, and relies on the launcher for the folder.
+            Path(str(self.master.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         with surroundings(*request.outside):
             values = iter(request.on_batch(composition))
         return [_returned([next(values) for _ in job]) for job in jobs]
 
     def _varying(self, drafts: Sequence[Draft]) -> set[str]:
-        """Swept keys that tell points apart: for our own sweeper, which makes all points in one
-        batch, those that differ; an optimising one tries different values batch by batch."""
-        target = str(self.master.hydra.sweeper.get("_target_"))
-        if target.endswith(f".{ArmsSweeper.__name__}"):
+        """Swept keys that tell points apart, also points of another batch."""
+        if self._all_at_once():
             return differing(drafts)
         return {key for draft in drafts for key in draft.swept}
+
+    def _all_at_once(self) -> bool:
+        """Whether the sweeper is our own, whose jobs are all in one batch; an optimising one
+        learns from batch to batch."""
+        target = str(self.master.hydra.sweeper.get("_target_"))
+        return target.endswith(f".{ArmsSweeper.__name__}")
 
     def _drafts(self, request: Request, overrides: Sequence[str]) -> Iterator[Draft]:
         """The points of one job: its config, times the groups and values of ``sweep.grid``."""
@@ -94,14 +102,18 @@ class ArmsLauncher(Launcher):
     def _places(self, draft: Draft) -> Places:
         """Where the draft's keys were set; only needed when something is wrong with them."""
         request, hydra = CURRENT.get(), self.master.hydra
-        if draft.job not in self.layers:
-            defaults = self.loader.compute_defaults_list(
+
+        def defaults() -> list[tuple[str, str]]:
+            found = self.loader.compute_defaults_list(
                 hydra.job.config_name, [*hydra.overrides.hydra, *draft.job], RunMode.RUN
             ).defaults
-            found = [(item.config_path or "", item.package or "") for item in defaults]
-            self.layers[draft.job] = layers(request, found)
+            return [(item.config_path or "", item.package or "") for item in found]
+
+        layers = self.layers.setdefault(
+            draft.job, Layers(request, beats_all(request, draft.job), defaults)
+        )
         overrides = [override for text in draft.job if (override := parse(text))]
-        return Places(request, tuple(draft.values), overrides, self.layers[draft.job])
+        return Places(request, tuple(draft.values), overrides, layers)
 
 
 def _returned(values: Sequence[float]) -> JobReturn:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from runner.compose.overrides import Override
 from runner.compose.request import Request
 from runner.compose.words import place
-from runner.compose.yaml_files import Key, key_lines
+from runner.compose.yaml_files import Key, key_lines, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,10 @@ class Layer:
         if key[: len(self.package)] != self.package:
             return None
         return key_lines(self.file).get(key[len(self.package) :])
+
+
+Defaults = Callable[[], Sequence[tuple[str, str]]]
+"""Pairs of config path and package, the weakest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,8 @@ class Places:
     """Keys that ``sweep.grid`` set."""
     overrides: Sequence[Override]
     """The job's overrides, typed ones and those of ``hydra.sweeper.params``."""
-    layers: Sequence[Layer]
+    layers: Iterable[Layer]
+    """The strongest first; walked as far as needed, since Hydra takes its time over the rest."""
 
     def origin(self, key: Key) -> Origin | None:
         """What set exactly this key, or the list or mapping that it stands in as a whole."""
@@ -97,15 +103,38 @@ class Places:
         return found.where if found else place(self.request.file)
 
 
-def layers(request: Request, defaults: Sequence[tuple[str, str]]) -> tuple[Layer, ...]:
-    """The layers of Hydra's computed defaults list, pairs of config path and package, the
-    strongest first. Hydra's own files are left out."""
-    found = [
-        Layer(request.file_of(path), tuple(part for part in package.split(".") if part))
-        for path, package in defaults
-        if not path.startswith("hydra")
-    ]
-    return tuple(reversed(found))
+class Layers:
+    """The layers of one job, the strongest first. Hydra's own files are left out."""
+
+    def __init__(self, request: Request, strongest: bool, defaults: Defaults) -> None:
+        """`strongest` says that no file's values beat those of the experiment's own file;
+        `defaults` asks Hydra for its computed defaults list."""
+        self._request = request
+        self._own = (Layer(request.file, ()),) if strongest else ()
+        self._defaults = defaults
+
+    def __iter__(self) -> Iterator[Layer]:
+        yield from self._own
+        yield from (layer for layer in self._all if layer not in self._own)
+
+    @cached_property
+    def _all(self) -> tuple[Layer, ...]:
+        found = [
+            Layer(self._request.file_of(path), tuple(filter(None, package.split("."))))
+            for path, package in self._defaults()
+            if not path.startswith("hydra")
+        ]
+        return tuple(reversed(found))
+
+
+def beats_all(request: Request, job: Sequence[str]) -> bool:
+    """Whether the experiment's own file is plainly the last one: no `debug`, no file it builds
+    on, no root config of the user's that may have another order."""
+    content = read_yaml(request.file)
+    defaults = content.get("defaults") if isinstance(content, dict) else None
+    rest = [entry for entry in defaults or [] if not isinstance(entry, dict)]
+    rooted = any((conf / "config.yaml").is_file() for conf in request.confs)
+    return not (rest or rooted or "debug" in repr((defaults, list(job))))
 
 
 def dotted(key: Key) -> str:

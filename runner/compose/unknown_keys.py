@@ -46,8 +46,10 @@ def mixed_kinds(found: Iterable[Fault], config: Any, places: Places) -> dict[Key
     problems: dict[Key, Problem] = {}
     for fault in found:
         group, kind = fault.key[:-1], child_at(config, (*fault.key[:-1], KIND))
+        if fault.type != "extra_forbidden" or kind is None:
+            continue
         said, key = places.origin((*group, KIND)), places.origin(fault.key)
-        if fault.type != "extra_forbidden" or not (said and key and key.layer):
+        if not (said and key and key.layer):
             continue
         under = _kind_in(key.layer.file) if key.layer.package == group else None
         if under not in (None, kind):
