@@ -38,14 +38,15 @@ class Axis:
         low, high = min(known), max(known)
         if may_log and low > 0 and high / low > LOG_RATIO:
             return cls._logarithmic(low, high)
-        if low == high:
+        if high - low <= 1e-9 * max(abs(low), abs(high)):
             pad = abs(low) / 10 or 0.5
             low, high = low - pad, high + pad
         step = _round_step((high - low) / around)
         if whole:
             step = float(max(1, math.ceil(step)))
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-        ticks = tuple(round(index * step, 12) for index in range(first, last + 1))
+        exact = 3 - math.floor(math.log10(step))
+        ticks = tuple(round(index * step, exact) for index in range(first, last + 1))
         return cls(ticks[0], ticks[-1], ticks)
 
     @classmethod
@@ -70,10 +71,14 @@ class Axis:
 
 
 def tick_label(tick: float, ticks: Sequence[float], *, log: bool = False) -> str:
-    if log or abs(tick) >= 1e6:
+    if log:
         return f"{tick:g}"
-    step = min((b - a for a, b in pairwise(ticks)), default=1.0)
-    places = max(0, min(6, -math.floor(math.log10(step) + 1e-9)))
+    step = min(b - a for a, b in pairwise(ticks))
+    largest = max(map(abs, ticks))
+    if step < 1e-6 or largest >= 1e9:
+        digits = math.ceil(math.log10(largest / step)) + 2
+        return f"{tick:.{digits}g}".replace("-", "−")
+    places = max(0, -math.floor(math.log10(step) + 1e-9))
     if round(step, places) != round(step, 9):
         places += 1  # steps such as 0.25 need one more
     return f"{tick:,.{places}f}".replace("-", "−")

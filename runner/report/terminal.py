@@ -25,6 +25,7 @@ def print_leaderboard(result: ExperimentResult, console: Console) -> None:
     """Print all arms, best first, and below them why the failed ones failed."""
     lines = board(result)
     console.print(_table(lines, console.width))
+    console.print()
     against = next((line.arm.name for line in lines if line.role == "strongest"), "")
     if any(line.test for line in lines):
         level = f"{100 * confidence(result):g} %"
@@ -70,7 +71,7 @@ def _table(lines: list[Line], width: int) -> Table:
     from rich.text import Text
 
     digits, columns = places(lines), columns_for(width)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("arm", overflow="fold", min_width=10)
     for column in columns:
         table.add_column(column.heading, justify=column.justify, no_wrap=True)

@@ -12,16 +12,22 @@ VOID = {"meta", "link", "input", "br", "hr", "img"}
 
 @dataclass
 class Element:
-    """One element; `text` is what stands in it and below it."""
+    """One element with its elements and texts in order."""
 
     name: str
     attributes: dict[str, str | None]
-    children: list[Element] = field(default_factory=list)
-    own: list[str] = field(default_factory=list)
+    parts: list[Element | str] = field(default_factory=list)
+
+    @property
+    def children(self) -> list[Element]:
+        return [part for part in self.parts if isinstance(part, Element)]
 
     @property
     def text(self) -> str:
-        return "".join(self.own) + "".join(child.text for child in self.children)
+        """All text in it, however deep; of the page itself neither style nor script."""
+        if self.name in ("style", "script"):
+            return ""
+        return "".join(part if isinstance(part, str) else part.text for part in self.parts)
 
     def all(self, name: str = "", css: str = "") -> Iterator[Element]:
         """Elements below this one, by name and class."""
@@ -40,7 +46,7 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         element = Element(tag, dict(attrs))
-        self.open[-1].children.append(element)
+        self.open[-1].parts.append(element)
         if tag not in VOID:
             self.open.append(element)
 
@@ -49,7 +55,7 @@ class _Reader(HTMLParser):
         self.open.pop()
 
     def handle_data(self, data: str) -> None:
-        self.open[-1].own.append(data)
+        self.open[-1].parts.append(data)
 
 
 def read(page: Path) -> Element:
