@@ -1,6 +1,6 @@
 """The rows of one split between the steps: text on disk, a few numbers a row in memory.
 
-A million rows cost about 60 MB here, whatever they hold; decisions are made on the numbers, and
+A million rows are 57 MB here, whatever they hold; decisions are made on the numbers, and
 the text is passed through a second time only to be written where the decisions say.
 """
 

@@ -118,7 +118,7 @@ def test_report_gathers_both_folders(tmp_path: Path) -> None:
     report = check_report(data.path, done.path)
     assert report["rows"]["train"] == {"read": 60, "prepared": 54, "used": 10}
     assert report["rows"]["test"] == {"read": 6, "prepared": 6, "used": 6}
-    assert report["dropped"] == {"train": {"moved_to_validation": 6, "not_selected": 44}}
+    assert report["dropped_by_reason"] == {"train": {"moved_to_validation": 6, "not_selected": 44}}
     assert report["labels"] == {"train": 2, "validation": 2, "test": 1}
     assert len(report["rendered"]) == 3
     assert orjson.loads(orjson.dumps(report)) == report
