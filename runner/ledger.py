@@ -159,7 +159,8 @@ class Ledger:
         with self._open() as db:
             db.execute(
                 "INSERT INTO jobs (label, state, intended_ms, tokens, model)"
-                " VALUES (?, 'intended', ?, ?, ?) ON CONFLICT (label) DO UPDATE SET state = 'intended'",
+                " VALUES (?, 'intended', ?, ?, ?)"
+                " ON CONFLICT (label) DO UPDATE SET state = 'intended'",
                 (label, now_ms(), tokens, model),
             )
 

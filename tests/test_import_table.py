@@ -21,7 +21,7 @@ STAGES = {"sources", "prepare", "tuning", "inference", "evaluation", "report", "
 ABOVE = {
     "pipeline": STAGES | BASE | {"ledger"},
     "sweep": STAGES | BASE | {"ledger", "pipeline"},
-    "verbs": STAGES | BASE | {"ledger", "pipeline", "sweep", "compose", "cli"},
+    "verbs": STAGES | BASE | {"ledger", "pipeline", "sweep", "compose", "cli", "guess"},
     "__main__": {"cli"},
     "cli": {"verbs", "compose", "errors"},
     "compose": BASE,
@@ -32,6 +32,7 @@ ABOVE = {
     "records": {"errors"},
     "config": set(),
     "errors": set(),
+    "guess": set(),
     "normalize": set(),
 }
 
