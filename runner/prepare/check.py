@@ -30,7 +30,9 @@ def gather(prepared: Path, rendered: Path) -> dict[str, Any]:
         "conflicts": data["conflicts"],
         "leakage": data["leakage"],
         "faults": _dropped(tallies, ["read"]),
-        "dropped_by_reason": _dropped(tallies, ["clean", "dedup", "split", "leakage", "select", "template"]),
+        "dropped_by_reason": _dropped(
+            tallies, ["clean", "dedup", "split", "leakage", "select", "template"]
+        ),
         "changed": _changed(tallies),
         "labels": {split: len(labels or ()) for split, labels in data["labels"].items()},
         "tokens": prompts["tokens"],

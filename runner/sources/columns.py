@@ -52,7 +52,10 @@ class Columns:
     def check_header(self, file: str, names: Sequence[str]) -> None:
         """Raise DataError unless every needed column is there, naming all that are not. Slices
         may be missing: often only the evaluation rows are labelled."""
-        missing = [name for name in self.needed if name not in names]
+        self.refuse(file, [name for name in self.needed if name not in names], names)
+
+    def refuse(self, file: str, missing: Sequence[str], names: Sequence[str]) -> None:
+        """Raise DataError when columns are missing, or none is left for the input."""
         lines = [self._not_there(name, names) for name in missing]
         if not missing and not self.inputs_of(names):
             lines = ["there is no input column left: set source.input"]

@@ -24,21 +24,27 @@ class RowMaker:
         self.split = split
         self.faults = faults
         self._ids: set[bytes] = set()
+        self._unlabelled = set(columns.slices)
+        """Slices that no row has had so far."""
+        self._last: tuple[str, list[str]] | None = None
 
     def rows(self, file: InputFile, records: Iterator[Record]) -> Iterator[tuple[Row, str]]:
         """Yield each good row with its value of `references_by` (empty when there is none).
 
         Raises DataError when the objects of a JSONL file never have a column with a role.
         """
-        unseen = set(self.columns.roles) if file.format == "jsonl" else set()
+        unseen = set(self.columns.needed) if file.format == "jsonl" else set()
         names: dict[str, None] = {}
         looked_at = 0
         for line, record in records:
+            if self._unlabelled:
+                self._unlabelled.difference_update(record)
+                self._last = (file.path, list(record))
             if unseen:
                 unseen.difference_update(record)
                 names.update(dict.fromkeys(record))
                 looked_at += 1
-                if looked_at == LOOKED_AT and unseen.intersection(self.columns.needed):
+                if looked_at == LOOKED_AT and unseen:
                     self.columns.check_header(file.path, list(names))
             made = self._row(file, line, record)
             if isinstance(made, RowFault):
@@ -49,6 +55,12 @@ class RowMaker:
         if unseen and names:
             # No row had these columns: a matter of the whole file, not of its rows.
             self.columns.check_header(file.path, list(names))
+
+    def check_slices(self) -> None:
+        """Raise DataError when no row of the split had one of the columns to report by."""
+        if self._unlabelled and self._last:
+            file, names = self._last
+            self.columns.refuse(file, sorted(self._unlabelled), names)
 
     def _row(self, file: InputFile, line: int, record: Mapping[str, Any]) -> Row | RowFault:
         columns = self.columns

@@ -54,11 +54,15 @@ def _column_rows(
         files = locate(source, [split])[split]
         read = partial(read_table, source.encoding, columns, faults)
     maker = RowMaker(columns, split, faults)
-    return (
-        keyed
-        for file in files
-        for keyed in _weighted(maker.rows(file, read(file)), file, split, seed, faults)
-    )
+
+    def keyed() -> Iterator[Keyed]:
+        for file in files:
+            yield from _weighted(maker.rows(file, read(file)), file, split, seed, faults)
+        # Scores are reported on test; where it is cut from train, on rows of train.
+        if split == ("train" if source.test is None else "test"):
+            maker.check_slices()
+
+    return keyed()
 
 
 def _turn_rows(

@@ -104,11 +104,11 @@ def test_missing_columns_are_one_error_with_the_nearest_names(tmp_path: Path, en
         rows = {"csv": "text,category\na,b\n", "jsonl": '{"text": "a", "category": "b"}\n'}
         path.write_text(rows[ending])
     with pytest.raises(DataError) as refused:
-        read_file(path, input=["txt"], target="categori", slices=["langauge"])
+        read_file(path, input=["txt"], target="categori", group="Text")
     message = str(refused.value)
     assert "no column 'txt' (source.input); did you mean 'text'?" in message
     assert "no column 'categori' (source.target); did you mean 'category'?" in message
-    assert "no column 'langauge' (source.slices)" in message
+    assert "no column 'Text' (source.group); did you mean 'text'?" in message
     assert "columns there are: text, category" in message
 
 
@@ -120,6 +120,20 @@ def test_column_missing_in_some_objects_only_is_a_fault_of_those(tmp_path: Path)
     rows, faults = read_file(path, input=["text"], slices=["kind"])
     assert [dict(row.slices) for row in rows] == [{"kind": "k"}, {}]
     assert rules(faults) == [(3, "missing_column")]
+
+
+def test_slices_may_be_missing_in_train_but_not_where_scores_are_reported(tmp_path: Path) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", [{"text": "a", "target": "x"}])
+    test = write_jsonl(tmp_path / "test.jsonl", [{"text": "a", "target": "x", "lang": "en"}])
+    both = {"kind": "files", "train": str(train), "test": str(test)}
+    assert len(read(source(**both, slices=["lang"]))[0]) == 1
+    assert read(source(**both, slices=["lang"]), "test")[0][0].slices == {"lang": "en"}
+    with pytest.raises(
+        DataError, match=r"no column 'long' \(source\.slices\); did you mean 'lang'"
+    ):
+        read(source(**both, slices=["long"]), "test")
+    with pytest.raises(DataError, match="no column 'lang'"):
+        read(source(kind="files", train=str(train), slices=["lang"]))
 
 
 def test_wrong_separator_is_guessed(tmp_path: Path) -> None:
