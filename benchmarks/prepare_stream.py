@@ -151,7 +151,8 @@ def report(rows: int, planted: dict[str, int], result: dict[str, Any]) -> None:
     print(f"planted   {planted}: {'NOT ALL FOUND' if missed else 'all found'}")
     print(f"prepare   {seconds['prepare']:.1f} s, {rows / seconds['prepare']:,.0f} rows/s")
     print(f"render    {seconds['render']:.1f} s, {rows / seconds['render']:,.0f} rows/s")
-    print(f"both      {total:.1f} s, {rows / total:,.0f} rows/s; {seconds['cpu']:.1f} CPU s")
+    print(f"both      {total:.1f} s, {rows / total:,.0f} rows/s")
+    print(f"CPU       {seconds['cpu']:.1f} s, {rows / seconds['cpu']:,.0f} rows/s of CPU time")
     print(f"peak      {result['peak_mb']:.0f} MB resident")
     if missed:
         sys.exit(f"found {result['found']}")
