@@ -3,9 +3,17 @@
 `docs/architecture.md` is the one-page map; `runner/pipeline.py` is the order of the stages.
 """
 
-from importlib.metadata import PackageNotFoundError, version
+from __future__ import annotations
 
-try:
-    __version__ = version("sft-runner")
-except PackageNotFoundError:  # a checkout on the path without an install
-    __version__ = "0.0.0"
+
+def __getattr__(name: str) -> str:
+    """`__version__`, looked up when it is asked for: reading package metadata costs every
+    command a tenth of its start-up."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("sft-runner")
+    except PackageNotFoundError:  # a checkout on the path without an install
+        return "0.0.0"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console as Terminal
 from rich.markup import escape
@@ -17,8 +18,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from runner.records import CurvePoint
-from runner.results import ArmResult
+if TYPE_CHECKING:
+    from runner.records import CurvePoint
+    from runner.results import ArmResult
 
 PLAIN_SECONDS = 30.0
 """Without a terminal, a stage that lasts says how far it is this often."""
