@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.records import SPLITS, Example
 from runner.report.coverage import coverage
-from runner.report.flow import dropped_total, flow, read_tallies
+from runner.report.flow import dropped_total, flow, read_tallies, set_aside_total
 from runner.report.lengths import lengths, tokens
 from runner.report.losses import MAX_SHOWN, Kind, faults, losses
 from runner.report.page import write_page
@@ -52,7 +52,7 @@ def write_card(prepared: Path, rendered: Path, version: str, out: Path) -> None:
         "title": "Data card",
         "headline": _headline(found, kinds, dropped),
         "state": "won" if found and not (kinds[0].rows or kinds[1].rows) else "open",
-        "facts": _facts(found, dropped, kinds, fault_count),
+        "facts": _facts(found, dropped, set_aside_total(tallies), kinds, fault_count),
         "notes": _notes(summary, numbers),
         "files": {profile.split: profile.files.most_common(8) for profile in found.values()},
         "profiles": list(found.values()),
@@ -88,18 +88,20 @@ def _headline(found: Mapping[str, Profile], kinds: Sequence[Kind], dropped: int)
 
 
 def _facts(
-    found: Mapping[str, Profile], dropped: int, kinds: Sequence[Kind], faulty: int
+    found: Mapping[str, Profile], dropped: int, aside: int, kinds: Sequence[Kind], faulty: int
 ) -> list[Fact]:
     rows = [Fact(f"{profile.split} rows", count(profile.rows)) for profile in found.values()]
     dropped_kinds = [Fact(kind.heading.lower(), count(kind.rows)) for kind in kinds[:3]]
-    return [*rows, Fact("dropped", count(dropped)), *dropped_kinds, Fact("faults", count(faulty))]
+    others = [Fact("faults", count(faulty))]
+    others += [Fact("set aside", count(aside))] if aside else []
+    return [*rows, Fact("dropped", count(dropped)), *dropped_kinds, *others]
 
 
 def _notes(*summaries: Mapping[str, Any]) -> list[str]:
     """What the data steps had to say, and the numbers on leaks that no dropped row shows."""
     notes = [str(note) for summary in summaries for note in summary.get("notes") or ()]
     for summary in summaries:
-        findings = summary.get("findings") or ()
+        findings = summary.get("lint") or ()
         notes += [str(f["message"]) for f in findings if isinstance(f, Mapping) and "message" in f]
         for name, rows in (summary.get("leakage") or {}).items():
             if rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from runner.records import SPLITS, Tally
 from runner.report.markup import percent, tag
-from runner.report.reasons import in_words, is_move
+from runner.report.reasons import in_words, is_move, is_set_aside
 from runner.report.wording import count, plural
 
 
@@ -25,6 +25,7 @@ class Step:
     dropped: list[str]
     """``3 × exact duplicate`` ..., most first."""
     moved: list[str]
+    """Rows that are not lost: moved to another split, or set aside."""
     changed: list[str]
     bar: Markup
 
@@ -64,8 +65,17 @@ def flow(tallies: Sequence[Tally]) -> list[SplitFlow]:
 
 
 def dropped_total(tallies: Sequence[Tally]) -> int:
-    """Rows that are gone; those that moved to another split are not."""
-    return sum(n for tally in tallies for reason, n in tally.dropped.items() if not is_move(reason))
+    """Rows that are gone: neither moved to another split nor set aside."""
+    return _total(tallies, lambda reason: not _stays_good(reason))
+
+
+def set_aside_total(tallies: Sequence[Tally]) -> int:
+    """Good rows that a cap or a chosen size leaves out."""
+    return _total(tallies, is_set_aside)
+
+
+def _total(tallies: Sequence[Tally], wanted: Callable[[str], bool]) -> int:
+    return sum(n for tally in tallies for reason, n in tally.dropped.items() if wanted(reason))
 
 
 def _step(tally: Tally, widest: int) -> Step:
@@ -73,18 +83,22 @@ def _step(tally: Tally, widest: int) -> Step:
         name=tally.step,
         rows_in=tally.rows_in,
         kept=tally.kept,
-        dropped=_listed(tally, moved=False),
-        moved=_listed(tally, moved=True),
+        dropped=_listed(tally, lambda reason: not _stays_good(reason)),
+        moved=_listed(tally, _stays_good),
         changed=[f"{count(n)} × {in_words(rule)}" for rule, n in tally.changed.most_common()],
         bar=_bar(tally, widest),
     )
 
 
-def _listed(tally: Tally, *, moved: bool) -> list[str]:
+def _stays_good(reason: str) -> bool:
+    return is_move(reason) or is_set_aside(reason)
+
+
+def _listed(tally: Tally, wanted: Callable[[str], bool]) -> list[str]:
     return [
         f"{count(n)} × {in_words(reason)}"
         for reason, n in tally.dropped.most_common()
-        if is_move(reason) == moved
+        if wanted(reason)
     ]
 
 
@@ -97,7 +111,7 @@ def _bar(tally: Tally, widest: int) -> Markup:
     for reason, n in tally.dropped.most_common():
         # A single row among thousands would be too thin to be seen.
         width = max(n * unit, 0.6)
-        look = "move" if is_move(reason) else "drop"
+        look = "move" if _stays_good(reason) else "drop"
         parts.append(_piece(start, width, look, f"{count(n)} × {in_words(reason)}"))
         start += width
     return tag("svg", *parts, class_="bar", width="100%", height=14, aria_hidden="true")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.records import read_jsonl
-from runner.report.reasons import in_words, is_conflict, is_duplicate, is_leak
+from runner.report.reasons import in_words, is_conflict, is_duplicate, is_leak, is_set_aside
 from runner.report.treatments import where
 from runner.report.wording import clip, number
 
@@ -48,15 +48,18 @@ class Kind:
 
 
 def losses(folders: Iterable[Path]) -> list[Kind]:
-    """All kinds in the order leaks, conflicts, duplicates, the rest; empty ones included."""
+    """All kinds in the order leaks, conflicts, duplicates, the rest; empty ones included. Rows
+    that were only set aside are none of them."""
     leaks = Kind("Leaks", "Training rows that also stand in an evaluation split.")
     conflicts = Kind("Conflicts", "Rows that repeat another one's input with another answer.")
     repeats = Kind("Duplicates", "Rows that repeat an earlier one of their split.")
-    rest = Kind("Other dropped rows", "Rows that could not be used or were not wanted.")
+    rest = Kind("Other dropped rows", "Rows that could not be used.")
     for folder in folders:
         path = folder / "dropped.jsonl"
         for raw in read_jsonl(path) if path.is_file() else ():
             reason = str(raw.get("reason", ""))
+            if is_set_aside(reason):
+                continue
             tests = ((is_leak, leaks), (is_conflict, conflicts), (is_duplicate, repeats))
             kind = next((kind for test, kind in tests if test(reason)), rest)
             kind.rows += 1

@@ -42,6 +42,11 @@ def is_move(reason: str) -> bool:
     return reason.startswith("moved_to_")
 
 
+def is_set_aside(reason: str) -> bool:
+    """Good rows that a cap or a chosen size leaves out."""
+    return reason in ("cap", "not_selected")
+
+
 def is_leak(reason: str) -> bool:
     return reason.startswith(("leak_", "group_in_"))
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from runner.records import read_jsonl
 from runner.report.flow import SplitFlow, dropped_total, flow, read_tallies
-from runner.report.reasons import in_words
+from runner.report.reasons import in_words, is_set_aside
 from runner.report.scoreboard import Line
 from runner.report.wording import clip
 
@@ -105,7 +105,8 @@ def _lost(folders: Sequence[Path]) -> list[Lost]:
     for folder in folders:
         path = folder / "dropped.jsonl"
         if path.is_file():
-            found += [_one(raw) for raw in islice(read_jsonl(path), SHOWN - len(found))]
+            rows = (raw for raw in read_jsonl(path) if not is_set_aside(str(raw.get("reason", ""))))
+            found += [_one(raw) for raw in islice(rows, SHOWN - len(found))]
     return found
 
 

@@ -125,21 +125,23 @@ def test_free_text_answers_are_no_labels(tmp_path: Path) -> None:
     assert "answer: values train never has" not in text
 
 
-def test_rows_that_moved_are_not_lost(tmp_path: Path) -> None:
+def test_rows_that_moved_or_were_set_aside_are_not_lost(tmp_path: Path) -> None:
     tally = {"step": "split", "split": "train", "in": 10, "kept": 7, "changed": {}}
-    tally["dropped"] = {"moved_to_validation": 2, "cap": 1}
+    tally["dropped"] = {"moved_to_validation": 1, "not_selected": 1, "near_duplicate": 1}
     (tmp_path / "tally.json").write_text(json.dumps([tally]))
     write_jsonl(tmp_path / "train.jsonl", [example(1, "a", "b").to_json()])
     write_data_card(tmp_path, tmp_path / "nothing", tmp_path / "card.html")
     page = read(tmp_path / "card.html")
     assert facts(page)["dropped"] == "1"
-    assert "2 × moved to validation" in page.text
+    assert facts(page)["set aside"] == "1"
+    assert "1 × moved to validation" in page.text
 
 
 def test_notes_conflicts_and_leak_counts_of_the_summary_are_told(tmp_path: Path) -> None:
     rows = [{"file": "data/train.csv", "line": line, "target": f"label {line}"} for line in (3, 9)]
     told = {
         "notes": ["stratify was ignored"],
+        "lint": [{"rule": "few_shot/other_row", "message": "3 of 9 prompts carry examples"}],
         "leakage": {"validation_rows_in_test": 2, "test_rows_in_train": 0},
         "conflicts": [{"text": "same words", "rows": rows}],
     }
@@ -147,6 +149,7 @@ def test_notes_conflicts_and_leak_counts_of_the_summary_are_told(tmp_path: Path)
     write_data_card(tmp_path, tmp_path / "nothing", tmp_path / "card.html")
     text = read(tmp_path / "card.html").text
     assert "stratify was ignored" in text
+    assert "3 of 9 prompts carry examples" in text
     assert "validation rows in test: 2" in text
     assert "test rows in train" not in text
     assert "same words" in text
