@@ -39,7 +39,7 @@ def prepare(
     Writes into the folder `out`: ``train.jsonl``, ``validation.jsonl``, ``test.jsonl`` (`Row`),
     ``dropped.jsonl`` (`Dropped`), ``faults.jsonl``, ``tally.json`` and ``summary.json``.
     Memory: at most 200 bytes a row (hashes, lengths, places on disk and their sorting), whatever
-    the rows hold; with `dedup.fuzzy`, about 2 KB a row more.
+    the rows hold; with `dedup.fuzzy`, about 7 KB a row more.
 
     Raises:
         GateError: too many faulty rows, or more leaking evaluation rows than allowed.
