@@ -64,7 +64,7 @@ def _curve(name: str, heading: str, drawn: Sequence[Line], looks: Mapping[str, s
     # Training and validation of one quantity share their scale, so that a gap is a gap.
     heights = [y for line in drawn for other in pair for _, y in _points(line, other)]
     steps = [x for line in drawn for x, _ in _points(line, name)]
-    x, y = Axis.over([0, *steps], whole=True), Axis.over(heights, may_log=True)
+    x, y = Axis.over([0, *steps], whole=True), Axis.over(heights, may_log=name.endswith("loss"))
     plot = Plot(_about(heading, drawn, data), x, y)
     for line in drawn:
         points, css = data[line.arm.digest], looks[line.arm.digest]

@@ -39,6 +39,11 @@ class SplitFlow:
     read: int
     kept: int
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing at all happened to the rows."""
+        return not any(step.dropped or step.moved or step.changed for step in self.steps)
+
 
 def read_tallies(folders: Iterable[Path]) -> list[Tally]:
     """The tallies in ``tally.json`` of the folders; folders without one add nothing."""

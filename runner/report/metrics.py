@@ -52,16 +52,19 @@ def _metric(shown: Sequence[Line], name: str, primary: str) -> Metric:
         name=name.removeprefix(FIELD),
         primary=name == primary,
         signature=next((score.signature for score in scores if score and score.signature), ""),
-        cells=[_cell(score, places, full, top, len(known)) for score in scores],
+        # Nothing is best where all are equal.
+        cells=[
+            _cell(score, places, full, top if len(set(known)) > 1 else None) for score in scores
+        ],
     )
 
 
-def _cell(score: Score | None, places: int, full: float, top: float, known: int) -> Cell:
+def _cell(score: Score | None, places: int, full: float, top: float | None) -> Cell:
     if score is None or not math.isfinite(score.value):
         return Cell(number(None), "", 0.0, best=False)
     return Cell(
         text=number(score.value, places),
         interval=interval(score.low, score.high, places),
         width=max(0.0, min(100.0, 100 * score.value / full)),
-        best=known > 1 and score.value == top,
+        best=score.value == top,
     )

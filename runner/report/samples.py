@@ -135,7 +135,7 @@ def _answer(
     return Answer(
         arm=name,
         css=css,
-        text=clip(str(row.get("text", "")), MAX_ANSWER),
+        text=clip(str(row.get("text", "")).strip(), MAX_ANSWER),
         mark=mark,
         score=number(score, 1 if scale.best > 1 else 3) if mark == "partly" else "",
         note=_note(row, mark),
@@ -144,11 +144,12 @@ def _answer(
 
 def _note(row: Mapping[str, Any], mark: str) -> str:
     """Why an answer is not right, where that can be told from its form."""
-    notes = []
+    text = str(row.get("text", ""))
+    notes = [] if text.strip() else ["nothing but white space" if text else "empty answer"]
     if row.get("finish") == "length":
         notes.append("cut at the token limit")
     if mark != "right" and (target := _object(row.get("target"))):
-        notes.append(_json_note(target, row))
+        notes += [_json_note(target, row)] if text.strip() else []
     return "; ".join(filter(None, notes))
 
 

@@ -1,9 +1,10 @@
-"""The data treatments of an experiment: arms that saw the same prepared rows, taken together."""
+"""The data treatments of an experiment: arms that share prepared rows, taken together."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from runner.records import read_jsonl
+from runner.records import SPLITS, read_jsonl
 from runner.report.flow import SplitFlow, dropped_total, flow, read_tallies
 from runner.report.reasons import in_words, is_set_aside
 from runner.report.scoreboard import Line
-from runner.report.wording import clip
+from runner.report.wording import MISSING, clip, count
 
 SHOWN = 20
 """Dropped rows listed on the page; the file has all of them."""
@@ -33,8 +34,21 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Rendered:
+    """What some arms were given of the prepared rows."""
+
+    arms: list[str]
+    rows: list[str]
+    """Rows kept of train, validation and test; a dash where the split is not there."""
+    left_out: list[str]
+    """``9,023 × not selected`` ..."""
+    card: str
+    """Relative link of the data card; empty when there is none beside the page."""
+
+
+@dataclass(frozen=True, slots=True)
 class Treatment:
-    """One way the data were prepared and rendered, and the arms it served."""
+    """One way the rows were prepared, and what was rendered of them for which arms."""
 
     arms: list[str]
     flows: list[SplitFlow]
@@ -42,8 +56,7 @@ class Treatment:
     lost: list[Lost]
     files: list[tuple[str, str]]
     """Name and relative link of the files with everything that dropped."""
-    card: str
-    """Relative link of the data card; empty when there is none beside the page."""
+    rendered: list[Rendered]
     missing: bool
     """The artifact folders are gone, so there is nothing to show."""
 
@@ -54,28 +67,45 @@ def card_name(rendered: Path) -> str:
 
 
 def treatments(lines: Sequence[Line], page: Path) -> list[Treatment]:
-    """Every distinct pair of prepared and rendered data; links are relative to `page`."""
-    groups: dict[tuple[str, str], list[str]] = {}
+    """Every distinct prepared folder; links are relative to `page`."""
+    groups: dict[str, dict[str, list[str]]] = {}
     for line in lines:
         made = line.arm.artifacts
-        pair = (made.get("prepare", ""), made.get("render", ""))
-        if any(pair):
-            groups.setdefault(pair, []).append(line.arm.name)
-    return [_treatment(pair, arms, page) for pair, arms in groups.items()]
+        if "prepare" in made:
+            renders = groups.setdefault(made["prepare"], {})
+            renders.setdefault(made.get("render", ""), []).append(line.arm.name)
+    return [_treatment(Path(folder), renders, page) for folder, renders in groups.items()]
 
 
-def _treatment(pair: tuple[str, str], arms: list[str], page: Path) -> Treatment:
-    folders = [Path(folder) for folder in pair if folder]
-    tallies = read_tallies(folders)
-    card = page.with_name(card_name(Path(pair[1]))) if pair[1] else None
+def _treatment(prepared: Path, renders: dict[str, list[str]], page: Path) -> Treatment:
+    folders = [prepared, *(Path(folder) for folder in renders if folder)]
+    tallies = read_tallies([prepared])
+    rendered = [_rendered(Path(folder), arms, page) for folder, arms in renders.items() if folder]
     return Treatment(
-        arms=arms,
+        arms=[arm for arms in renders.values() for arm in arms],
         flows=flow(tallies),
         dropped=dropped_total(tallies),
-        lost=_lost(folders),
+        lost=_lost([prepared]),
         files=_files(folders, page),
-        card=link(card, page) if card and card.is_file() else "",
+        rendered=[item for item in rendered if item],
         missing=not tallies,
+    )
+
+
+def _rendered(folder: Path, arms: list[str], page: Path) -> Rendered | None:
+    tallies = read_tallies([folder])
+    if not tallies:
+        return None
+    kept = {tally.split: tally.kept for tally in tallies}
+    gone = Counter[str]()
+    for tally in tallies:
+        gone.update(tally.dropped)
+    card = page.with_name(card_name(folder))
+    return Rendered(
+        arms=arms,
+        rows=[count(kept[split]) if split in kept else MISSING for split in SPLITS],
+        left_out=[f"{count(n)} × {in_words(reason)}" for reason, n in gone.most_common()],
+        card=link(card, page) if card.is_file() else "",
     )
 
 

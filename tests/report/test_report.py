@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -136,6 +137,34 @@ def test_a_data_card_beside_the_page_is_linked(result: ExperimentResult, tmp_pat
     (tmp_path / name).write_text("card")
     hrefs = [a.attributes["href"] for a in written(result, tmp_path).all("a")]
     assert f"./{name}" in hrefs
+
+
+def test_arms_that_share_their_data_share_its_table(
+    result: ExperimentResult, tmp_path: Path
+) -> None:
+    made = result.arms[0].artifacts
+    small = tmp_path / "small"
+    small.mkdir()
+    tally = {"step": "select", "split": "train", "in": 305, "kept": 80, "changed": {}}
+    tally["dropped"] = {"not_selected": 225}
+    (small / "tally.json").write_text(json.dumps([tally]))
+    arms = [
+        arm.model_copy(update={"artifacts": {**made, "render": str(small)}})
+        if arm.train_examples == 80
+        else arm
+        for arm in result.arms
+    ]
+    page = written(result.model_copy(update={"arms": arms}), tmp_path)
+    captions = [caption.text for caption in page.all("caption")]
+    assert sum("318 rows in" in caption for caption in captions) == 1
+    (table,) = (
+        table
+        for table in page.all("table")
+        if next(table.all("caption")).text == "What the arms were given of it"
+    )
+    rows = [[cell.text for cell in row.children] for row in table.all("tr")][1:]
+    assert ["80 rows · lr 1", "80", "–", "–", "225 × not selected "] in [row[:5] for row in rows]
+    assert len(rows) == 2
 
 
 def test_every_arms_config_and_the_command_are_there(page: Path, result: ExperimentResult) -> None:
