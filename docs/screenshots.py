@@ -77,23 +77,29 @@ def wait_for(browser: Chrome, selector: str, seconds: float = 60.0) -> None:
     )
 
 
-def take(home: Path, uri: str) -> None:
-    with running(uri, home) as (base, _), chromium() as browser:
-        pages = listed(base)
-        if not pages:
-            sys.exit(f"no experiment in {uri}")
-        experiment = pages[0][1].split("/")[2]
-        browser.get(f"{base}/health")
-        browser.execute_script(QUIET)
-        for file, (view, mode, selector) in PICTURES.items():
-            browser.get("about:blank")
-            browser.get(f"{base}/{view_page(experiment, view, mode)}")
-            wait_for(browser, selector)
-            time.sleep(2)  # the charts move into place
-            browser.execute_script(TIDY)
-            browser.save_screenshot(str(IMAGES / file))
-            shrink(IMAGES / file)
-            print(IMAGES / file, f"{(IMAGES / file).stat().st_size // 1024} kB")
+def open_page(browser: Chrome, url: str, selector: str) -> None:
+    """Open a page of MLflow afresh and wait for an element of it."""
+    browser.get("about:blank")
+    browser.get(f"{url.partition('#')[0]}health")
+    browser.execute_script(QUIET)
+    browser.get(url)
+    wait_for(browser, selector)
+
+
+def take(base: str, browser: Chrome, images: Path) -> None:
+    """Write the pictures of the newest experiment of the MLflow server at `base`."""
+    pages = listed(base)
+    if not pages:
+        sys.exit(f"no experiment at {base}")
+    experiment = pages[0][1].split("/")[2]
+    for name, (view, mode, selector) in PICTURES.items():
+        open_page(browser, f"{base}/{view_page(experiment, view, mode)}", selector)
+        time.sleep(2)  # the charts move into place
+        browser.execute_script(TIDY)
+        file = images / name
+        browser.save_screenshot(str(file))
+        shrink(file)
+        print(file, f"{file.stat().st_size // 1024} kB")
 
 
 def shrink(file: Path) -> None:
@@ -108,7 +114,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, default=Path("runs"), help="folder with the runs")
     home = parser.parse_args().home.resolve()
-    take(home, f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
+    uri = f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
+    with running(uri, home) as (base, _), chromium() as browser:
+        take(base, browser, IMAGES)
 
 
 if __name__ == "__main__":

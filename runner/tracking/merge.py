@@ -19,11 +19,14 @@ History = Callable[[str, Iterable[str]], list[Measure]]
 
 
 def spoiled(
-    found: Found, params: Mapping[str, str], measures: Sequence[Measure], history: History
+    found: Found, params: Mapping[str, str], measures: Sequence[Measure] | None, history: History
 ) -> bool:
-    """Whether the run holds a curve point or a param value that is not in the result."""
+    """Whether the run holds a param value or a curve point that is not so. Points are not
+    looked at when `measures` is None."""
     if any(found.params[name] != params.get(name) for name in found.params):
         return True
+    if measures is None:
+        return False
     wanted = {_identity(item) for item in measures}
     stored = history(found.id, [name for name in found.metrics if name.startswith(CURVES)])
     return any(_identity(item) not in wanted for item in stored)

@@ -124,11 +124,12 @@ class Mirror:
         mark: str,
     ) -> Found | None:
         """The run, unless it holds something that is not so: MLflow can neither delete a point
-        nor change a param, so such a run is thrown away and made anew."""
+        nor change a param, so such a run is thrown away and made anew. What an unfinished or
+        failed arm showed live is kept: its curve tells most about the failure."""
         if found is None or found.tags.get("mirror.digest") == mark:
             return found
-        measures, params = arm_measures(result, arm), arm_params(arm)
-        if spoiled(found, params, measures, self.store.history):
+        measures = arm_measures(result, arm) if arm.status == "done" else None
+        if spoiled(found, arm_params(arm), measures, self.store.history):
             self.store.delete(experiment, found.id)
             return None
         return found

@@ -27,7 +27,7 @@ def key(name: str) -> str:
     clean = "/".join(
         part for part in _REFUSED.sub("_", readable).split("/") if part.strip(". ")
     ).strip()
-    if clean == readable and len(clean) <= MAX_NAME:
+    if clean and clean == readable and len(clean) <= MAX_NAME:
         return clean
     mark = _mark(name, 4)
     return f"{clean[: MAX_NAME - 5] or 'unnamed'}-{mark}"
