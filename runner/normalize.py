@@ -6,7 +6,7 @@ A sequence of named steps, applied in the order given:
 - ``case``          Unicode case folding
 - ``punctuation``   remove every character of a Unicode punctuation category, and ``$+<=>^`|~``
 - ``articles``      the English articles a, an, the become a blank (SQuAD's rule)
-- ``alphanumeric``  every character that is not alphanumeric becomes a blank
+- ``alphanumeric``  every character that is no letter, number or combining mark becomes a blank
 - ``whitespace``    runs of white space become one blank, ends trimmed
 """
 
@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b", re.IGNORECASE)
-_NOT_ALPHANUMERIC = re.compile(r"[\W_]", re.UNICODE)
 _ASCII_SYMBOLS = "$+<=>^`|~"
 
 
@@ -30,12 +29,21 @@ def _punctuation() -> dict[int, None]:
     return {ord(char): None for char in (*marks, *_ASCII_SYMBOLS)}
 
 
+@cache
+def _not_alphanumeric() -> Callable[[str, str], str]:
+    # The standard `re` takes vowel signs of Indic scripts for punctuation: marks have to stay.
+    import regex
+
+    substitute: Callable[[str, str], str] = regex.compile(r"[^\p{L}\p{M}\p{N}]").sub
+    return substitute
+
+
 STEPS: dict[str, Callable[[str], str]] = {
     "unicode": lambda text: unicodedata.normalize("NFKC", text),
     "case": str.casefold,
     "punctuation": lambda text: text.translate(_punctuation()),
     "articles": lambda text: _ARTICLES.sub(" ", text),
-    "alphanumeric": lambda text: _NOT_ALPHANUMERIC.sub(" ", text),
+    "alphanumeric": lambda text: _not_alphanumeric()(" ", text),
     "whitespace": lambda text: " ".join(text.split()),
 }
 

@@ -1,0 +1,43 @@
+"""The normalisers that deduplication and evaluation share."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.normalize import STEPS, normalize
+
+
+@pytest.mark.parametrize(
+    ("text", "steps", "expected"),
+    [
+        ("Where's my CARD?!", ["case", "alphanumeric", "whitespace"], "where s my card"),
+        ("a_b-c", ["alphanumeric"], "a b c"),
+        ("ﬁne", ["unicode"], "fine"),
+        ("Straße", ["case"], "strasse"),
+        ("The cat, an owl & a $5 dog.", ["punctuation", "articles", "whitespace"], "cat owl 5 dog"),
+        ("हिन्दी में", ["alphanumeric"], "हिन्दी में"),
+        ("  a \t b\n", ["whitespace"], "a b"),
+        ("as is", [], "as is"),
+    ],
+)
+def test_steps(text: str, steps: list[str], expected: str) -> None:
+    assert normalize(text, steps) == expected
+
+
+def test_an_unknown_step() -> None:
+    with pytest.raises(KeyError):
+        normalize("a", ["shout"])
+
+
+@given(st.text(), st.sampled_from(["alphanumeric", "whitespace", "punctuation", "unicode", "case"]))
+def test_a_step_done_twice_is_a_step_done_once(text: str, step: str) -> None:
+    once = normalize(text, [step])
+    assert normalize(once, [step]) == once
+
+
+@given(st.text())
+def test_every_step_takes_any_text(text: str) -> None:
+    for step in STEPS:
+        assert isinstance(normalize(text, [step]), str)
