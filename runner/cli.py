@@ -32,7 +32,7 @@ INCOMPLETE = 3
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one `sft` command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if "COMP_LINE" in os.environ and any(word.startswith("-sc") for word in words):
+    if words and words[0] in ("-sc", "--shell-completion"):
         return _complete(words)
     if words and words[0] == "--version":
         import runner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -207,17 +208,21 @@ def test_the_process_is_left_as_it_was(
     tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    argv, folder = list(sys.argv), Path.cwd()
+
+    def state() -> object:
+        return list(sys.argv), os.environ.get("HYDRA_FULL_ERROR"), gc.isenabled(), Path.cwd()
+
+    before = state()
     seen: list[object] = []
 
     def look(composition: Composition) -> list[float]:
-        seen.append((list(sys.argv), os.environ.get("HYDRA_FULL_ERROR"), Path.cwd()))
+        seen.append(state())
         return [0.0]
 
     write(tmp_path, {"lab/exp.yaml": MINIMAL})
     compose(tmp_path / "lab/exp.yaml", ["seed=3"], look)
-    assert seen == [(argv, None, folder)]
-    assert (list(sys.argv), os.environ.get("HYDRA_FULL_ERROR"), Path.cwd()) == (argv, None, folder)
+    assert seen == [before]
+    assert state() == before
 
 
 def test_hydras_flags_reach_hydra(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

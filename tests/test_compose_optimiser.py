@@ -56,7 +56,10 @@ def climbing() -> Iterator[None]:
 
 @pytest.mark.usefixtures("climbing")
 @pytest.mark.parametrize("grid", ["", "sweep: {grid: {tuning.epochs: [1, 3]}}\n"])
-def test_each_job_is_told_the_mean_of_its_points(tmp_path: Path, grid: str) -> None:
+def test_each_job_is_told_the_mean_of_its_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grid: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
     text = MINIMAL.replace("source:", "  - override /hydra/sweeper: climbing\nsource:", 1) + grid
     write(tmp_path, {"exp.yaml": text})
     batches: list[Composition] = []
@@ -72,5 +75,7 @@ def test_each_job_is_told_the_mean_of_its_points(tmp_path: Path, grid: str) -> N
     epochs = 2 if grid else 3
     expected = [[1.0 * epochs, 2.0 * epochs], [4.0 * epochs]]
     assert expected == TOLD
+    # Such a sweeper writes its summary there, and expects the folder.
+    assert (tmp_path / "runs/hydra").is_dir()
     # The last batch has one job: what it varies is known from the sweep, not from the batch.
     assert [point.varying["seed"] for point in batches[1].points] == ["4"] * (2 if grid else 1)

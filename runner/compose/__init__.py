@@ -6,6 +6,7 @@ Hydra composes, `runner.config` judges. Every fault is explained as a `runner.er
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from runner.compose.completion import complete
@@ -29,14 +30,16 @@ def compose(
     Raises ConfigError with every problem found, before `on_batch` is called.
     """
     # Hydra and pydantic are imported only here: `sft --help` must not wait for them.
-    from runner.compose.command_line import request_for
-    from runner.compose.user_yaml import read_user_yaml
+    from runner.compose.surroundings import Surroundings
 
     path = Path(file).absolute()
     if not path.is_file():
         raise ConfigError(f"there is no experiment file {file}")
-    read_user_yaml(path)
-    request, flags = request_for(path, argv, on_batch)
-    from runner.compose.hydra_app import run
+    outside = Surroundings.now()
+    with replace(outside, collecting=False).apply():
+        from runner.compose.command_line import request_for
+        from runner.compose.hydra_app import run
+        from runner.compose.user_yaml import read_user_yaml
 
-    run(request, flags)
+        read_user_yaml(path)
+        run(*request_for(path, argv, on_batch, outside))

@@ -8,6 +8,7 @@ from pathlib import Path
 from runner.compose.folders import groups, user_confs
 from runner.compose.overrides import Override, parse
 from runner.compose.request import GROUP, OnBatch, Request
+from runner.compose.surroundings import Surroundings
 from runner.compose.words import did_you_mean, listed, near
 from runner.errors import Problem
 
@@ -16,7 +17,9 @@ _WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--info", "-i")
 _FLAGS = (*SWEEP, *_WITH_VALUE, "--resolve")
 
 
-def request_for(file: Path, words: Sequence[str], on_batch: OnBatch) -> tuple[Request, list[str]]:
+def request_for(
+    file: Path, words: Sequence[str], on_batch: OnBatch, outside: Surroundings
+) -> tuple[Request, list[str]]:
     """The request that `words` behind the experiment `file` make, and Hydra's flags in them.
     What is neither flag nor override is noted in the request."""
     flags, overrides, problems = split(words)
@@ -28,6 +31,7 @@ def request_for(file: Path, words: Sequence[str], on_batch: OnBatch) -> tuple[Re
         confs=confs,
         groups=frozenset((*groups(confs), GROUP)),
         on_batch=on_batch,
+        outside=outside,
     )
     for problem in problems:
         request.report(problem)

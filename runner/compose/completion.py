@@ -46,7 +46,8 @@ def _is_file(word: str) -> bool:
 def _hydra(words: Sequence[str], file: Path) -> int:
     from runner.compose.command_line import request_for
     from runner.compose.hydra_app import answer
+    from runner.compose.surroundings import Surroundings
 
-    request, _ = request_for(file.absolute(), [], lambda composition: [])
+    request, _ = request_for(file.absolute(), [], lambda composition: [], Surroundings.now())
     answer(request, words)
     return 0

@@ -19,8 +19,9 @@ from omegaconf import DictConfig
 from runner.compose import launcher, sweeper
 from runner.compose.folders import packaged_conf
 from runner.compose.hydra_errors import FOREIGN, translated
-from runner.compose.request import CURRENT, GROUP, Request, surroundings
+from runner.compose.request import CURRENT, GROUP, Request
 from runner.compose.sources import ConfFolder, ExperimentFolder, UserFolder
+from runner.compose.surroundings import Surroundings
 from runner.compose.typed import usable
 
 
@@ -55,7 +56,7 @@ def answer(request: Request, words: Sequence[str]) -> None:
     _register()
     token = CURRENT.set(request)
     try:
-        with surroundings(["sft", *words], full_error="1"):
+        with Surroundings(["sft", *words], full_error="1", collecting=False).apply():
             hydra.main(str(packaged_conf()), "config", version_base="1.3")(_no_task)()
     finally:
         CURRENT.reset(token)

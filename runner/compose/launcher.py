@@ -19,7 +19,7 @@ from runner.compose.judge import Draft, differing, judged
 from runner.compose.locate import Layers, Places, beats_all
 from runner.compose.overrides import assignment, parse, text_of
 from runner.compose.points import Composition
-from runner.compose.request import CURRENT, Request, surroundings
+from runner.compose.request import CURRENT, Request
 from runner.compose.sweeper import PLUGIN_MODULE, ArmsSweeper
 from runner.compose.swept import as_typed, chooses, known_axes, known_options, swept
 
@@ -53,7 +53,7 @@ class ArmsLauncher(Launcher):
         if not self._all_at_once():
             # Such a sweeper writes a summary there, and relies on the launcher for the folder.
             Path(str(self.master.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        with surroundings(*request.outside):
+        with request.outside.apply():
             values = iter(request.on_batch(composition))
         return [_returned([next(values) for _ in job]) for job in jobs]
 

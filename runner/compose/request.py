@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +11,7 @@ from pathlib import Path
 from runner.compose.folders import packaged_conf
 from runner.compose.overrides import Override
 from runner.compose.points import Composition
+from runner.compose.surroundings import Surroundings
 from runner.compose.words import place
 from runner.errors import ConfigError, Problem
 
@@ -35,6 +33,8 @@ class Request:
     """The user's conf folders, strongest first."""
     groups: frozenset[str]
     on_batch: OnBatch
+    outside: Surroundings
+    """The process as it was, and as `on_batch` has it again."""
     problems: dict[Problem, None] = field(default_factory=dict)
     """Found so far, in order. What is wrong is left out of the composition, so that it goes on
     and the rest can be judged as well."""
@@ -44,10 +44,6 @@ class Request:
     """Groups, as dotted keys, whose option was left out: which keys they have is not known."""
     sweeping: set[str] = field(default_factory=set)
     """Keys that the command line gives several values."""
-    outside: tuple[list[str], str | None] = field(
-        default_factory=lambda: (sys.argv, os.environ.get("HYDRA_FULL_ERROR"))
-    )
-    """Arguments and environment as they were before Hydra."""
 
     @property
     def option(self) -> str:
@@ -90,23 +86,3 @@ class Request:
 
 
 CURRENT: ContextVar[Request] = ContextVar("composition request")
-
-
-@contextmanager
-def surroundings(argv: list[str], full_error: str | None) -> Iterator[None]:
-    """`sys.argv`, which `hydra.main` reads, and the switch that makes Hydra raise instead of
-    print, for the time being."""
-    before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    _surround(argv, full_error)
-    try:
-        yield
-    finally:
-        _surround(*before)
-
-
-def _surround(argv: list[str], full_error: str | None) -> None:
-    sys.argv = argv
-    if full_error is None:
-        os.environ.pop("HYDRA_FULL_ERROR", None)
-    else:
-        os.environ["HYDRA_FULL_ERROR"] = full_error
