@@ -139,6 +139,38 @@ def test_a_data_card_beside_the_page_is_linked(result: ExperimentResult, tmp_pat
     assert f"./{name}" in hrefs
 
 
+def test_labels_are_listed_hardest_first_for_the_winner(
+    result: ExperimentResult, tmp_path: Path
+) -> None:
+    def table(f1: float) -> dict[str, Score]:
+        values = {"f1": f1, "precision": 0.5, "recall": math.nan}
+        return {k: Score(value=v, low=math.nan, high=math.nan, n=7) for k, v in values.items()}
+
+    assert result.verdict
+    tables = {"label=easy": table(0.9), "label=hard": table(0.1), "label=never said": table(0.4)}
+    arms = [
+        arm.model_copy(update={"test": arm.test.model_copy(update={"slices": tables})})
+        if arm.test and arm.digest == result.verdict.winner
+        else arm
+        for arm in result.arms
+    ]
+    page = written(result.model_copy(update={"arms": arms}), tmp_path)
+    (labels,) = (
+        table
+        for table in page.all("table")
+        if next(table.all("caption")).text.startswith("F1 of each label")
+    )
+    rows = [[cell.text for cell in row.children] for row in labels.all("tr")][1:]
+    assert [row[:3] for row in rows] == [
+        ["hard", "7", "0.100.50 / –"],
+        ["never said", "7", "0.400.50 / –"],
+        ["easy", "7", "0.900.50 / –"],
+    ]
+    # A label's table is not taken for a slice of the rows.
+    groups = [row.text for row in page.all("tr", "group")]
+    assert not [name for name in groups if name.startswith("label=")]
+
+
 def test_arms_that_share_their_data_share_its_table(
     result: ExperimentResult, tmp_path: Path
 ) -> None:
