@@ -9,8 +9,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from runner.report.intervals import Entry, Track, ruler, scale, track
+from runner.report.places import link
 from runner.report.scoreboard import Line
-from runner.report.treatments import link
 from runner.report.wording import (
     MISSING,
     count,

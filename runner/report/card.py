@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,13 @@ from runner.report.flow import dropped_total, flow, read_tallies, set_aside_tota
 from runner.report.lengths import lengths, tokens
 from runner.report.losses import MAX_SHOWN, Kind, faults, losses
 from runner.report.page import write_page
+from runner.report.places import where
 from runner.report.profile import Profile, profiles
 from runner.report.spread import spreads
-from runner.report.treatments import read_json, where
 from runner.report.wording import clip, count, plural
 
 MAX_TEXT = 1200
+MAX_FILES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def write_card(prepared: Path, rendered: Path, version: str, out: Path) -> None:
     found = profiles(rendered, SPLITS)
     tallies, kinds = read_tallies([prepared, rendered]), losses([prepared, rendered])
     faulty, fault_count = faults(prepared)
-    summary, numbers = read_json(prepared / "summary.json"), read_json(rendered / "summary.json")
+    summary, numbers = _read_json(prepared / "summary.json"), _read_json(rendered / "summary.json")
     dropped = dropped_total(tallies) if tallies else sum(kind.rows for kind in kinds)
     values = {
         "version": version,
@@ -54,7 +56,7 @@ def write_card(prepared: Path, rendered: Path, version: str, out: Path) -> None:
         "state": "won" if found and not (kinds[0].rows or kinds[1].rows) else "open",
         "facts": _facts(found, dropped, set_aside_total(tallies), kinds, fault_count),
         "notes": _notes(summary, numbers),
-        "files": {profile.split: profile.files.most_common(8) for profile in found.values()},
+        "files": {profile.split: _files(profile) for profile in found.values()},
         "profiles": list(found.values()),
         "flows": flow(tallies),
         "lengths": lengths(found),
@@ -97,6 +99,10 @@ def _facts(
     return [*rows, Fact("dropped", count(dropped)), *dropped_kinds, *others]
 
 
+def _files(profile: Profile) -> list[tuple[str, int]]:
+    return [(Path(file).name, rows) for file, rows in profile.files.most_common(MAX_FILES)]
+
+
 def _notes(*summaries: Mapping[str, Any]) -> list[str]:
     """What the data steps had to say, and the numbers on leaks that no dropped row shows."""
     notes = [str(note) for summary in summaries for note in summary.get("notes") or ()]
@@ -124,3 +130,8 @@ def _shown(split: str, example: Example) -> Shown:
     parts.append(("answer", example.target))
     at = f"{Path(example.origin.file).name}:{example.origin.line}"
     return Shown(split, example.id, at, [(name, clip(text, MAX_TEXT)) for name, text in parts])
+
+
+def _read_json(path: Path) -> Any:
+    """The file's content, an empty object when it is not there."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

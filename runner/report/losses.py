@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.records import read_jsonl
+from runner.report.places import where
 from runner.report.reasons import in_words, is_conflict, is_duplicate, is_leak, is_set_aside
-from runner.report.treatments import where
 from runner.report.wording import clip, number
 
 MAX_SHOWN = 40

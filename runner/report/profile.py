@@ -49,7 +49,7 @@ class Profile:
         turns = [turn.text for turn in example.contents]
         self.prompt[len(example.system) + sum(map(len, turns))] += 1
         self.target[len(example.target)] += 1
-        self.files[Path(example.origin.file).name] += 1
+        self.files[example.origin.file] += 1
         for name, value in fields_of(example.target).items():
             self._value(name, value)
         for name, value in example.slices.items():

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from runner.records import SPLITS, read_jsonl
 from runner.report.flow import SplitFlow, dropped_total, flow, read_tallies
+from runner.report.places import card_name, link, where
 from runner.report.reasons import in_words, is_set_aside
 from runner.report.scoreboard import Line
 from runner.report.wording import MISSING, clip, count
@@ -61,11 +59,6 @@ class Treatment:
     """The artifact folders are gone, so there is nothing to show."""
 
 
-def card_name(rendered: Path) -> str:
-    """File name of the data card of a rendered folder."""
-    return f"data_card_{rendered.name[:8]}.html"
-
-
 def treatments(lines: Sequence[Line], page: Path) -> list[Treatment]:
     """Every distinct prepared folder; links are relative to `page`."""
     groups: dict[str, dict[str, list[str]]] = {}
@@ -109,20 +102,6 @@ def _rendered(folder: Path, arms: list[str], page: Path) -> Rendered | None:
     )
 
 
-def link(target: Path, page: Path) -> str:
-    """Relative URL from `page` to `target`; it always starts with a dot, so that no name can
-    pass for a scheme."""
-    relative = os.path.relpath(target.absolute(), page.absolute().parent)
-    return quote(relative if relative.startswith(".") else f"./{relative}", errors="replace")
-
-
-def where(origin: Any) -> str:
-    """``train.jsonl:23``; empty when unknown."""
-    if not isinstance(origin, dict) or not origin.get("file"):
-        return ""
-    return f"{Path(str(origin['file'])).name}:{origin.get('line', '?')}"
-
-
 def _files(folders: Sequence[Path], page: Path) -> list[tuple[str, str]]:
     names = ("dropped.jsonl", "faults.jsonl")
     paths = [folder / name for folder in folders for name in names]
@@ -150,8 +129,3 @@ def _one(raw: dict[str, Any]) -> Lost:
         matched=f"{matched} ({at})" if matched and at else matched,
         span=clip(str(raw.get("span", "")), 200),
     )
-
-
-def read_json(path: Path) -> Any:
-    """The file's content, an empty object when it is not there."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
