@@ -46,6 +46,7 @@ def test_the_verdict_comes_first_and_sections_follow_in_order(
     assert result.verdict
     assert next(root.all("p", "headline")).text == result.verdict.headline
     assert result.question in root.text
+    assert "The test split chose nothing" in root.text
     assert all(reason in root.text for reason in result.verdict.reasons)
 
 
@@ -309,6 +310,7 @@ def test_no_slices_and_no_validation(result: ExperimentResult, tmp_path: Path) -
     ]
     page = written(result.model_copy(update={"arms": arms}), tmp_path)
     assert "The test rows have no slice labels" in page.text
+    assert "The test split chose nothing" not in page.text
     assert "No checkpoint was scored on validation." in page.text
 
 
