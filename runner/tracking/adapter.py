@@ -303,7 +303,7 @@ class Mlflow:
 
         made = {trace_id(run, fact): fact for fact in wanted}
         found = self.tracing.search_traces(
-            locations=[experiment], run_id=run, include_spans=False, max_results=1000
+            locations=[experiment], run_id=run, include_spans=False, max_results=500
         )
         there = {trace.info.trace_id for trace in found}
         if surplus := list(there - made.keys()):
@@ -359,7 +359,10 @@ def _trace(experiment: str, run: str, identity: str, fact: TraceFact) -> Any:
             "mlflow.traceInputs": json.dumps(inputs(fact), ensure_ascii=False)[:MAX_PREVIEW],
             "mlflow.traceOutputs": json.dumps(output(fact), ensure_ascii=False)[:MAX_PREVIEW],
         },
-        tags={"mlflow.traceName": NAME, **{key(k): value(v) for k, v in fact.slices.items()}},
+        tags={
+            "mlflow.traceName": NAME,
+            **{key(f"slice.{k}"): value(v) for k, v in fact.slices.items()},
+        },
         assessments=_assessments(identity, fact),
     )
 

@@ -10,7 +10,6 @@ from runner.tracking.links import run_page, view_page
 from runner.tracking.measures import baseline_difference
 from runner.tracking.names import MAX_TAG
 
-KINDS = {"zero_shot": "Untuned model, no examples", "few_shot": "Untuned model", "tuned": "Tuned"}
 MAX_ERROR = 3000
 
 
@@ -47,8 +46,9 @@ def interval(score: Score) -> str:
 def _what(arm: ArmResult) -> str:
     if arm.kind == "tuned":
         return f"Tuned {code(arm.model)} on {arm.train_examples} examples."
-    shots = f", {arm.shots} worked examples in the prompt" if arm.shots else ""
-    return f"{KINDS[arm.kind]} {code(arm.model)}{shots}."
+    shots = {0: "no worked examples", 1: "1 worked example"}
+    said = shots.get(arm.shots, f"{arm.shots} worked examples")
+    return f"Untuned {code(arm.model)} with {said} in the prompt."
 
 
 def _difference(result: ExperimentResult, arm: ArmResult) -> str:

@@ -16,8 +16,9 @@ from runner.tracking.measures import arm_measures
 from runner.tracking.names import MAX_NAME, key, model_name, value
 from runner.tracking.tables import predictions_table
 
-MAX_TRACES = 40
-"""Enough for a person to judge an arm by; every answer stands in the table anyway."""
+MAX_TRACES, FEWEST_TRACES, ALL_TRACES = 40, 5, 400
+"""Traces of an arm, at most and at least, and of all arms together: enough for people to judge
+an arm by. Every answer stands in the table anyway."""
 
 ENDED: Mapping[str, RunState] = {"done": "FINISHED", "failed": "FAILED"}
 """States of arms that came to an end; any other was cut off when nobody works on it."""
@@ -99,7 +100,7 @@ def arm_run(result: ExperimentResult, arm: ArmResult, colour: str, places: Place
         measures=arm_measures(result, arm),
         datasets=arm_datasets(result, arm),
         models=tuple(_model(arm, item) for item in arm.checkpoints),
-        traces=_traces(arm),
+        traces=_traces(arm, len(result.arms)),
         texts=texts,
         tables=tables,
     )
@@ -143,12 +144,13 @@ def _model(arm: ArmResult, item: CheckpointScores) -> ModelFact:
     )
 
 
-def _traces(arm: ArmResult) -> tuple[TraceFact, ...]:
+def _traces(arm: ArmResult, arms: int) -> tuple[TraceFact, ...]:
     """The same rows in every arm, picked by a digest of their id, so that answers pair up."""
+    count = max(FEWEST_TRACES, min(MAX_TRACES, ALL_TRACES // arms))
     file = Path(arm.predictions.get("test", ""))
     if "test" not in arm.predictions or not file.is_file():
         return ()
-    rows = sorted(read_jsonl(file), key=lambda row: digest_of(row["id"]))[:MAX_TRACES]
+    rows = sorted(read_jsonl(file), key=lambda row: digest_of(row["id"]))[:count]
     return tuple(
         TraceFact(
             row=row["id"],

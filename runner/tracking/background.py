@@ -45,11 +45,13 @@ class BackgroundTracker:
         self._presence = Presence(self.home)
         self._waiting: dict[tuple[str, str], list[CurvePoint]] = {}
         self._guard = threading.Lock()
+        self._begun = False
         self._broken = False
         self._warned = False
 
     def begin(self, result: ExperimentResult) -> None:
         """Queue the opening of the experiment's runs."""
+        self._begun = True
         self._worker.submit(self._live, lambda mirror: mirror.begin(result))
 
     def points(self, experiment: str, arm: str, points: Sequence[CurvePoint]) -> None:
@@ -68,7 +70,10 @@ class BackgroundTracker:
         return job.result()
 
     def close(self) -> None:
-        """Wait for what is queued and end the thread."""
+        """Wait for what is queued and end the thread. Runs that were begun and not synced are
+        ended as killed, so that an interrupted run does not look alive."""
+        if self._begun:
+            self._worker.submit(self._live, lambda mirror: mirror.interrupted())
         self._worker.shutdown(wait=True)
         self._presence.leave()
 

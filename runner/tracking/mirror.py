@@ -25,6 +25,7 @@ from runner.tracking.measures import arm_measures, baseline_difference, curve
 from runner.tracking.merge import spoiled, unwritten
 from runner.tracking.names import MAX_NAME
 from runner.tracking.presence import Presence, workplace
+from runner.tracking.sweep_note import experiment_note
 from runner.tracking.sweep_run import sweep_name, sweep_run, sweep_tags
 from runner.tracking.tables import table_json
 from runner.tracking.trouble import TrackingError
@@ -46,6 +47,8 @@ class Mirror:
     presence: Presence
     live: dict[tuple[str, str], str] = field(default_factory=dict)
     """(sweep digest, arm digest) to the run that takes its live points."""
+    opened: set[str] = field(default_factory=set)
+    """Runs that `begin` left RUNNING and `sync` did not end yet."""
 
     # --- while the experiment runs ---------------------------------------------------------
 
@@ -68,6 +71,11 @@ class Mirror:
         if run := self.live.get((sweep, arm)):
             self.store.write(run, [curve(point) for point in points])
 
+    def interrupted(self) -> None:
+        """End what was begun and will not be synced by this process."""
+        while self.opened:
+            self.store.end(self.opened.pop(), "KILLED", None)
+
     def _end_abandoned(self, experiment: str) -> None:
         """End runs that a killed process of this home left RUNNING, e.g. of an experiment that
         was edited since and will never be synced again."""
@@ -78,7 +86,10 @@ class Mirror:
 
     def _running(self, experiment: str, found: Found | None, head: RunFacts) -> str:
         if found is None:
-            return self._created(experiment, head)
+            run = self._created(experiment, head)
+            self.opened.add(run)
+            return run
+        self.opened.add(found.id)
         if found.state != "RUNNING":
             self.store.reopen(found.id)
         self.store.write(found.id, tags={"sweep.place": workplace(self.home)})
@@ -131,6 +142,7 @@ class Mirror:
         measures = arm_measures(result, arm) if arm.status == "done" else None
         if spoiled(found, arm_params(arm), measures, self.store.history):
             self.store.delete(experiment, found.id)
+            self.opened.discard(found.id)
             return None
         return found
 
@@ -148,6 +160,7 @@ class Mirror:
         self.store.rename(run.id, facts.name)
         self.store.write(run.id, tags={"mirror.digest": mark})
         self.store.end(run.id, facts.state, facts.end_ms)
+        self.opened.discard(run.id)
 
     def _close_orphan(self, run: Found) -> None:
         if run.state == "RUNNING":
@@ -210,8 +223,7 @@ class Mirror:
         """Saved views are a convenience in an undocumented form: doing without is fine."""
         baseline = places.arms.get(baseline_arm(result), "")
         tags = view_tags(result, baseline)
-        if result.question:
-            tags["mlflow.note.content"] = result.question
+        tags["mlflow.note.content"] = experiment_note(result, places)
         try:
             self.store.tag_experiment(places.experiment, tags)
         except TrackingError:

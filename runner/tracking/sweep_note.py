@@ -32,6 +32,17 @@ def sweep_note(result: ExperimentResult, places: Places) -> str:
     return _fit(parts)
 
 
+def experiment_note(result: ExperimentResult, places: Places) -> str:
+    """What stands above the table of runs: the question; folded below it, the verdict."""
+    headline = result.verdict.headline if result.verdict else ""
+    lines = [
+        cell(result.question) or f"Experiment {code(result.name)}",
+        f"**{cell(headline)}**" if headline else "",
+        f"[The whole experiment]({run_page(places.experiment, places.parent)})",
+    ]
+    return "\n\n".join(line for line in lines if line)
+
+
 def ranked(result: ExperimentResult) -> list[tuple[ArmResult, Score | None]]:
     """Arms by the primary metric on test, best first; those without a score last."""
     pairs = [(arm, _primary(result, arm)) for arm in result.arms]

@@ -73,16 +73,16 @@ def sync(home: Path, result: ExperimentResult, report: Path | None = None) -> Li
         ours.close()
 
 
-def client(home: Path) -> Any:
+def client(home: Path, uri: str = "") -> Any:
     from mlflow import MlflowClient
 
-    uri = tracking_uri(TRACKING, home)
+    uri = uri or tracking_uri(TRACKING, home)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def runs(home: Path, name: str = "triage") -> dict[str, Any]:
+def runs(home: Path, name: str = "triage", uri: str = "") -> dict[str, Any]:
     """Every live run of the experiment by its name; two of one name are a failure."""
-    ours = client(home)
+    ours = client(home, uri)
     experiment = ours.get_experiment_by_name(name)
     found = list(ours.search_runs([experiment.experiment_id], max_results=1000))
     by_name = {run.info.run_name: run for run in found}
@@ -90,9 +90,9 @@ def runs(home: Path, name: str = "triage") -> dict[str, Any]:
     return by_name
 
 
-def history(home: Path, run: Any) -> dict[str, list[tuple[int, int, float]]]:
+def history(home: Path, run: Any, uri: str = "") -> dict[str, list[tuple[int, int, float]]]:
     """Metric name to its (step, time, value) points, sorted."""
-    ours = client(home)
+    ours = client(home, uri)
     return {
         key: sorted(
             (point.step, point.timestamp, point.value)
@@ -102,20 +102,20 @@ def history(home: Path, run: Any) -> dict[str, list[tuple[int, int, float]]]:
     }
 
 
-def artifacts(home: Path, run: Any, folder: str = "") -> set[str]:
+def artifacts(home: Path, run: Any, folder: str = "", uri: str = "") -> set[str]:
     """Paths of every artifact file of the run."""
     paths: set[str] = set()
-    for item in client(home).list_artifacts(run.info.run_id, folder or None):
-        paths |= artifacts(home, run, item.path) if item.is_dir else {item.path}
+    for item in client(home, uri).list_artifacts(run.info.run_id, folder or None):
+        paths |= artifacts(home, run, item.path, uri) if item.is_dir else {item.path}
     return paths
 
 
-def snapshot(home: Path, name: str = "triage") -> dict[str, Any]:
+def snapshot(home: Path, name: str = "triage", uri: str = "") -> dict[str, Any]:
     """Everything the store shows of an experiment, with ids replaced by names: two stores of
     one result must give the same."""
-    ours = client(home)
+    ours = client(home, uri)
     experiment = ours.get_experiment_by_name(name)
-    found = runs(home, name)
+    found = runs(home, name, uri)
     names = {run.info.run_id: run.info.run_name for run in found.values()}
 
     def plain(text: str) -> str:
@@ -124,7 +124,7 @@ def snapshot(home: Path, name: str = "triage") -> dict[str, Any]:
         return text
 
     own = {"mirror.digest", "sweep.place"}
-    models = ours.search_logged_models([experiment.experiment_id], max_results=1000)
+    models = ours.search_logged_models([experiment.experiment_id], max_results=50)
     return {
         "runs": {
             run_name: {
@@ -132,8 +132,8 @@ def snapshot(home: Path, name: str = "triage") -> dict[str, Any]:
                 "end": run.info.end_time,
                 "params": run.data.params,
                 "tags": {k: plain(v) for k, v in run.data.tags.items() if k not in own},
-                "metrics": history(home, run),
-                "artifacts": sorted(artifacts(home, run)),
+                "metrics": history(home, run, uri),
+                "artifacts": sorted(artifacts(home, run, uri=uri)),
                 "datasets": sorted(
                     (item.dataset.name, item.dataset.digest, item.tags[0].value)
                     for item in run.inputs.dataset_inputs
@@ -152,15 +152,17 @@ def snapshot(home: Path, name: str = "triage") -> dict[str, Any]:
             for model in models
             if model.source_run_id in names
         ),
-        "traces": sorted(traces(home, experiment.experiment_id, names)),
+        "traces": sorted(traces(home, experiment.experiment_id, names, uri)),
     }
 
 
-def traces(home: Path, experiment: str, names: dict[str, str]) -> list[tuple[Any, ...]]:
+def traces(
+    home: Path, experiment: str, names: dict[str, str], uri: str = ""
+) -> list[tuple[Any, ...]]:
     from mlflow.tracing.client import TracingClient
 
-    found = TracingClient(tracking_uri=tracking_uri(TRACKING, home)).search_traces(
-        locations=[experiment], max_results=1000, include_spans=True
+    found = TracingClient(tracking_uri=uri or tracking_uri(TRACKING, home)).search_traces(
+        locations=[experiment], max_results=500, include_spans=True
     )
     return [
         (

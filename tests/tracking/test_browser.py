@@ -116,7 +116,7 @@ def test_answers_of_all_arms_line_up_side_by_side(
     page = view_page(links.experiment_id, "leaderboard", "ARTIFACT")
     script.open_page(browser, links.at(page, base), "body")
 
-    text = wait_for_text(browser, "test-001")
+    text = " ".join(wait_for_text(browser, "test-001").split())
     assert "Table: eval/test.json" in text
     assert "Compare: response" in text
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runner.results import ArmResult, ExperimentResult
 from runner.store import digest_of
+from runner.tracking import Tracker
 from tests.tracking import sample
 from tests.tracking.conftest import client, history, runs, snapshot, sync, tracker
 
@@ -25,6 +26,12 @@ def begin_and_die(home: Path, result: ExperimentResult, arm: ArmResult) -> None:
     command = [sys.executable, "-m", "tests.tracking.killed", str(home), str(file), arm.digest]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def settled(ours: Tracker, result: ExperimentResult) -> None:
+    """Wait until everything queued so far is written: a sync of something else comes after it."""
+    other = result.model_copy(update={"name": "other", "digest": digest_of("other"), "arms": []})
+    assert ours.sync(other, None, {}).complete
 
 
 def test_a_killed_run_is_shown_running_and_then_repaired(
@@ -81,12 +88,14 @@ def test_beginning_again_goes_on_with_the_same_runs(home: Path, result: Experime
     ours = tracker(home)
     ours.begin(sample.with_arms(result, done))
     ours.begin(sample.with_arms(result, done))
-    ours.close()
+    settled(ours, result)
 
     found = runs(home)
     assert {name: run.info.run_id for name, run in found.items()} == first
     assert found[ARM].info.status == "RUNNING"
     assert found["3-shot"].info.status == "FINISHED"
+    ours.close()
+    assert runs(home)[ARM].info.status == "KILLED"
 
 
 def test_runs_of_an_experiment_that_was_edited_after_a_kill_are_ended(
@@ -97,20 +106,20 @@ def test_runs_of_an_experiment_that_was_edited_after_a_kill_are_ended(
 
     ours = tracker(home)
     ours.begin(edited)
-    ours.close()
+    settled(ours, edited)
 
     by_sweep: dict[str, set[str]] = {}
     for run in client(home).search_runs(["1"]):
         by_sweep.setdefault(run.data.tags["sweep.id"], set()).add(run.info.status)
+    ours.close()
     assert by_sweep == {result.digest: {"KILLED"}, edited.digest: {"RUNNING"}}
 
 
 def test_a_living_process_keeps_its_runs(home: Path, result: ExperimentResult) -> None:
     pending = [sample.pending_arm(arm) for arm in result.arms]
     alive, other = tracker(home), tracker(home)
-    alive.sync(result.model_copy(update={"digest": digest_of("earlier")}), None, {})
     alive.begin(sample.with_arms(result, pending))
-    alive.sync(result.model_copy(update={"digest": digest_of("earlier")}), None, {})
+    settled(alive, result)
 
     other.begin(result.model_copy(update={"digest": digest_of("edited"), "arms": pending[:1]}))
     other.close()
