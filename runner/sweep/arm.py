@@ -101,7 +101,7 @@ def _on_validation(pipeline: Pipeline, checkpoints: tuple[Checkpoint, ...]) -> d
 def _accounts(made: dict[str, Artifact]) -> dict[str, Any]:
     return {
         "artifacts": {stage: str(artifact.path) for stage, artifact in made.items()},
-        "seconds": {stage: artifact.seconds for stage, artifact in made.items()},
+        "seconds": {stage: item.seconds for stage, item in made.items() if not item.reused},
         "reused": [stage for stage, artifact in made.items() if artifact.reused],
     }
 

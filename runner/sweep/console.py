@@ -58,9 +58,7 @@ class Console:
             self.terminal.print(f"  [red]failed:[/red] {escape(first)}")
             self.terminal.print(f"  [dim]log: {escape(result.log)}[/dim]")
             return
-        spent = sum(
-            seconds for stage, seconds in result.seconds.items() if stage not in result.reused
-        )
+        spent = sum(result.seconds.values())
         self.terminal.print(f"  [green]done[/green] [dim]in {spent:.0f} s[/dim]")
 
     def on_points(self, forward: Callable[[Sequence[CurvePoint]], None]) -> None:

@@ -140,8 +140,8 @@ def run(sweep: Sweep, console: Console) -> Outcome:
             sweep.ledger.finish(result)
             console.stage("report")
             sweep.report.parent.mkdir(parents=True, exist_ok=True)
-            write_report(result, sweep.report)
             pages = _data_cards(sweep, result)
+            write_report(result, sweep.report)
             console.stage("tracking")
             links = tracker.sync(result, sweep.report, pages)
             if links.complete:
@@ -222,6 +222,7 @@ def _concluded(sweep: Sweep, result: ExperimentResult) -> ExperimentResult:
 def _data_cards(sweep: Sweep, result: ExperimentResult) -> dict[str, Path]:
     """One data card per distinct data treatment, beside the report."""
     from runner.report import write_data_card
+    from runner.report.places import card_name
 
     pages: dict[str, Path] = {}
     seen: set[tuple[str, str]] = set()
@@ -231,7 +232,7 @@ def _data_cards(sweep: Sweep, result: ExperimentResult) -> dict[str, Path]:
         if not all(pair) or pair in seen:
             continue
         seen.add(pair)
-        page = sweep.report.parent / f"data_card_{Path(pair[1]).name[:8]}.html"
+        page = sweep.report.parent / card_name(Path(pair[1]))
         if not page.exists():
             write_data_card(Path(pair[0]), Path(pair[1]), page)
         pages[page.name] = page

@@ -56,6 +56,7 @@ def _treatments(sweep: Sweep) -> list[tuple[Pipeline, list[str]]]:
 def _checked(pipeline: Pipeline, names: list[str], console: Console) -> dict[str, Any]:
     from runner.prepare import check_report, validate_gemini
     from runner.report import write_data_card
+    from runner.report.places import card_name
     from runner.sweep.plan import ready
 
     ready(pipeline, console)
@@ -66,7 +67,7 @@ def _checked(pipeline: Pipeline, names: list[str], console: Console) -> dict[str
         for split in ("train", "validation")
         for fault in validate_gemini(rendered / "gemini" / f"{split}.jsonl", limit)
     ]
-    card = pipeline.house.home / "reports" / f"data_card_{rendered.name[:8]}.html"
+    card = pipeline.house.home / "reports" / card_name(rendered)
     card.parent.mkdir(parents=True, exist_ok=True)
     write_data_card(prepared, rendered, card)
     return {

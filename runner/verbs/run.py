@@ -48,9 +48,6 @@ def _tell(outcome: Outcome, console: Console, *, as_json: bool) -> None:
     if not outcome.fresh:
         terminal.print("Everything is done already; nothing was run. This is what came of it:")
     print_leaderboard(outcome.result, terminal)
-    for arm in outcome.result.arms:
-        if arm.status == "failed":
-            terminal.print(f"\nfailed: {arm.name}\n  {arm.error}\n  log: {arm.log}", markup=False)
     print_verdict(outcome.result, terminal)
     terminal.print(f"\nreport   {outcome.report}", markup=False, soft_wrap=True)
     home = outcome.result.home
