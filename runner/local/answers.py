@@ -11,6 +11,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
+from runner.local import products
 from runner.local.chat import Chat
 from runner.local.decoding import Decoder
 from runner.records import Generation, Prediction, Request
@@ -30,7 +31,10 @@ class Answerer:
         self.context_tokens = context_tokens
         self.batch = batch
         self.base = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype).to(device)
-        self.base.eval()
+        self.base.eval().requires_grad_(False)
+        if device == "cpu" and products.pays():
+            products.speed_up(self.base)
+            products.favour_few_rows(self.base.base_model)
         self.tuned: PeftModel | None = None
         self.adapters: list[str] = []
 
@@ -73,7 +77,9 @@ class Answerer:
             return self.tuned.disable_adapter() if self.tuned else nullcontext()
         tuned = self.tuned = self._with(adapter)
         tuned.set_adapter(_name(adapter))
-        tuned.eval()
+        tuned.eval().requires_grad_(False)
+        if tuned.device.type == "cpu" and products.pays():
+            products.speed_up(tuned)
         while len(self.adapters) > ADAPTERS_KEPT:
             tuned.delete_adapter(_name(self.adapters.pop(0)))
         return nullcontext()

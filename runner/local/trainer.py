@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from trl import SFTTrainer
 
+from runner.local import products
 from runner.local.lean import TokenSums, supported, token_sums
 from runner.local.rows import Encoded
 
@@ -26,6 +27,8 @@ class ExactTrainer(SFTTrainer):  # type: ignore[misc]
         self._base = self.model.get_base_model()
         alone_on_cpu = self.args.device.type == "cpu" and self.args.world_size == 1
         self.lean = (alone_on_cpu and supported(self._base)) if lean is None else lean
+        if self.lean and products.pays():
+            products.speed_up(self.model)
         self._window: list[TokenSums] = []
         self._outputs: Any = None
         self.model.register_forward_hook(self._catch)
