@@ -83,7 +83,8 @@ def rows(lines: Sequence[Line], looks: Mapping[str, str], places: int, page: Pat
 
 def varying_keys(lines: Sequence[Line]) -> list[str]:
     """Swept keys in order of appearance."""
-    return list(dict.fromkeys(key for line in lines for key in line.arm.varying))
+    keys = dict.fromkeys(key for line in lines for key in line.arm.varying)
+    return [key for key in keys if key != "prepare.select.size"]  # that is the column Rows
 
 
 def forest(lines: Sequence[Line], looks: Mapping[str, str], places: int) -> Forest | None:
