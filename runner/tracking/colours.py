@@ -37,16 +37,23 @@ def colours(arms: Sequence[ArmResult]) -> dict[str, str]:
 
 
 def _hues(treatments: set[str]) -> dict[str, float]:
-    """A hue for each, as far apart as there is room: a taken place sends to the next one."""
-    free = list(range(HUES))
+    """A hue for each: the place its digest wishes for, or the next one around the wheel that
+    is free and not beside a taken one, as far as there is room."""
+    taken: list[int] = []
     hues: dict[str, float] = {}
+    apart = min(HUES // 4, HUES // max(1, len(treatments)))
     for digest in sorted(treatments):
         wish = int(digest[:8], 16) % HUES
-        free = free or list(range(HUES))
-        place = min(free, key=lambda spot: (spot - wish) % HUES)
-        free.remove(place)
+        places = [(wish + offset) % HUES for offset in range(HUES)]
+        place = max(places, key=lambda spot: min(apart, _nearest(spot, taken)))
+        taken.append(place)
         hues[digest] = place / HUES
     return hues
+
+
+def _nearest(spot: int, taken: list[int]) -> int:
+    """Steps around the wheel to the nearest taken place."""
+    return min((min((spot - other) % HUES, (other - spot) % HUES) for other in taken), default=HUES)
 
 
 def _hex(hue: float, lightness: float) -> str:

@@ -89,7 +89,7 @@ def _against_baseline(result: ExperimentResult, arm: ArmResult) -> Iterator[Meas
         found.metric: found.value,
         f"{found.metric}_low": found.low,
         f"{found.metric}_high": found.high,
-        "p_holm": found.p_holm,
+        "p_holm": float(f"{found.p_holm:.3g}"),
     }
     for name, number in numbers.items():
         yield from _defined(f"gain/{name}", number, 0, arm.ended_ms)

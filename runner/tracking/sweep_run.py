@@ -91,7 +91,7 @@ def _best_numbers(result: ExperimentResult, best: ArmResult) -> dict[str, float]
         if name == result.primary:
             numbers |= {f"best/{name}_low": score.low, f"best/{name}_high": score.high}
     if found := baseline_difference(result, best):
-        numbers |= {"best/gain": found.value, "best/gain_p_holm": found.p_holm}
+        numbers |= {"best/gain": found.value, "best/gain_p_holm": float(f"{found.p_holm:.3g}")}
     return numbers
 
 
