@@ -396,6 +396,29 @@ CASES = {
             "      did you mean `text`?",
         ],
     ),
+    "unreadable params": Case(
+        GOOD
+        + "hydra:\n  mode: x\n  sweeper:\n    max_batch_size: 2\n    params:\n      seed: '[1'\n",
+        [
+            "exp.yaml:4: hydra.mode: 'x' is not allowed; allowed are 'RUN' or 'MULTIRUN'",
+            "exp.yaml:6: hydra.sweeper.max_batch_size: unknown key; the only one is params",
+            "exp.yaml:8: hydra.sweeper.params.seed: '[1' cannot be read: "
+            "no viable alternative at input '[1'",
+        ],
+    ),
+    "no params": Case(
+        GOOD + "hydra: {sweeper: {params: 5}}\n",
+        ["exp.yaml:3: hydra.sweeper.params: 5 is not a mapping"],
+    ),
+    "no settings": Case(GOOD + "hydra: 5\n", ["exp.yaml:3: hydra: 5 is not a mapping"]),
+    "interval in params": Case(
+        GOOD + "hydra:\n  sweeper:\n    params:\n      seed: interval(0,1)\n",
+        [
+            "exp.yaml:6: seed: an interval has no end of values; list them, or use "
+            "range(start, stop, step)\n      an optimising sweeper may search an interval: "
+            "`- override /hydra/sweeper: optuna`"
+        ],
+    ),
     "interval": Case(
         GOOD,
         [
@@ -450,8 +473,8 @@ CASES = {
     "flag": Case(
         GOOD,
         [
-            "there is no flag --multi-run; the flags are -m, --multirun, --cfg, -c, --package, "
-            "-p, --info, -i, --resolve\n      did you mean `--multirun`?"
+            "there is no flag --multi-run; the flags are -m, --multirun, --cfg, -c, --info, "
+            "-i, --package, -p, --resolve\n      did you mean `--multirun`?"
         ],
         ("--multi-run",),
     ),
@@ -463,6 +486,19 @@ CASES = {
             "      for plain text type \"question='[who'\""
         ],
         ("question=[who",),
+    ),
+    "null for a group": Case(
+        GOOD,
+        [
+            "override suite=null: suite: null is no option\n"
+            "      to do without the group type ~suite"
+        ],
+        ("suite=null",),
+    ),
+    "flag without its value": Case(
+        GOOD,
+        ["the flag --cfg needs job or hydra or all behind it"],
+        ("--cfg",),
     ),
     "ours": Case(
         GOOD,
@@ -512,6 +548,11 @@ CASES = {
             "'tag:yaml.org,2002:python/object/apply:os.getpid'"
         ],
     ),
+    "aliases without end": Case(
+        GOOD + "a: &x [*x]\n",
+        ["exp.yaml:3: is not valid YAML: it nests too deep or has too many keys"],
+    ),
+    "null key": Case(GOOD + "null: 3\n", ["exp.yaml:3: null: is no key; put it in quotes"]),
     "no mapping": Case(
         "- a\n- b\n",
         [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from runner.compose.folders import groups, user_confs
@@ -13,8 +13,12 @@ from runner.compose.words import did_you_mean, listed, near
 from runner.errors import Problem
 
 SWEEP = ("-m", "--multirun")
-_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--info", "-i")
-_FLAGS = (*SWEEP, *_WITH_VALUE, "--resolve")
+_PARTS = ("job", "hydra", "all")
+_INFOS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+_KEY = ("a key",)
+_VALUES = {"--cfg": _PARTS, "-c": _PARTS, "--info": _INFOS, "-i": _INFOS}
+_VALUES |= {"--package": _KEY, "-p": _KEY}
+_FLAGS = (*SWEEP, *_VALUES, "--resolve")
 
 
 def request_for(
@@ -45,8 +49,15 @@ def split(words: Sequence[str]) -> tuple[list[str], list[Override], list[Problem
     problems: list[Problem] = []
     rest = iter(words)
     for word in rest:
-        if word in _FLAGS:
-            flags += [word, *_value(word, rest)]
+        if word in _VALUES:
+            value = next(rest, "")
+            if value in _VALUES[word] or (value and _VALUES[word] is _KEY):
+                flags += [word, value]
+            else:
+                allowed = " or ".join(_VALUES[word])
+                problems.append(Problem("", f"the flag {word} needs {allowed} behind it"))
+        elif word in _FLAGS:
+            flags.append(word)
         elif word.startswith("-"):
             message = f"there is no flag {word}; the flags are {listed(_FLAGS)}"
             problems.append(Problem("", message, hint=did_you_mean(near(word, _FLAGS))))
@@ -55,10 +66,6 @@ def split(words: Sequence[str]) -> tuple[list[str], list[Override], list[Problem
         else:
             problems.append(_no_override(word))
     return flags, overrides, problems
-
-
-def _value(flag: str, rest: Iterator[str]) -> list[str]:
-    return [value for value in [next(rest, "")] if value] if flag in _WITH_VALUE else []
 
 
 def _no_override(word: str) -> Problem:

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from runner.compose import launcher, sweeper
 from runner.compose.folders import packaged_conf
-from runner.compose.hydra_errors import FOREIGN, translated
+from runner.compose.hydra_errors import is_foreign, translated
 from runner.compose.request import CURRENT, GROUP, Request
 from runner.compose.sources import ConfFolder, ExperimentFolder, UserFolder
 from runner.compose.surroundings import Surroundings
@@ -46,9 +46,13 @@ def run(request: Request, flags: Sequence[str]) -> None:
     try:
         overrides = [f"{GROUP}={request.option}", *usable(request), "hydra.mode=MULTIRUN"]
         answer(request, [*flags, *overrides])
-    except FOREIGN as error:
+    except Exception as error:
+        if not is_foreign(error):
+            raise
         request.report(translated(error, request))
         raise request.error() from error
+    if request.problems:  # a flag that only prints had nothing judged
+        raise request.error()
 
 
 def answer(request: Request, words: Sequence[str]) -> None:

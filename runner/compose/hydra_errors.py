@@ -15,9 +15,21 @@ from runner.compose.request import Request
 from runner.compose.words import did_you_mean, listed, near, place
 from runner.errors import Problem
 
-FOREIGN = (HydraException, OmegaConfBaseException)
+_FOREIGN = ("hydra", "omegaconf", "antlr4")
 
 _ADVICE = re.compile(r"\+|HYDRA_FULL_ERROR|Config search path|^\s|full_key|object_type")
+
+
+def is_foreign(error: Exception) -> bool:
+    """Whether the error is Hydra's or OmegaConf's: of their classes, or raised in their code,
+    which meets bad input with ValueError and the like."""
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return True
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return str(module).partition(".")[0] in _FOREIGN
 
 
 def translated(error: Exception, request: Request) -> Problem:

@@ -8,7 +8,7 @@ its key, however the two are spelled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -17,13 +17,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from runner.compose.overrides import assignment, parse
-from runner.compose.request import CURRENT
-from runner.errors import ConfigError, Problem
+from runner.compose.request import CURRENT, Request
+from runner.compose.words import place, quoted
+from runner.compose.yaml_files import key_lines
+from runner.errors import Problem
 
 PLUGIN_MODULE = "hydra_plugins.sft_runner"
 """Hydra makes plugins only from below `hydra_plugins`, see `runner.compose.hydra_app`."""
@@ -34,8 +37,9 @@ class ArmsSweeper(Sweeper):
 
     __module__ = PLUGIN_MODULE
 
-    def __init__(self, params: Mapping[str, str] | None = None) -> None:
+    def __init__(self, params: Mapping[str, Any] | None = None, **unknown: Any) -> None:
         self.params = dict(params or {})
+        self.unknown = unknown
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -46,14 +50,33 @@ class ArmsSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Sequence[JobReturn]:
         """Launch all jobs; `arguments` are the command line's overrides."""
-        request = CURRENT.get()
-        declared = [parse(f"{key}={_listed(value)}") for key, value in self.params.items()]
-        texts = [override.hydra(request.is_group) for override in declared if override]
-        parsed = OverridesParser.create().parse_overrides([*texts, *arguments])
-        choices = {override.get_key_element(): _choices(override) for override in parsed}
+        request, parser = CURRENT.get(), OverridesParser.create()
+        for key in self.unknown:
+            request.report(_problem(request, key, "unknown key; the only one is params"))
+        parsed = [*self._declared(request, parser), *parser.parse_overrides(arguments)]
+        choices = {override.get_key_element(): _choices(request, override) for override in parsed}
         jobs = [list(job) for job in product(*choices.values())]
         returned: Sequence[JobReturn] = self.arms.launch(jobs, initial_job_idx=0)
         return returned
+
+    def _declared(self, request: Request, parser: OverridesParser) -> Iterator[Override]:
+        """The sweeps of ``hydra.sweeper.params``."""
+        for key, values in self.params.items():
+            text = f"{key}={_listed(values)}"
+            override = parse(text)
+            try:
+                yield parser.parse_override(override.hydra(request.is_group) if override else text)
+            except HydraException as error:
+                message = f"{quoted(_listed(values))} cannot be read: {str(error).splitlines()[0]}"
+                request.report(_problem(request, f"params.{key}", message))
+
+
+def _problem(request: Request, key: str, message: str) -> Problem:
+    """A problem with ``hydra.sweeper.KEY``."""
+    head, _, name = key.partition(".")
+    path = ("hydra", "sweeper", head, name) if name else ("hydra", "sweeper", head)
+    line = key_lines(request.file).get(path)
+    return Problem(f"hydra.sweeper.{key}", message, place(request.file, line))
 
 
 def _listed(values: Any) -> str:
@@ -63,24 +86,20 @@ def _listed(values: Any) -> str:
     return str(values)
 
 
-def _choices(override: Override) -> list[str]:
+def _choices(request: Request, override: Override) -> list[str]:
     """The override once for each of its values; once as it is when it is no sweep."""
     key = override.get_key_element()
     if not override.is_sweep_override():
         return [override.input_line or key]
-    if not override.is_discrete_sweep():
-        raise ConfigError(
-            [
-                Problem(
-                    override.key_or_group,
-                    "an interval has no end of values; list them, or use range(start, stop, step)",
-                    where=f"override {(override.input_line or '').lstrip('+')}",
-                    hint="an optimising sweeper may search an interval: "
-                    "`- override /hydra/sweeper: optuna`",
-                )
-            ]
-        )
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    if override.is_discrete_sweep():
+        return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    name = override.key_or_group
+    message = "an interval has no end of values; list them, or use range(start, stop, step)"
+    hint = "an optimising sweeper may search an interval: `- override /hydra/sweeper: optuna`"
+    typed = request.typed_keys().get(name)
+    where = typed.named if typed else _problem(request, f"params.{name}", "").where
+    request.report(Problem(name, message, where, hint))
+    return []
 
 
 def register(store: ConfigStore) -> None:

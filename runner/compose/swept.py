@@ -40,13 +40,13 @@ def known_options(request: Request, job: Sequence[str]) -> Iterator[str]:
 
 
 def _reported(request: Request, override: Override) -> bool:
-    """Whether the override chooses an option that is not there. Lists and null are Hydra's."""
+    """Whether the override chooses an option that is not there. Lists are Hydra's."""
     option = _plain(override)
     if override.key not in request.groups - {GROUP} or option[:1] in ("", "[", "{"):
         return False
     typed = request.typed_keys().get(override.key)
     where = typed.named if typed else _line(request, ("hydra", "sweeper", "params", override.key))
-    problem = None if option == "null" else unknown_option(request, override.key, option, where)
+    problem = unknown_option(request, override.key, option, where)
     if problem:
         request.report(problem, unchosen=override.key)
     return problem is not None

@@ -79,6 +79,9 @@ def _problem(request: Request, override: Override, parsed: Parsed) -> Problem | 
 def _choice(request: Request, override: Override, parsed: Parsed) -> Problem | None:
     """The problem with one option of a group; those of a sweep are judged job by job."""
     value = parsed.value()
+    if value is None and override.sign != "~":
+        hint = f"to do without the group type ~{override.key}"
+        return Problem(override.key, "null is no option", override.named, hint)
     if override.sign == "~" or parsed.is_sweep_override() or isinstance(value, dict):
         return None
     chosen: Sequence[object] = value if isinstance(value, list) else [value]

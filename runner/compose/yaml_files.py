@@ -83,13 +83,20 @@ def _document(path: Path, _changed: int) -> tuple[Any, dict[Key, int]]:
         loader.dispose()
 
 
+MOST_KEYS = 100_000
+"""A document with more keys and items than this is refused, aliases followed: a few lines of
+aliases can stand for a document without end."""
+
+
 def _index(node: yaml.Node, at: Key, lines: dict[Key, int]) -> None:
-    """Enter every key below `node`; iterative, since aliases can nest a document in itself."""
+    """Enter every key below `node`. Raises yaml.YAMLError when there are too many."""
     todo: list[tuple[yaml.Node, Key]] = [(node, at)]
     while todo:
         node, at = todo.pop()
-        if len(at) > 32:
-            continue
+        if len(lines) > MOST_KEYS or len(at) > 50:
+            raise yaml.composer.ComposerError(
+                None, None, "it nests too deep or has too many keys", node.start_mark
+            )
         children: list[tuple[str | int, yaml.Node, yaml.Node]] = []
         if isinstance(node, yaml.MappingNode):
             children = [(str(key.value), key, value) for key, value in node.value]
