@@ -158,6 +158,11 @@ class LocalBackend:
                 os.kill(pid, signal.SIGTERM)
             time.sleep(CANCEL_POLL)
         self._drop(label)
+        if (status := self.find(label)) and status.state in ("interrupted", "failed"):
+            # It had not come as far as listening.
+            state = folder.read_state()
+            state.state, state.error = "cancelled", ""
+            folder.write_state(state)
 
     def _job(self, label: str) -> JobFolder:
         return JobFolder(self.jobs / label)

@@ -26,6 +26,9 @@ def main(arguments: list[str]) -> int:
     if "LOCAL_RANK" in os.environ:
         return _run(spec, job, writes=os.environ["RANK"] == "0")
     lifeline.hold(int(arguments[0]))
+    state = job.read_state()
+    state.pid = os.getpid()
+    job.write_state(state)
     with holding(job.path.parent / "device.lock"):
         if spec.processes > 1:
             return _launch(spec, job, arguments)
@@ -38,7 +41,9 @@ def _launch(spec: TrainSpec, job: JobFolder, arguments: list[str]) -> int:
     command = [sys.executable, "-P", "-m", "accelerate.commands.launch", *placing]
     command += ["--num_processes", str(spec.processes), "--num_machines", "1"]
     command += ["--dynamo_backend", "no", "-m", "runner.local.train_worker", *arguments]
-    code = subprocess.run(command, check=False).returncode
+    launcher = subprocess.Popen(command)
+    signal.signal(signal.SIGTERM, lambda *_: launcher.terminate())
+    code = launcher.wait()
     state = job.read_state()
     if code and state.state == "running":
         state.error = f"accelerate launch ended with exit code {code}"
