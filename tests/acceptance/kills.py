@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,17 +36,22 @@ class Round:
     note: str = ""
 
 
-def unbroken(tracking: str) -> tuple[dict[str, object], float]:
+def unbroken(tracking: str, overrides: Sequence[str] = ()) -> tuple[dict[str, object], float]:
     """What an undisturbed run comes to, and the seconds it takes."""
     with tempfile.TemporaryDirectory() as name:
         yaml = write(Path(name), tracking, sizes=[16], shots="[]")
         start = time.monotonic()
-        done = sft(Path(name), "run", str(yaml), "--json", check=True)
+        done = sft(Path(name), "run", str(yaml), "--json", *overrides, check=True)
         return outcome(done.stdout), time.monotonic() - start
 
 
 def broken(
-    expected: dict[str, object], seconds: float, tracking: str, rng: random.Random, budget: int
+    expected: dict[str, object],
+    seconds: float,
+    tracking: str,
+    rng: random.Random,
+    budget: int,
+    overrides: Sequence[str] = (),
 ) -> Round:
     """Kill a run up to `budget` times at instants drawn over its whole length."""
     folder = Path(tempfile.mkdtemp())
@@ -53,10 +59,11 @@ def broken(
         yaml = write(folder, tracking, sizes=[16], shots="[]")
         kills = 0
         while kills < min(budget, MAX_KILLS_A_ROUND):
-            if not _killed(folder, yaml, rng.uniform(0, seconds), whole_group=kills % 2 == 1):
+            words = ["run", str(yaml), "--json", *overrides]
+            if not _killed(folder, words, rng.uniform(0, seconds), whole_group=kills % 2 == 1):
                 break
             kills += 1
-        done = sft(folder, "run", str(yaml), "--json")
+        done = sft(folder, "run", str(yaml), "--json", *overrides)
         if done.returncode:
             return Round(kills, False, done.stderr[-2000:])
         got = outcome(done.stdout)
@@ -65,11 +72,11 @@ def broken(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _killed(folder: Path, yaml: Path, after: float, *, whole_group: bool) -> bool:
+def _killed(folder: Path, words: Sequence[str], after: float, *, whole_group: bool) -> bool:
     """Whether the run was killed before it ended by itself."""
     settings = {**options(folder), "capture_output": False, "text": None}
     with subprocess.Popen(
-        command("run", str(yaml), "--json"),
+        command(*words),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -98,13 +105,16 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tracking", default="none", choices=["none", "mlflow"])
+    parser.add_argument("overrides", nargs="*", help="e.g. model=smollm2_135m")
     arguments = parser.parse_args()
+    overrides = arguments.overrides
     rng = random.Random(arguments.seed)
-    expected, seconds = unbroken(arguments.tracking)
+    expected, seconds = unbroken(arguments.tracking, overrides)
     print(f"unbroken run: {seconds:.1f} s", flush=True)
     kills, rounds = 0, 0
     while kills < arguments.kills:
-        done = broken(expected, seconds, arguments.tracking, rng, arguments.kills - kills)
+        left = arguments.kills - kills
+        done = broken(expected, seconds, arguments.tracking, rng, left, overrides)
         rounds += 1
         kills += done.kills
         print(
