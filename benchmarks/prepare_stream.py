@@ -107,7 +107,7 @@ def stream(folder: Path, profile: bool) -> dict[str, Any]:
         prepare(readers, Prepare(), source.max_bad_share, 17, prepared)
         clock.append((time.perf_counter(), time.process_time()))
         rendered.mkdir()
-        render(prepared, template, Select(), 2048, 17, rendered, lambda pairs: None)
+        render(prepared, template, Select(), 2048, 17, rendered, lambda examples: None)
         clock.append((time.perf_counter(), time.process_time()))
         (w0, c0), (w1, c1), (w2, c2) = clock
         return {"prepare": w1 - w0, "render": w2 - w1, "cpu": c2 - c0, "cpu_prepare": c1 - c0}

@@ -17,6 +17,7 @@ from runner.errors import ConfigError
 from runner.records import (
     Checkpoint,
     CurvePoint,
+    Example,
     Generation,
     Prediction,
     Progress,
@@ -61,9 +62,9 @@ class Backend(Protocol):
     def setup(self, progress: Progress) -> None:
         """Fetch and convert weights, check credentials. Idempotent and safe to race."""
 
-    def count_tokens(self, examples: Sequence[tuple[str, str]]) -> list[tuple[int, int]] | None:
-        """Exact (prompt, target) token counts of rendered texts; None when only an estimate
-        is possible."""
+    def count_tokens(self, examples: Sequence[Example]) -> list[tuple[int, int]] | None:
+        """Exact (prompt, target) token counts of rendered examples as the model will be given
+        them; None when only an estimate is possible."""
 
     def submit(self, job: TuningJob) -> None:
         """Start the job, or resume it when it was interrupted. Does not wait."""

@@ -69,7 +69,7 @@ def comparable(text: str, suite: Suite) -> str:
 
 def _match(pattern: str, text: str) -> str | None:
     # The standard library's engine cannot be stopped; `regex` (which sacreBLEU brings) can.
-    import regex  # type: ignore[import-untyped]
+    import regex
 
     try:
         found = regex.search(pattern, text, timeout=REGEX_SECONDS)

@@ -19,12 +19,13 @@ from runner.local.devices import Device, cores, resolve
 from runner.local.generator import Generator
 from runner.local.identity import identity
 from runner.local.jobs import JobFolder, State
-from runner.local.process import TRAIN_NEEDS, Worker, require
+from runner.local.process import TRAIN_NEEDS, Worker, missing, require
 from runner.local.spec import TrainSpec
 from runner.local.weights import Weights
 from runner.records import (
     Checkpoint,
     CurvePoint,
+    Example,
     Generation,
     Prediction,
     Progress,
@@ -90,9 +91,11 @@ class LocalBackend:
     def _chat(self) -> Chat:
         return Chat(self._folder)
 
-    def count_tokens(self, examples: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
-        """Exact counts, with the model's chat template around a single user turn."""
-        return [self._chat.count(prompt, target) for prompt, target in examples]
+    def count_tokens(self, examples: Sequence[Example]) -> list[tuple[int, int]] | None:
+        """Exact counts in the model's chat template; None without the extra `local`."""
+        if missing(TRAIN_NEEDS):
+            return None
+        return [self._chat.count(example) for example in examples]
 
     # --- tuning ----------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from runner.errors import BackendError, MissingExtraError
 from runner.local.template import ChatTemplate, TemplateRefused
-from runner.records import Turn
+from runner.records import Example, Turn
 
 # Private-use characters that fence off a control token written by a dataset, not by us.
 _OPEN, _CLOSE = "\ue100", "\ue101"
@@ -63,9 +63,9 @@ class Chat:
             )
         return prompt + self._encode(whole[len(head) :]), len(prompt)
 
-    def count(self, prompt: str, target: str) -> tuple[int, int]:
-        """Tokens of one rendered prompt (as a single user turn) and of its target."""
-        ids, cut = self.example("", (Turn("user", prompt),), target)
+    def count(self, example: Example) -> tuple[int, int]:
+        """Tokens of an example's prompt and of its target."""
+        ids, cut = self.example(example.system, example.contents, example.target)
         return cut, len(ids) - cut
 
     def decode(self, ids: Sequence[int]) -> str:

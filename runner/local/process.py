@@ -20,9 +20,13 @@ STOP_SECONDS = 10.0
 
 def require(packages: Sequence[str], purpose: str) -> None:
     """Raise MissingExtraError for the first package that is not installed; imports none."""
-    for package in packages:
-        if find_spec(package) is None:
-            raise MissingExtraError(package, "local", purpose)
+    if package := missing(packages):
+        raise MissingExtraError(package, "local", purpose)
+
+
+def missing(packages: Sequence[str]) -> str:
+    """The first package that is not installed, or an empty string; imports none."""
+    return next((package for package in packages if find_spec(package) is None), "")
 
 
 class Worker:

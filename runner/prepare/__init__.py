@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.config import Prepare, Select, Template
 from runner.errors import RowFault
-from runner.records import FaultLog, Progress, Row, quiet
+from runner.records import Example, FaultLog, Progress, Row, quiet
 
 PREPARE_VERSION = "1"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
@@ -22,8 +22,8 @@ RENDER_VERSION = "1"
 
 Reader = Callable[[FaultLog], Iterator[Row] | None]
 """Opens the rows of a split; None when the source does not give it."""
-TokenCounter = Callable[[Sequence[tuple[str, str]]], list[tuple[int, int]] | None]
-"""(prompt, target) texts to (prompt, target) token counts; None when it cannot count."""
+TokenCounter = Callable[[Sequence[Example]], list[tuple[int, int]] | None]
+"""Examples to (prompt, target) token counts; None when it cannot count."""
 
 
 def prepare(

@@ -47,7 +47,7 @@ class TokenTally:
         bands = [[estimate(text) for text in pair] for pair in pairs]
         low = [prompt[0] + target[0] for prompt, target in bands]
         high = [prompt[1] + target[1] for prompt, target in bands]
-        counted = self._count(pairs) if pairs else None
+        counted = self._count(examples) if pairs else None
         self.exact = counted is not None if pairs else self.exact
         counts = counted or [(prompt[1], target[1]) for prompt, target in bands]
         self._last = list(zip(counts, low, high, strict=True))

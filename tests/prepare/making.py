@@ -105,7 +105,7 @@ def rendered(
     *,
     size: int | None = None,
     context: int = 2048,
-    count: Callable[[Sequence[tuple[str, str]]], list[tuple[int, int]] | None] = lambda _: None,
+    count: Callable[[Sequence[Example]], list[tuple[int, int]] | None] = lambda _: None,
     **template: Any,
 ) -> Rendered:
     """Render prepared rows with a template that differs from the defaults as given."""

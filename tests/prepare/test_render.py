@@ -11,6 +11,7 @@ import pytest
 
 from runner.errors import DataError
 from runner.prepare import check_report, validate_gemini
+from runner.records import Example
 from tests.prepare.making import Prepared, prepared, read_lines, rendered, rows_of
 
 
@@ -20,9 +21,11 @@ def source(tmp_path: Path, count: int = 60) -> Prepared:
     return prepared(tmp_path / "prepared", {"train": rows, "test": test}, {"split": {"test": 0}})
 
 
-def words(pairs: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
+def words(examples: Sequence[Example]) -> list[tuple[int, int]]:
     """A tokenizer that counts words."""
-    return [(len(prompt.split()), len(target.split())) for prompt, target in pairs]
+    return [
+        (len(f"{item.system} {item.prompt}".split()), len(item.target.split())) for item in examples
+    ]
 
 
 def test_smaller_selections_are_part_of_larger_ones(tmp_path: Path) -> None:
