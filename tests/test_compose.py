@@ -74,6 +74,27 @@ def test_a_point_can_be_had_again_by_its_overrides(tmp_path: Path) -> None:
         assert again.config == point.config
 
 
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (4, ["seed=1,2", "question='a, b','c'", "prepare/dedup=none"]),
+        (2, ["tuning={epochs: 1},{epochs: 2}", "tuning.adapter_size=4"]),
+        (2, ["tuning.adapter_size=4", "tuning={epochs: 1, adapter_size: 2},{epochs: 2}"]),
+        (4, ["source.train=[a.csv],[b.csv,c.csv]", "suite=text,qa", "seed=7"]),
+        (8, ["seed=1,2", "tuning=quick,default", "tuning.epochs=5,6"]),
+    ],
+)
+def test_a_job_of_a_sweep_is_what_it_would_be_alone(
+    tmp_path: Path, points: int, words: list[str]
+) -> None:
+    """Jobs share compositions; Hydra composes each of them anew when it is typed alone."""
+    swept = compose_text(tmp_path, MINIMAL, "-m", *words).points
+    assert len(swept) == points
+    for point in swept:
+        (alone,) = compose_text(tmp_path, MINIMAL, *point.overrides).points
+        assert alone.config == point.config
+
+
 def test_the_command_line_fixes_a_swept_key(tmp_path: Path) -> None:
     params = MINIMAL + "hydra: {sweeper: {params: {seed: '1,2', tuning.epochs: '1,2'}}}\n"
     for text in (GRID.replace("tuning:", "tuning.epochs:"), params):

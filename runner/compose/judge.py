@@ -35,7 +35,9 @@ class Draft:
     base: Mapping[str, Any]
     """Composed config, references not followed."""
     values: Mapping[str, Any]
-    """Values of the grid, to be set on top of `base`."""
+    """Values to be set on top of `base`, by dotted key."""
+    axes: tuple[str, ...]
+    """Those of the keys of `values` that ``sweep.grid`` gave."""
 
 
 _BY_OPTION = ("missing", "extra_forbidden")

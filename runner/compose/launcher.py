@@ -5,19 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
 
+from runner.compose.composer import Composer
 from runner.compose.folders import shadows
 from runner.compose.grid import axes, combinations
 from runner.compose.judge import Draft, differing, judged
-from runner.compose.locate import Layers, Places, beats_all
-from runner.compose.overrides import assignment, parse, text_of
+from runner.compose.overrides import assignment, text_of
 from runner.compose.points import Composition
 from runner.compose.request import CURRENT, Request
 from runner.compose.sweeper import PLUGIN_MODULE, ArmsSweeper
@@ -32,9 +31,8 @@ class ArmsLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        self.loader = hydra_context.config_loader
         self.master = config
-        self.layers: dict[tuple[str, ...], Layers] = {}
+        self.composer = Composer(CURRENT.get(), hydra_context.config_loader, config)
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -47,7 +45,7 @@ class ArmsLauncher(Launcher):
         composition = Composition(
             file=request.file,
             overrides=tuple(override.text for override in request.typed),
-            points=judged(request, drafts, self._varying(drafts), self._places),
+            points=judged(request, drafts, self._varying(drafts), self.composer.places),
             shadowed=shadows(request.confs),
         )
         if not self._all_at_once():
@@ -72,48 +70,23 @@ class ArmsLauncher(Launcher):
     def _drafts(self, request: Request, overrides: Sequence[str]) -> Iterator[Draft]:
         """The points of one job: its config, times the groups and values of ``sweep.grid``."""
         job = tuple(known_options(request, overrides))
-        bases: dict[tuple[str, ...], dict[str, Any]] = {(): self._composed(job)}
-        grid = known_axes(request, axes(bases[()].get("sweep"), fixed=request.typed_keys()))
+        base, _ = self.composer.compose(job)
+        grid = known_axes(request, axes(base.get("sweep"), fixed=request.typed_keys()))
         groups = [key for key in grid if chooses(request, key, grid[key])]
-        fixed = swept(request, job)
+        moving = swept(request, job)
         for chosen in combinations(grid):
-            extra = tuple(f"{key}={chosen[key]}" for key in groups)
-            if extra not in bases:
-                bases[extra] = self._composed((*job, *extra))
-            grid_texts = [assignment(key, value) for key, value in chosen.items()]
+            full = (*job, *(f"{key}={chosen[key]}" for key in groups))
+            base, values = self.composer.compose(full)
+            chosen_values = {key: value for key, value in chosen.items() if key not in groups}
+            axis_texts = [assignment(key, value) for key, value in chosen.items()]
             yield Draft(
-                job=(*job, *extra),
-                overrides=(*as_typed(job), *grid_texts),
-                swept={**fixed, **{key: text_of(value) for key, value in chosen.items()}},
-                base=bases[extra],
-                values={key: value for key, value in chosen.items() if key not in groups},
+                job=full,
+                overrides=(*as_typed(job), *axis_texts),
+                swept={**moving, **{key: text_of(value) for key, value in chosen.items()}},
+                base=base,
+                values={**values, **chosen_values},
+                axes=tuple(chosen_values),
             )
-
-    def _composed(self, job: tuple[str, ...]) -> dict[str, Any]:
-        """The job's config as plain values, references not followed, without ``hydra``."""
-        # Hydra has composed the job already when nothing is swept.
-        same = job == tuple(self.master.hydra.overrides.task)
-        config = self.master if same else self.loader.load_sweep_config(self.master, list(job))
-        keys = [str(key) for key in config if key != "hydra"]
-        plain = OmegaConf.to_container(OmegaConf.masked_copy(config, keys), resolve=False)
-        assert isinstance(plain, dict)
-        return {str(key): value for key, value in plain.items()}
-
-    def _places(self, draft: Draft) -> Places:
-        """Where the draft's keys were set; only needed when something is wrong with them."""
-        request, hydra = CURRENT.get(), self.master.hydra
-
-        def defaults() -> list[tuple[str, str]]:
-            found = self.loader.compute_defaults_list(
-                hydra.job.config_name, [*hydra.overrides.hydra, *draft.job], RunMode.RUN
-            ).defaults
-            return [(item.config_path or "", item.package or "") for item in found]
-
-        layers = self.layers.setdefault(
-            draft.job, Layers(request, beats_all(request, draft.job), defaults)
-        )
-        overrides = [override for text in draft.job if (override := parse(text))]
-        return Places(request, tuple(draft.values), overrides, layers)
 
 
 def _returned(values: Sequence[float]) -> JobReturn:
