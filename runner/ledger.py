@@ -85,11 +85,14 @@ class Ledger:
         Arms that are done stay done. Arms left ``running`` by a kill, and failed ones, become
         ``pending`` again.
         """
+        head = self._merged_head(result)
         with self._open() as db:
             db.execute(
                 "INSERT INTO experiments (digest, name, file, result, started_ms)"
-                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
-                (result.digest, result.name, result.file, _head(result), result.started_ms),
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET"
+                " file = excluded.file, result = excluded.result,"
+                " started_ms = excluded.started_ms",
+                (result.digest, result.name, result.file, head, result.started_ms),
             )
             for position, arm in enumerate(result.arms):
                 db.execute(
@@ -101,6 +104,16 @@ class Ledger:
         known = self.experiment(result.digest)
         assert known is not None
         return known
+
+    def _merged_head(self, result: ExperimentResult) -> str:
+        """What is known of the experiment, as asked for now: the question, the file and the
+        command may have changed without changing any arm."""
+        known = self.experiment(result.digest)
+        if known is None:
+            return _head(result)
+        asked = {"question": result.question, "file": result.file, "command": result.command}
+        ended = known.ended_ms if all(arm.status == "done" for arm in known.arms) else 0
+        return _head(known.model_copy(update={**asked, "ended_ms": ended}))
 
     def put_arm(self, experiment: str, arm: ArmResult) -> None:
         """Record an arm's new state."""

@@ -82,18 +82,28 @@ class Pipeline:
         return source_digest(self.experiment.source, self.house.home / "source_digests.json")
 
     @cached_property
+    def prepare_key(self) -> dict[str, Any]:
+        """Everything that determines the prepared rows."""
+        from runner.prepare import PREPARE_VERSION
+
+        return {
+            "version": PREPARE_VERSION,
+            "data": self.data_digest,
+            "config": self.experiment.prepare.model_dump(mode="json", exclude={"select"}),
+            "seed": self.experiment.seed,
+        }
+
+    @property
+    def prepare_digest(self) -> str:
+        return digest_of({"stage": "prepare", **self.prepare_key})
+
+    @cached_property
     def prepared(self) -> Artifact:
         """Rows, cleaned, deduplicated, split and free of leaks; what was dropped and why."""
-        from runner.prepare import PREPARE_VERSION, prepare
+        from runner.prepare import prepare
         from runner.sources import open_split
 
         config, source = self.experiment.prepare, self.experiment.source
-        key = {
-            "version": PREPARE_VERSION,
-            "data": self.data_digest,
-            "config": config.model_dump(mode="json", exclude={"select"}),
-            "seed": self.experiment.seed,
-        }
 
         def build(out: Path) -> None:
             given = [split for split in SPLITS if getattr(source, split) is not None]
@@ -103,7 +113,7 @@ class Pipeline:
             progress = self.house.watch("prepare")
             prepare(rows, config, source.max_bad_share, self.experiment.seed, out, progress)
 
-        return self.house.store.make("prepare", key, build)
+        return self.house.store.make("prepare", self.prepare_key, build)
 
     @cached_property
     def rendered(self) -> Artifact:
@@ -297,7 +307,17 @@ def arm_digest(experiment: Experiment, data: str, kind: Mapping[str, Any]) -> st
         mode="json",
         exclude={"name", "question", "source", "baseline", "tracking", "store", "paths", "sweep"},
     )
-    return digest_of({"config": config, "data": data, **kind})
+    return digest_of({"versions": stage_versions(), "config": config, "data": data, **kind})
+
+
+def stage_versions() -> list[str]:
+    """The code versions of all stages: results of other code are other results."""
+    from runner.evaluation import SCORE_VERSION
+    from runner.inference import PREDICT_VERSION
+    from runner.prepare import PREPARE_VERSION, RENDER_VERSION
+    from runner.tuning import TUNE_VERSION
+
+    return [PREPARE_VERSION, RENDER_VERSION, TUNE_VERSION, PREDICT_VERSION, SCORE_VERSION]
 
 
 def _file_digest(path: Path) -> str:

@@ -123,6 +123,10 @@ class Difference(_Result):
     n: int
     discordant: int
     """Rows where the two arms' values differ."""
+    clear: bool = False
+    """Whether this is more than luck: the interval leaves 0 out, and `p_holm` is below one minus
+    the suite's confidence. Both, because a percentile bootstrap is too narrow for few
+    discordant rows."""
 
 
 class Verdict(_Result):

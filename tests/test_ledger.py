@@ -73,3 +73,21 @@ def test_a_damaged_ledger_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_bytes(b"this is no database, it is a text of some length" * 30)
     with pytest.raises(SftError, match="move it away"):
         Ledger(tmp_path)
+
+
+def test_a_new_question_reaches_a_known_experiment(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    first = ledger.begin(experiment())
+    for arm in first.arms:
+        ledger.put_arm("e1", arm.model_copy(update={"status": "done"}))
+    ledger.finish(first.model_copy(update={"ended_ms": 50}))
+    moved = experiment().model_copy(update={"question": "why?", "file": "/y.yaml"})
+    again = ledger.begin(moved)
+    assert (again.question, again.file, again.ended_ms) == ("why?", "/y.yaml", 50)
+
+
+def test_an_experiment_with_arms_to_do_is_not_finished(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    first = ledger.begin(experiment())
+    ledger.finish(first.model_copy(update={"ended_ms": 50}))
+    assert ledger.begin(experiment()).ended_ms == 0

@@ -17,7 +17,7 @@ from runner.records import Example, FaultLog, Progress, Row, quiet
 
 PREPARE_VERSION = "1"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
-RENDER_VERSION = "1"
+RENDER_VERSION = "2"
 """The same for `render`."""
 
 Reader = Callable[[FaultLog], Iterator[Row] | None]

@@ -129,9 +129,9 @@ def _row(line: Line, keys: Sequence[str], looks: Mapping[str, str], places: int,
 
 
 def verdict_of(line: Line) -> str:
-    """What the interval of the difference says about the arm."""
+    """What the difference says about the arm."""
     found = line.difference
-    if not found or not (found.low > 0 or found.high < 0):
+    if not found or not found.clear:
         return "open"
     return "better" if line.gain > 0 else "worse"
 

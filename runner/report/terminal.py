@@ -20,6 +20,9 @@ TINTS = {"winner": "bold green", "strongest": "bold", "baseline": "dim", "tuned"
 MARKS = {"winner": " (winner)", "strongest": " (to beat)"}
 STATES = {"failed": "red", "running": "cyan", "pending": "dim"}
 
+TRACEBACK_LINES = 6
+"""Last lines of a failed arm's traceback; the log has all of it."""
+
 
 def print_leaderboard(result: ExperimentResult, console: Console) -> None:
     """Print all arms, best first, and below them why the failed ones failed."""
@@ -98,6 +101,8 @@ def _failure(line: Line) -> Text:
 
     first = next(iter(line.arm.error.splitlines()), "")
     words = Text(f"{one_line(line.arm.name, 80)} failed: {one_line(first, 300)}", style="red")
+    for text in line.arm.traceback.splitlines()[-TRACEBACK_LINES:]:
+        words.append(f"\n  {one_line(text, 200)}", style="dim")
     if line.arm.log:
         words.append(f"\n  log: {one_line(line.arm.log, 1000)}", style="not bold default")
     return words

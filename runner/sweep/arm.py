@@ -18,14 +18,18 @@ from runner.sweep.arms import Arm
 Save = Callable[[ArmResult], None]
 
 
-def run_arm(arm: Arm, pipeline: Pipeline, logs: Path, save: Save) -> ArmResult:
+def run_arm(
+    arm: Arm, pipeline: Pipeline, logs: Path, set_up: Callable[[], None], save: Save
+) -> ArmResult:
     """Run the arm to its end and return its result; a failure is a result as well.
 
+    `set_up` makes the backend ready (weights, credentials) and may be called for each arm.
     `save` records each new state. The whole traceback of a failure goes to a file in `logs`.
     """
     result = arm.pending().model_copy(update={"status": "running", "started_ms": now_ms()})
     save(result)
     try:
+        set_up()
         pipeline.check_targets()
         steps = _tuned(arm, pipeline) if arm.kind == "tuned" else _untuned(arm, pipeline)
         result = result.model_copy(update={**steps, "status": "done", "ended_ms": now_ms()})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from runner.config import Experiment, Select
-from runner.pipeline import arm_digest
+from runner.pipeline import arm_digest, stage_versions
 from runner.results import ArmKind, ArmResult
 from runner.store import digest_of
 
@@ -62,6 +62,10 @@ IRRELEVANT = {"tuning", "baseline", "backend"}
 """Groups that cannot change what an untuned model answers."""
 
 
+TUNING_ONLY = {"base_learning_rate", "cpu_tokens_per_second", "accept_terms", "terms", "licence"}
+"""Keys of a model that cannot change what it answers untuned."""
+
+
 def expand(points: Sequence[Point], data: Sequence[str]) -> list[Arm]:
     """Every baseline and every tuned arm of the points, each once, baselines first.
 
@@ -93,10 +97,16 @@ def _baselines(pairs: Sequence[tuple[Point, str]]) -> list[Arm]:
 def _baseline_digest(experiment: Experiment, data: str, shots: int) -> str:
     """Identity of an untuned arm: only what can change its answers, so that a sweep over
     tuning knobs or training size measures it once."""
-    config = experiment.model_dump(mode="json", include={"template", "model", "suite", "seed"})
+    config = experiment.model_dump(
+        mode="json",
+        include={"template": True, "model": True, "suite": True, "seed": True},
+        exclude={"model": TUNING_ONLY},
+    )
     prepare = experiment.prepare.model_dump(mode="json", exclude={"select"})
-    backend = experiment.backend.kind
-    return digest_of([config, prepare, backend, data, shots])
+    # The local backend's settings are about tuning; a plug-in's options may be about anything.
+    chosen = experiment.backend
+    backend = chosen.kind if chosen.kind == "local" else chosen.model_dump(mode="json")
+    return digest_of([stage_versions(), config, prepare, backend, data, shots])
 
 
 def _baseline(digest: str, point: Point, shots: int) -> Arm:

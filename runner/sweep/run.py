@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from runner.backend import Backend, make_backend
+from runner.config import Tracking
 from runner.ledger import Ledger, now_ms
 from runner.pipeline import House, Pipeline, arm_digest
 from runner.records import CurvePoint
@@ -17,9 +19,10 @@ from runner.results import ArmResult, ExperimentResult
 from runner.store import Store, digest_of
 from runner.sweep.arm import run_arm
 from runner.sweep.arms import Arm, Point, expand
+from runner.sweep.axes import check_one_experiment
 from runner.sweep.console import Console
 from runner.sweep.verdict import differences, verdict
-from runner.tracking import Links, Tracker, open_tracker
+from runner.tracking import Tracker, open_tracker
 
 Listener = Callable[[Sequence[CurvePoint]], None]
 
@@ -51,7 +54,7 @@ class Outcome:
 
     result: ExperimentResult
     report: Path
-    links: Links | None
+    tracking: Tracking
     fresh: bool
     """False when everything was there already and nothing was done."""
 
@@ -78,10 +81,12 @@ class Backends:
 def assemble(points: Sequence[Point], file: Path, command: str, console: Console) -> Sweep:
     """Work out the arms of an experiment and where they live. Reads the data's digest only.
 
-    Raises ConfigError for a suite that cannot give its primary score.
+    Raises ConfigError for a suite that cannot give its primary score, and for points that are
+    no arms of one experiment.
     """
     from runner.evaluation import check_suite
 
+    check_one_experiment(points)
     for point in points:
         check_suite(point.experiment.suite)
     first = points[0].experiment
@@ -130,8 +135,10 @@ def run(sweep: Sweep, console: Console) -> Outcome:
     with _only_one(sweep, console):
         known = sweep.ledger.begin(sweep.result)
         target = digest_of([tracking.model_dump(mode="json"), REPORT_VERSION])
-        if _finished(known) and sweep.ledger.synced(known.digest) == target:
-            return Outcome(known, sweep.report, None, fresh=False)
+        finished = _finished(known) and sweep.report.exists()
+        if finished and sweep.ledger.synced(known.digest) == target:
+            return Outcome(known, sweep.report, tracking, fresh=False)
+        _common_ground(sweep, known, console)
         tracker = open_tracker(tracking, sweep.home)
         try:
             tracker.begin(known)
@@ -148,11 +155,29 @@ def run(sweep: Sweep, console: Console) -> Outcome:
                 sweep.ledger.mark_synced(result.digest, target)
         finally:
             tracker.close()
-    return Outcome(result, sweep.report, links, fresh=True)
+    return Outcome(result, sweep.report, tracking, fresh=True)
 
 
 def _finished(result: ExperimentResult) -> bool:
-    return bool(result.ended_ms) and all(arm.status == "done" for arm in result.arms)
+    return bool(result.ended_ms) and all(_whole(arm) for arm in result.arms)
+
+
+def _whole(arm: ArmResult) -> bool:
+    """Whether the arm is done and what it left is still there."""
+    files = map(Path, arm.predictions.values())
+    return arm.status == "done" and all(file.exists() for file in files)
+
+
+def _common_ground(sweep: Sweep, known: ExperimentResult, console: Console) -> None:
+    """What all arms stand on, first: when that fails, it is one sentence and not a red row for
+    each arm. Where arms differ in it, each of them finds out for itself."""
+    if all(_whole(arm) for arm in known.arms):
+        return
+    pipelines = list(sweep.pipelines.values())
+    if len({pipeline.prepare_digest for pipeline in pipelines}) == 1:
+        _ = pipelines[0].prepared
+    if len({id(pipeline.backend) for pipeline in pipelines}) == 1:
+        pipelines[0].backend.setup(console.watch("model"))
 
 
 def _run_arms(
@@ -165,17 +190,20 @@ def _run_arms(
         sweep.ledger.put_arm(known.digest, result)
         results[result.digest] = result
 
-    set_up: dict[int, str] = {}
+    before: Backend | None = None
     try:
         for number, arm in enumerate(sweep.arms, 1):
-            if results[arm.digest].status == "done":
+            if _whole(results[arm.digest]):
                 console.arm(number, len(sweep.arms), arm.name, "done before")
                 continue
             pipeline = sweep.pipelines[arm.digest]
             console.arm(number, len(sweep.arms), arm.name, "")
             console.on_points(_forward(tracker, known.digest, arm.digest))
-            _set_up(pipeline.backend, set_up, console)
-            console.arm_done(run_arm(arm, pipeline, sweep.home / "logs", save))
+            if before is not None and before is not pipeline.backend:
+                before.close()  # one loaded model at a time
+            before = pipeline.backend
+            set_up = partial(before.setup, console.watch("model"))
+            console.arm_done(run_arm(arm, pipeline, sweep.home / "logs", set_up, save))
     finally:
         for backend in {id(p.backend): p.backend for p in sweep.pipelines.values()}.values():
             backend.close()
@@ -187,13 +215,6 @@ def _forward(tracker: Tracker, experiment: str, arm: str) -> Listener:
         tracker.points(experiment, arm, points)
 
     return forward
-
-
-def _set_up(backend: Backend, done: dict[int, str], console: Console) -> None:
-    """Weights first, so that a failure to get them is one sentence and not one per arm."""
-    if id(backend) not in done:
-        backend.setup(console.watch("model"))
-        done[id(backend)] = "ready"
 
 
 def _concluded(sweep: Sweep, result: ExperimentResult) -> ExperimentResult:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from runner.config import Suite
 from runner.records import read_jsonl
 from runner.results import ArmResult, Difference, Verdict
+from runner.store import digest_of
 
 
 def primary_of(arm: ArmResult, primary: str, split: str = "test") -> float:
@@ -37,25 +39,32 @@ def differences(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[Diff
     """
     from runner.evaluation import compare, holm
 
-    done = [arm for arm in arms if arm.status == "done"]
-    baseline = strongest([arm for arm in done if arm.kind != "tuned"], suite.primary)
-    if baseline is None:
-        return []
-    against = list(read_jsonl(Path(baseline.predictions["test"])))
-    raw = [
-        compare(
-            list(read_jsonl(Path(arm.predictions["test"]))),
-            against,
-            suite.primary,
-            suite,
-            seed,
-            arm=arm.digest,
-            against=baseline.digest,
-        )
-        for arm in done
-        if arm.kind == "tuned"
-    ]
-    return holm([difference for difference in raw if difference.n])
+    raw = []
+    for peers in _same_rows([arm for arm in arms if arm.status == "done"]):
+        baseline = strongest([arm for arm in peers if arm.kind != "tuned"], suite.primary)
+        if baseline is None:
+            continue
+        against = _rows(baseline)
+        for arm in peers:
+            if arm.kind == "tuned":
+                pair = {"arm": arm.digest, "against": baseline.digest}
+                raw.append(compare(_rows(arm), against, suite.primary, suite, seed, **pair))
+    corrected = holm([difference for difference in raw if difference.n])
+    alpha = 1 - suite.bootstrap.confidence
+    return [item.model_copy(update={"clear": _clear(item, alpha)}) for item in corrected]
+
+
+def _same_rows(arms: Sequence[ArmResult]) -> list[list[ArmResult]]:
+    """Arms by the test rows they answered: only answers to the same rows can be paired."""
+    groups: dict[str, list[ArmResult]] = {}
+    for arm in arms:
+        asked = sorted((row["id"], row["target"]) for row in _rows(arm))
+        groups.setdefault(digest_of(asked), []).append(arm)
+    return list(groups.values())
+
+
+def _rows(arm: ArmResult) -> list[dict[str, Any]]:
+    return list(read_jsonl(Path(arm.predictions["test"])))
 
 
 def verdict(arms: Sequence[ArmResult], found: Sequence[Difference], suite: Suite) -> Verdict:
@@ -73,11 +82,13 @@ def verdict(arms: Sequence[ArmResult], found: Sequence[Difference], suite: Suite
     winner, how = _winner(tuned, suite.primary)
     reasons.append(how)
     difference = next((item for item in found if item.arm == winner.digest), None)
+    value = primary_of(winner, suite.primary)
+    if value != value:
+        return Verdict(headline=_without_answers(winner, suite.primary), reasons=reasons)
     if difference is None:
-        value = primary_of(winner, suite.primary)
         headline = (
             f"{winner.name} has {suite.primary} {_number(value)} on the test split; "
-            "there is no untuned arm to hold it against."
+            "there is no untuned arm on the same rows to hold it against."
         )
         return Verdict(headline=headline, winner=winner.digest, reasons=reasons)
     against = next(arm for arm in arms if arm.digest == difference.against)
@@ -115,7 +126,7 @@ def _headline(winner: ArmResult, against: ArmResult, difference: Difference, sui
     margin = f"{_signed(difference.value)} [{_signed(difference.low)}, {_signed(difference.high)}]"
     if _beats(difference):
         return f"Tuning pays: {winner.name} reaches {scores} ({margin})."
-    if _loses(difference):
+    if difference.clear:
         return f"Tuning hurts: {winner.name} reaches {scores} ({margin})."
     return f"Not decided: {winner.name} reaches {scores} ({margin}); that can be luck."
 
@@ -127,19 +138,22 @@ def _evidence(difference: Difference) -> str:
     )
 
 
+def _clear(difference: Difference, alpha: float) -> bool:
+    apart = difference.low > 0 or difference.high < 0
+    return apart and difference.p_holm < alpha
+
+
 def _beats(difference: Difference) -> bool:
-    """Whether the whole interval is on the good side of no difference."""
+    """Whether the arm is better, and clearly so."""
     from runner.evaluation import better
 
-    ends = (difference.low, difference.high)
-    return all(better(difference.metric, end, 0.0) for end in ends)
+    return difference.clear and better(difference.metric, difference.value, 0.0)
 
 
-def _loses(difference: Difference) -> bool:
-    from runner.evaluation import better
-
-    ends = (difference.low, difference.high)
-    return all(better(difference.metric, 0.0, end) for end in ends)
+def _without_answers(arm: ArmResult, primary: str) -> str:
+    rows = arm.test.rows if arm.test else 0
+    why = "none of them was answered" if rows else "there are none; see prepare.split.test"
+    return f"There is no {primary} on the {rows} test rows: {why}. So there is no verdict."
 
 
 def _without_tuned(arms: Sequence[ArmResult], primary: str) -> str:

@@ -50,5 +50,16 @@ def _tell(outcome: Outcome, console: Console, *, as_json: bool) -> None:
     print_leaderboard(outcome.result, terminal)
     print_verdict(outcome.result, terminal)
     terminal.print(f"\nreport   {outcome.report}", markup=False, soft_wrap=True)
-    home = outcome.result.home
-    terminal.print(f"MLflow   sft ui --home {home}", markup=False, soft_wrap=True)
+    if ui := _ui(outcome):
+        terminal.print(f"MLflow   {ui}", markup=False, soft_wrap=True)
+
+
+def _ui(outcome: Outcome) -> str:
+    """The command that opens these runs in MLflow; empty without tracking."""
+    import shlex
+
+    tracking = outcome.tracking
+    if tracking.kind == "none":
+        return ""
+    words = ["sft", "ui", "--home", outcome.result.home]
+    return shlex.join([*words, *(["--uri", tracking.uri] if tracking.uri else [])])

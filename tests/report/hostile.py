@@ -162,7 +162,7 @@ def experiment(text: str, folder: Path) -> ExperimentResult:
     )
     difference = Difference(
         arm="t", against="b", metric=text, value=0.1, low=0.05, high=0.2, p=0.01, p_holm=0.02,
-        n=3, discordant=1,
+        n=3, discordant=1, clear=True,
     )  # fmt: skip
     return ExperimentResult(
         name=text,

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from runner.config import Experiment
+from runner.errors import ConfigError
 from runner.sweep.arms import expand, label
+from runner.sweep.axes import check_one_experiment
 
 
 @dataclass(frozen=True)
@@ -91,3 +93,38 @@ def test_where_things_lie_is_no_part_of_identity() -> None:
 )
 def test_names_are_made_of_what_varies(varying: dict[str, str], name: str) -> None:
     assert label(varying) == name
+
+
+def test_what_only_tuning_uses_is_no_part_of_a_baseline() -> None:
+    points = [
+        Point(
+            experiment(model={"kind": "random", "name": "tiny", "base_learning_rate": rate}),
+            {"model.base_learning_rate": str(rate)},
+        )
+        for rate in (0.001, 0.002)
+    ]
+    kinds = [arm.kind for arm in expand(points, ["data", "data"])]
+    assert kinds == ["zero_shot", "few_shot", "tuned", "tuned"]
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"paths": {"home": "elsewhere"}}, "paths"),
+        ({"tracking": {"kind": "mlflow"}}, "tracking"),
+        ({"name": "y"}, "name"),
+        (
+            {"suite": {"name": "s", "metrics": [{"kind": "token_f1"}], "primary": "token_f1"}},
+            "suite",
+        ),
+    ],
+)
+def test_what_a_sweep_cannot_vary(change: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigError, match=f"{key}: differs between the arms"):
+        check_one_experiment([Point(experiment()), Point(experiment(**change))])
+
+
+def test_generation_settings_can_vary() -> None:
+    suite = {"name": "s", "metrics": [{"kind": "exact_match"}], "primary": "exact_match"}
+    warm = {**suite, "generation": {"temperature": 0.7}}
+    check_one_experiment([Point(experiment(suite=suite)), Point(experiment(suite=warm))])

@@ -143,3 +143,41 @@ def test_rows_are_paired_by_id(tmp_path: Path) -> None:
     assert differences(arms, suite(), 1) == before
     assert before[0].value == pytest.approx(0.5)
     assert json.loads(lines[0])["id"] == "0"
+
+
+def test_few_discordant_rows_are_no_proof(tmp_path: Path) -> None:
+    # Four wins and no loss: the bootstrap leaves 0 out, the exact test does not.
+    arms = [
+        arm(tmp_path, "3-shot", "few_shot", 30, suite()),
+        arm(tmp_path, "tuned", "tuned", 34, suite(), validation=34),
+    ]
+    found = differences(arms, suite(), 1)
+    assert found[0].low > 0
+    assert found[0].p == pytest.approx(0.125)
+    assert judged(arms, suite())[1] == ""
+    assert "that can be luck" in judged(arms, suite())[0]
+
+
+def test_answers_to_other_rows_are_not_compared(tmp_path: Path) -> None:
+    arms = [
+        arm(tmp_path, "3-shot", "few_shot", 10, suite()),
+        arm(tmp_path, "tuned", "tuned", 40, suite(), validation=1),
+    ]
+    path = Path(arms[1].predictions["test"])
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    write_jsonl(path, [{**row, "target": "of another file"} for row in rows])
+    assert differences(arms, suite(), 1) == []
+    headline, winner, _ = judged(arms, suite())
+    assert "no untuned arm on the same rows" in headline
+    assert winner == "tuned"
+
+
+def test_no_test_rows(tmp_path: Path) -> None:
+    bare = arm(tmp_path, "tuned", "tuned", 40, suite(), validation=40)
+    test, rows = score([], [], suite(), "test", 1)
+    path = tmp_path / "none.jsonl"
+    write_jsonl(path, rows)
+    empty = bare.model_copy(update={"test": test, "predictions": {"test": str(path)}})
+    headline, winner, _ = judged([empty], suite())
+    assert headline.startswith("There is no exact_match on the 0 test rows")
+    assert winner == ""

@@ -273,6 +273,7 @@ def _difference(arm: ArmResult, baseline: ArmResult) -> Difference:
         p_holm=0.0012,
         n=ROWS,
         discordant=20,
+        clear=True,
     )
 
 
