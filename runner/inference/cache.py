@@ -105,14 +105,17 @@ class Writer:
     def __init__(self, base: sqlite3.Connection) -> None:
         self._base = base
 
-    def put(self, key: str, prediction: Prediction) -> None:
-        """Store the prediction, unless it is an error or was cut off.
+    def put(self, key: str, prediction: Prediction, max_tokens: int) -> None:
+        """Store the prediction, unless it is an error or was cut off before `max_tokens`.
 
-        An error is no answer, and asking again may give one. A cut answer may have been cut by
-        something the key does not hold (a server's own cap, a full context), so it would stand
-        for good although the model had more to say.
+        An error is no answer, and asking again may give one. An answer cut at `max_tokens`, which
+        the key holds, would be cut there again. One cut earlier met something the key does not
+        hold (a server's own cap, a full context), so it would stand for good although the model
+        had more to say.
         """
-        if prediction.error or prediction.finish != "stop":
+        if prediction.error or prediction.finish == "error":
+            return
+        if prediction.finish == "length" and prediction.output_tokens < max_tokens:
             return
         answer = prediction.to_json()
         del answer["id"]

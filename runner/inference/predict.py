@@ -48,7 +48,7 @@ def predict(
         done -= sum(times[digest] for digest in missing)
         note = f"{done} of {len(requests)} from the cache"
     progress(done, len(requests), note)
-    for digest, answer in _asked(missing, generate, cache):
+    for digest, answer in _asked(missing, generate, cache, generation.max_tokens):
         answers[digest] = answer
         done += times[digest]
         progress(done, len(requests), note)
@@ -62,6 +62,7 @@ def _asked(
     missing: Mapping[str, Request],
     generate: Callable[[Sequence[Request]], Iterator[Prediction]],
     cache: PredictionCache,
+    max_tokens: int,
 ) -> Iterator[tuple[str, Prediction]]:
     """Answers with their digests as they come, each stored first."""
     if not missing:
@@ -73,7 +74,7 @@ def _asked(
         for answer in generate(list(missing.values())):
             if answer.id not in digest_of:
                 raise BackendError(f"the backend answered a request it was not asked: {answer.id}")
-            store.put(digest_of[answer.id], answer)
+            store.put(digest_of[answer.id], answer, max_tokens)
             yield digest_of[answer.id], answer
 
 

@@ -45,6 +45,8 @@ class Model:
     def answer(self, name: str, text: str) -> Prediction:
         if text.startswith("bad"):
             return Prediction(name, "", "refused", "error", 3, 0)
+        if text.startswith("full"):
+            return Prediction(name, text.upper(), "", "length", 3, SETTINGS.max_tokens)
         return Prediction(name, text.upper(), "", "length" if "long" in text else "stop", 3, 5)
 
 
@@ -91,14 +93,23 @@ def test_whatever_determines_an_answer_is_in_its_key(
     assert model.asked == ["q"]
 
 
-def test_errors_and_cut_answers_are_asked_again(cache: PredictionCache) -> None:
-    requests = [ask("bad"), ask("long"), ask("good")]
+def test_errors_and_answers_cut_too_early_are_asked_again(cache: PredictionCache) -> None:
+    requests = [ask("bad"), ask("long"), ask("good"), ask("full")]
     answers = predict(requests, Model(), cache, MODEL, SETTINGS)
-    assert [answer.finish for answer in answers] == ["error", "length", "stop"]
+    assert [answer.finish for answer in answers] == ["error", "length", "stop", "length"]
     assert answers[0].error == "refused"
     again = Model()
     assert predict(requests, again, cache, MODEL, SETTINGS) == answers
     assert sorted(again.asked) == ["bad", "long"]
+
+
+def test_an_answer_cut_at_max_tokens_is_asked_again_with_more_of_them(
+    cache: PredictionCache,
+) -> None:
+    predict([ask("full")], Model(), cache, MODEL, SETTINGS)
+    again = Model()
+    predict([ask("full")], again, cache, MODEL, replace(SETTINGS, max_tokens=9))
+    assert again.asked == ["full"]
 
 
 def test_a_request_left_out_is_an_error_and_a_stranger_is_refused(cache: PredictionCache) -> None:
