@@ -41,6 +41,7 @@ VENDORS = {
     "transformers": {"local"},
     "trl": {"local"},
     "peft": {"local"},
+    "datasets": {"sources", "local"},
     "accelerate": {"local"},
     "gguf": {"local"},
     "safetensors": {"local"},
