@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
+import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runner.compose import Composition, compose
+from runner.compose.folders import packaged_conf
 from tests.composing import MINIMAL, compose_text, write
 
 
@@ -186,6 +191,38 @@ def test_a_users_conf_folder_comes_before_the_packaged_one(tmp_path: Path, elsew
     (shadow,) = composition.shadowed
     assert shadow.user == tmp_path / "lab/exps/conf/tuning/default.yaml"
     assert shadow.packaged.parts[-3:] == ("conf", "tuning", "default.yaml")
+
+
+def test_a_copy_of_the_packaged_conf_changes_nothing(tmp_path: Path, elsewhere: Path) -> None:
+    alone = compose_text(tmp_path / "alone", MINIMAL).points[0].config
+    shutil.copytree(packaged_conf(), tmp_path / "checkout/conf")
+    copied = compose_text(tmp_path / "checkout", MINIMAL)
+    assert copied.shadowed == ()
+    assert _without_places(copied.points[0].config) == _without_places(alone)
+
+
+def test_edits_in_a_copy_of_the_packaged_conf_count_except_in_launch(
+    tmp_path: Path, elsewhere: Path
+) -> None:
+    shutil.copytree(packaged_conf(), tmp_path / "conf")
+    for name, key, value in (
+        ("tuning/default.yaml", "epochs", "9"),
+        ("config.yaml", "seed", "4"),
+        ("launch.yaml", "  output_subdir", "elsewhere"),
+    ):
+        file = tmp_path / "conf" / name
+        text, changes = re.subn(rf"(?m)^{key}:.*$", f"{key}: {value}", file.read_text())
+        assert changes == 1
+        file.write_text(text)
+    composition = compose_text(tmp_path, MINIMAL)
+    experiment = composition.points[0].experiment
+    assert (experiment.tuning.epochs, experiment.seed) == (9, 4)
+    shadowing = {shadow.user.relative_to(tmp_path).as_posix() for shadow in composition.shadowed}
+    assert shadowing == {"conf/tuning/default.yaml", "conf/config.yaml"}
+
+
+def _without_places(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in ("paths", "source")}
 
 
 def test_an_experiment_can_build_on_one_beside_it(tmp_path: Path) -> None:

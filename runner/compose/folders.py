@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -25,20 +26,35 @@ def user_confs(experiment: Path) -> tuple[Path, ...]:
     return tuple(path for path in found if path.is_dir() and path != packaged_conf())
 
 
+LAUNCH = "launch.yaml"
+"""How Hydra works here; only the packaged one counts, whatever a user's `conf/` holds."""
+
+
+def is_own(file: Path, conf: Path) -> bool:
+    """Whether `file` of a user's folder `conf` counts. A copy of the packaged file of that name,
+    as a checkout has all of them, is nobody's choice: the packaged one is used as ever."""
+    name = file.relative_to(conf)
+    packaged = packaged_conf() / name
+    if not file.is_file() or str(name) == LAUNCH:
+        return False
+    return not (packaged.is_file() and filecmp.cmp(file, packaged, shallow=False))
+
+
 def shadows(confs: Sequence[Path]) -> tuple[Shadow, ...]:
     """Packaged files that a file of the same name in one of `confs` takes the place of."""
     found: dict[Path, Shadow] = {}
     for conf in confs:
         for file in sorted(conf.rglob("*.yaml")):
             packaged = packaged_conf() / file.relative_to(conf)
-            if packaged.is_file():
+            if packaged.is_file() and is_own(file, conf):
                 found.setdefault(packaged, Shadow(user=file, packaged=packaged))
     return tuple(found.values())
 
 
 def option_files(group: str, confs: Sequence[Path]) -> dict[str, Path]:
     """The options of a group with their files, sorted; none when there is no such group."""
-    files = [file for root in (*confs, packaged_conf()) for file in (root / group).glob("*.yaml")]
+    own = [file for conf in confs for file in (conf / group).glob("*.yaml") if is_own(file, conf)]
+    files = [*own, *(packaged_conf() / group).glob("*.yaml")]
     strongest_last = {file.stem: file for file in reversed(files)}
     return dict(sorted(strongest_last.items()))
 

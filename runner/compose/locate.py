@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from runner.compose.folders import is_own
 from runner.compose.overrides import Override
 from runner.compose.request import Request
 from runner.compose.words import place
@@ -133,7 +134,7 @@ def beats_all(request: Request, job: Sequence[str]) -> bool:
     content = read_yaml(request.file)
     defaults = content.get("defaults") if isinstance(content, dict) else None
     rest = [entry for entry in defaults or [] if not isinstance(entry, dict)]
-    rooted = any((conf / "config.yaml").is_file() for conf in request.confs)
+    rooted = any(is_own(conf / "config.yaml", conf) for conf in request.confs)
     return not (rest or rooted or "debug" in repr((defaults, list(job))))
 
 

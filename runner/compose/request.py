@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.compose.folders import packaged_conf
+from runner.compose.folders import is_own, packaged_conf
 from runner.compose.overrides import Override
 from runner.compose.points import Composition
 from runner.compose.surroundings import Surroundings
@@ -81,8 +81,9 @@ class Request:
         group, _, option = config_path.removesuffix(".yaml").rpartition("/")
         if group == GROUP:
             return self.file if option == self.option else self.file.with_name(f"{option}.yaml")
-        files = [conf / group / f"{option}.yaml" for conf in (*self.confs, packaged_conf())]
-        return next((file for file in files if file.is_file()), files[-1])
+        name = Path(group, f"{option}.yaml")
+        own = (conf / name for conf in self.confs if is_own(conf / name, conf))
+        return next(own, packaged_conf() / name)
 
 
 CURRENT: ContextVar[Request] = ContextVar("composition request")

@@ -9,6 +9,7 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from omegaconf import OmegaConf
 
+from runner.compose.folders import is_own
 from runner.compose.request import CURRENT, GROUP
 from runner.compose.user_yaml import checked
 from runner.compose.yaml_files import read_yaml
@@ -67,11 +68,15 @@ class ConfFolder(ConfigSource):
 
 
 class UserFolder(ConfFolder):
-    """A user's `conf/`: every file is checked before Hydra composes it."""
+    """A user's `conf/`: every file is checked before Hydra composes it; mere copies of packaged
+    files are as if they were not there."""
 
     @staticmethod
     def scheme() -> str:
         return "user-conf"
+
+    def is_config(self, config_path: str) -> bool:
+        return is_own(self.file(config_path), Path(self.path))
 
     def content(self, file: Path, config_path: str) -> dict[str, Any]:
         group = PurePosixPath(config_path).parent.as_posix()
@@ -107,7 +112,7 @@ class ExperimentFolder(UserFolder):
         return config_path == GROUP
 
     def is_config(self, config_path: str) -> bool:
-        return config_path.startswith(f"{GROUP}/") and super().is_config(config_path)
+        return config_path.startswith(f"{GROUP}/") and self.file(config_path).is_file()
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         if config_path != GROUP:
