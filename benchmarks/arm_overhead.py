@@ -71,11 +71,13 @@ class NoopBackend:
 
 EXPERIMENT = """\
 # @package _global_
+defaults:
+  - override /backend: plugin
 name: overhead
 source: {kind: files, train: train.csv, test: test.csv, input: [text], target: label}
 prepare: {split: {validation: 4}}
 template: {name: plain, prompt: "{{ text }}"}
-backend: {kind: plugin, name: noop}
+backend: {name: noop}
 baseline: {zero_shot: true, few_shot: []}
 suite:
   name: labels
@@ -158,7 +160,7 @@ def hand_command(arms: int) -> list[str]:
     plain = [
         "hydra/launcher=basic",
         "hydra/sweeper=basic",
-        "+name=overhead",
+        "name=overhead",
         "hydra.sweep.dir=hydra",
     ]
     return [sys.executable, "by_hand.py", "-m", f"seed={seeds}", *plain]
@@ -169,7 +171,7 @@ def main() -> None:
     parser.add_argument("--arms", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    from runner.compose import packaged_conf
+    from runner.compose.folders import packaged_conf
 
     costs: dict[str, list[tuple[float, float]]] = {"runner": [], "by hand": []}
     for number in range(arguments.rounds):
