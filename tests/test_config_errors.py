@@ -20,6 +20,13 @@ TINY = "defaults: [{override /model: tiny_random}]\n"
 GOOD = TINY + SOURCE
 
 
+def outside(resolver: str) -> str:
+    return (
+        f"'${{{resolver}:...}}' is refused: an experiment must not read what is outside of it; "
+        "write the value itself, or give it on the command line"
+    )
+
+
 @dataclass(frozen=True)
 class Case:
     """A faulty experiment, its command line, and the messages, in order."""
@@ -238,11 +245,33 @@ CASES = {
         ],
     ),
     "environment": Case(
-        GOOD + "question: ${oc.env:SFT_NO_SUCH_THING}\n",
+        GOOD + "question: my ${oc.env:HOME}\nname: \"${oc.select:seed,'${oc.env:HOME}'}\"\n",
         [
-            "exp.yaml:3: question: KeyError raised while resolving interpolation: "
-            "\"Environment variable 'SFT_NO_SUCH_THING' not found\"\n"
-            "      for the text ${ itself write \\${"
+            f"exp.yaml:3: question: {outside('oc.env')}",
+            f"exp.yaml:4: name: {outside('oc.env')}",
+        ],
+    ),
+    "environment in an override": Case(
+        GOOD,
+        [f"override question=${{oc.env:HOME}}: question: {outside('oc.env')}"],
+        ("question=${oc.env:HOME}",),
+    ),
+    "environment in a swept override": Case(
+        GOOD,
+        [f"override question=a,${{oc.env:HOME}}: question: {outside('oc.env')}"],
+        ("-m", "question=a,${oc.env:HOME}"),
+    ),
+    "environment in a grid": Case(
+        GOOD + "sweep:\n  grid:\n    question: [a, '${oc.env:HOME}']\n",
+        [f"exp.yaml:5: sweep.grid.question.1: {outside('oc.env')}"],
+    ),
+    "environment by detours": Case(
+        GOOD
+        + "question: '${oc.${name}:HOME}'\nname: env\n"
+        + "template: {prompt: '${oc.create:${name}}'}\n",
+        [
+            f"exp.yaml:3: question: {outside('oc.${name}')}",
+            f"exp.yaml:5: template.prompt: {outside('oc.create')}",
         ],
     ),
     # --- the defaults list ------------------------------------------------------------------
@@ -335,6 +364,10 @@ CASES = {
     ),
     "target by reference": Case(
         GOOD + "hydra:\n  sweeper:\n    x: '${oc.decode:\"{_target_: os.getcwd}\"}'\n",
+        [f"exp.yaml:5: hydra.sweeper.x: {outside('oc.decode')}"],
+    ),
+    "sweeper by reference": Case(
+        GOOD + "hydra:\n  sweeper:\n    x: ${seed}\n",
         ["exp.yaml:4: hydra.sweeper: must not refer to other values with ${...}"],
     ),
     # --- sweeps -----------------------------------------------------------------------------

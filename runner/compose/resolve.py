@@ -6,8 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
+from omegaconf.errors import (
+    GrammarParseError,
+    InterpolationToMissingValueError,
+    OmegaConfBaseException,
+)
 
+from runner.compose.references import outside
 from runner.compose.yaml_files import Key
 
 MISSING = "???"
@@ -21,10 +26,11 @@ def resolved(
     Returns plain values without those that are missing (``???``) or cannot be had, and these:
     key to what is wrong, empty where a value is just not there.
     """
-    tree = OmegaConf.create(dict(base))
     wrong: dict[Key, str] = {}
+    tree = OmegaConf.create(_inside(dict(base), (), wrong))
     for key, value in values.items():
         try:
+            value = _inside(value, tuple(key.split(".")), wrong)
             OmegaConf.update(tree, key, value, merge=True, force_add=True)
         except (OmegaConfBaseException, TypeError) as error:
             wrong[tuple(key.split("."))] = _reason(error)
@@ -37,6 +43,24 @@ def resolved(
     config = {str(key): value for key, value in plain.items()}
     missing = dict.fromkeys(_missing(config, ()), "")
     return _without(config, missing, ()), {**missing, **wrong}
+
+
+def _inside(value: Any, at: Key, wrong: dict[Key, str]) -> Any:
+    """A copy of `value`, which stands at `at`, without references that are refused; those are
+    entered into `wrong`. YAML was checked already, so these come from the command line."""
+    if isinstance(value, dict):
+        return {key: _inside(item, (*at, str(key)), wrong) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_inside(item, (*at, number), wrong) for number, item in enumerate(value)]
+    if isinstance(value, str) and "${" in value:
+        try:
+            reason = outside(value)
+        except GrammarParseError:
+            return value  # OmegaConf will say so when it is asked for the value
+        if reason:
+            wrong[at] = reason
+            return MISSING
+    return value
 
 
 def _unresolvable(node: DictConfig | ListConfig, at: Key) -> Iterator[tuple[Key, str]]:

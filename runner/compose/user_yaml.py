@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
 from runner.compose.defaults_list import sound_defaults
+from runner.compose.references import outside
 from runner.compose.request import Request
 from runner.compose.words import did_you_mean, listed, near, place, quoted
 from runner.compose.yaml_files import Key, key_lines, read_yaml
@@ -88,6 +89,8 @@ def _faults(content: Any, at: Key = ()) -> Iterator[tuple[Key, str]]:
     elif isinstance(content, str) and "${" in content:
         try:
             OmegaConf.create([content])
+            if reason := outside(content):
+                yield at, reason
         except GrammarParseError:
             yield at, f"{quoted(content)} is no reference to a value; for the text write \\${{"
 
