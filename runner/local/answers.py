@@ -11,7 +11,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from runner.local import products
+from runner.local import memory, products
 from runner.local.chat import Chat
 from runner.local.decoding import Decoder
 from runner.records import Generation, Prediction, Request
@@ -35,6 +35,8 @@ class Answerer:
         if device == "cpu" and products.pays():
             products.speed_up(self.base)
             products.favour_few_rows(self.base.base_model)
+        if memory.supports(self.base):
+            memory.install(self.base)
         self.tuned: PeftModel | None = None
         self.adapters: list[str] = []
 

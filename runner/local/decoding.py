@@ -1,8 +1,9 @@
 """Batched decoding with a shared prefix: our own loop, equal to `generate` token by token.
 
-What it does beyond transformers' `generate`: tokens that all prompts begin with are computed
-once per call, a row that has finished leaves its batch, stop strings end one row and not the
-batch, and sampling is seeded per request, so that an answer does not depend on its neighbours.
+What it does beyond transformers' `generate`: tokens that all prompts begin with are computed and
+held once per call, rows that have finished leave their batch, stop strings end one row and not
+the batch, and sampling is seeded per request, so that an answer does not depend on its
+neighbours.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from transformers import DynamicCache
 
 from runner.local.chat import Chat
+from runner.local.memory import Layers, Memory, longest_prefix, read_prefix, supports
 from runner.records import Generation
 
 SHORTEST_PREFIX = 16
+COMPACT_BELOW = 0.75
+"""Finished rows leave once fewer than this share of the batch is still going."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,88 +42,69 @@ class Decoder:
         self.model = model
         self.chat = chat
         self.generation = generation
+        self.shares = supports(model)
 
     def run(
         self, prompts: Sequence[list[int]], batch: int, names: Sequence[str]
     ) -> Iterator[Answer]:
         """Answers, batch by batch from the shortest prompts up. `names` seed the sampling."""
-        if not prompts:
-            return
-        cut = self._shared_prefix(prompts)
-        prefix = self._prefix_cache(prompts[0][:cut])
+        cut = self._shared_prefix(prompts) if self.shares and len(prompts) > 1 else 0
+        prefix = read_prefix(self.model, prompts[0][:cut]) if cut else []
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
         for start in range(0, len(order), batch):
             chosen = order[start : start + batch]
-            rows = [_Row(index, names[index], self.generation) for index in chosen]
-            yield from self._batch(rows, [prompts[index][cut:] for index in chosen], cut, prefix)
+            rows = [_Row(index, names[index], self.generation, self.chat) for index in chosen]
+            yield from self._batch(rows, [prompts[index][cut:] for index in chosen], prefix)
 
     def _shared_prefix(self, prompts: Sequence[list[int]]) -> int:
         """Leading tokens all prompts have in common; each prompt keeps at least one more."""
-        types = getattr(self.model.config.get_text_config(), "layer_types", None) or []
-        if any(kind != "full_attention" for kind in types):
-            return 0  # a sliding window would be filled with the padding behind the prefix
         low, high = min(prompts), max(prompts)  # all others lie between these two
+        limits = [*map(len, prompts), (longest_prefix(self.model) or len(low)) + 1]
         cut = 0
-        limit = min(map(len, prompts)) - 1
-        while cut < limit and low[cut] == high[cut]:
+        while cut < min(limits) - 1 and low[cut] == high[cut]:
             cut += 1
-        return cut if cut >= SHORTEST_PREFIX and len(prompts) > 1 else 0
-
-    def _prefix_cache(self, prefix: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Keys and values of every layer for the prefix."""
-        if not prefix:
-            return []
-        cache = DynamicCache()
-        ids = torch.tensor([prefix], device=self.model.device)
-        self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return [(layer.keys, layer.values) for layer in cache.layers]
+        return cut if cut >= SHORTEST_PREFIX else 0
 
     def _batch(
-        self,
-        rows: list[_Row],
-        suffixes: Sequence[list[int]],
-        cut: int,
-        prefix: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        self, rows: list[_Row], suffixes: Sequence[list[int]], prefix: Layers
     ) -> Iterator[Answer]:
-        cache = _expanded(prefix, len(rows)) if cut else DynamicCache(config=self.model.config)
-        ids, mask = _left_padded(suffixes, cut, self.model.device)
-        positions = cut + mask[:, cut:].cumsum(1) - 1
-        positions.clamp_(min=0)
+        device = self.model.device
+        longest = max(map(len, suffixes))
+        gaps = torch.tensor([longest - len(suffix) for suffix in suffixes], device=device)
+        pass_on = (
+            _Shared(prefix, gaps, longest + self.generation.max_tokens)
+            if self.shares
+            else _Plain(self.model.config, gaps)
+        )
+        padded = [[0] * (longest - len(suffix)) + suffix for suffix in suffixes]
+        ids = torch.tensor(padded, device=device)
         while True:
             logits = self.model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
+                input_ids=ids, use_cache=True, logits_to_keep=1, **pass_on.arguments(ids.shape[1])
             ).logits[:, -1]
+            pass_on.advance(ids.shape[1])
             best = logits.argmax(-1).tolist() if self.generation.temperature == 0 else None
-            going = []
             for number, row in enumerate(rows):
-                row.take(best[number] if best else row.draw(logits[number]), self.chat)
                 if row.finish is None:
-                    going.append(number)
-                else:
-                    yield Answer(row.index, row.text(self.chat), len(row.ids), row.finish)
+                    token = best[number] if best else row.draw(logits[number])
+                    if finish := row.take(token):
+                        yield Answer(row.index, row.text(), len(row.ids), finish)
+            going = [number for number, row in enumerate(rows) if row.finish is None]
             if not going:
                 return
-            if len(going) < len(rows):
-                keep = torch.tensor(going, device=ids.device)
-                cache.batch_select_indices(keep)
-                mask, positions = mask[keep], positions[keep]
+            if len(going) < COMPACT_BELOW * len(rows):
+                pass_on.keep(torch.tensor(going, device=device))
                 rows = [rows[number] for number in going]
-            ids = torch.tensor([[row.ids[-1]] for row in rows], device=ids.device)
-            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-            positions = positions[:, -1:] + 1
+            ids = torch.tensor([[row.ids[-1]] for row in rows], device=device)
 
 
 class _Row:
     """One answer in the making."""
 
-    def __init__(self, index: int, name: str, generation: Generation) -> None:
+    def __init__(self, index: int, name: str, generation: Generation, chat: Chat) -> None:
         self.index = index
         self.generation = generation
+        self.chat = chat
         self.ids: list[int] = []
         self.finish: Literal["stop", "length"] | None = None
         seed = hashlib.sha256(f"{generation.seed}/{name}".encode()).digest()[:8]
@@ -131,43 +116,77 @@ class _Row:
         drawn = torch.multinomial(scaled.softmax(-1), 1, generator=self._random)
         return int(drawn)
 
-    def take(self, token: int, chat: Chat) -> None:
+    def take(self, token: int) -> Literal["stop", "length"] | None:
+        """Append a token; say whether and how the answer ends with it."""
         self.ids.append(token)
-        if token in chat.end_ids or self._stopped(chat):
+        if token in self.chat.end_ids or self._stops():
             self.finish = "stop"
         elif len(self.ids) >= self.generation.max_tokens:
             self.finish = "length"
+        return self.finish
 
-    def text(self, chat: Chat) -> str:
+    def text(self) -> str:
         """The answer, cut before the first stop string."""
-        text = chat.decode(self.ids)
+        text = self.chat.decode(self.ids)
         found = [text.find(stop) for stop in self.generation.stop if stop in text]
         return text[: min(found)] if found else text
 
-    def _stopped(self, chat: Chat) -> bool:
+    def _stops(self) -> bool:
         if not self.generation.stop:
             return False
-        text = chat.decode(self.ids)
+        text = self.chat.decode(self.ids)
         return any(stop in text for stop in self.generation.stop)
 
 
-def _expanded(prefix: Sequence[tuple[torch.Tensor, torch.Tensor]], rows: int) -> DynamicCache:
-    """A cache in which every row has the prefix already."""
-    cache = DynamicCache()
-    for number, (keys, values) in enumerate(prefix):
-        cache.update(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1), number)
-    return cache
+class _Held(Protocol):
+    """What a batch passes on from step to step."""
+
+    def arguments(self, tokens: int) -> dict[str, Any]:
+        """For the model's next pass over `tokens` tokens a row."""
+
+    def advance(self, tokens: int) -> None: ...
+
+    def keep(self, rows: torch.Tensor) -> None: ...
 
 
-def _left_padded(
-    suffixes: Sequence[list[int]], cut: int, device: Any
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids (rows, longest) and the mask over prefix, padding and suffix (rows, cut + longest)."""
-    longest = max(map(len, suffixes))
-    ids = torch.zeros(len(suffixes), longest, dtype=torch.long, device=device)
-    mask = torch.ones(len(suffixes), cut + longest, dtype=torch.long, device=device)
-    for number, suffix in enumerate(suffixes):
-        gap = longest - len(suffix)
-        ids[number, gap:] = torch.tensor(suffix, device=device)
-        mask[number, cut : cut + gap] = 0
-    return ids, mask
+class _Shared:
+    """Our memory: prefix held once, attention of our own."""
+
+    def __init__(self, prefix: Layers, gaps: torch.Tensor, capacity: int) -> None:
+        self.memory = Memory(prefix, gaps, capacity)
+
+    def arguments(self, tokens: int) -> dict[str, Any]:
+        memory = self.memory
+        end = memory.length + tokens
+        own = torch.arange(memory.length, end, device=memory.gaps.device) - memory.gaps[:, None]
+        positions = memory.shared + own.clamp(min=0)
+        return {"position_ids": positions, "past_key_values": memory, "memory": memory}
+
+    def advance(self, tokens: int) -> None:
+        self.memory.advance(tokens)
+
+    def keep(self, rows: torch.Tensor) -> None:
+        self.memory.keep(rows)
+
+
+class _Plain:
+    """transformers' own cache and mask, for models with other kinds of layers."""
+
+    def __init__(self, config: Any, gaps: torch.Tensor) -> None:
+        self.cache = DynamicCache(config=config)
+        self.gaps = gaps
+        self.length = 0
+
+    def arguments(self, tokens: int) -> dict[str, Any]:
+        at = torch.arange(self.length + tokens, device=self.gaps.device)
+        mask = (at >= self.gaps[:, None]).long()
+        positions = (at[self.length :] - self.gaps[:, None]).clamp(min=0)
+        cache = self.cache
+        return {"attention_mask": mask, "position_ids": positions, "past_key_values": cache}
+
+    def advance(self, tokens: int) -> None:
+        self.length += tokens
+
+    def keep(self, rows: torch.Tensor) -> None:
+        self.cache.batch_select_indices(rows)
+        self.gaps = self.gaps[rows]
