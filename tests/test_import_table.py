@@ -20,8 +20,8 @@ STAGES = {"sources", "prepare", "tuning", "inference", "evaluation", "report", "
 
 ABOVE = {
     "pipeline": STAGES | BASE | {"ledger"},
-    "sweep": STAGES | BASE | {"ledger", "pipeline"},
-    "verbs": STAGES | BASE | {"ledger", "pipeline", "sweep", "compose", "cli", "guess"},
+    "sweep": STAGES | BASE | {"ledger", "pipeline", "secrets"},
+    "verbs": STAGES | BASE | {"ledger", "pipeline", "sweep", "compose", "cli", "guess", "secrets"},
     "__main__": {"cli"},
     "cli": {"verbs", "compose", "errors"},
     "compose": BASE,
@@ -33,6 +33,7 @@ ABOVE = {
     "config": set(),
     "errors": set(),
     "guess": set(),
+    "secrets": set(),
     "normalize": set(),
 }
 

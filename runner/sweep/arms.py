@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from runner.config import Experiment, Select
 from runner.pipeline import arm_digest, stage_versions
 from runner.results import ArmKind, ArmResult
+from runner.secrets import masked
 from runner.store import digest_of
 
 
@@ -35,6 +36,7 @@ class Arm:
     shots: int
     varying: dict[str, str]
     config: dict[str, Any]
+    """To be kept and shown: without the passwords that `experiment` has."""
     experiment: Experiment
 
     def pending(self) -> ArmResult:
@@ -79,8 +81,9 @@ def expand(points: Sequence[Point], data: Sequence[str]) -> list[Arm]:
 
 def _tuned(point: Point, data: str) -> Arm:
     digest = arm_digest(point.experiment, data, {"kind": "tuned"})
-    name = label(point.varying) or "tuned"
-    return Arm(digest, name, "tuned", 0, dict(point.varying), dict(point.config), point.experiment)
+    varying = masked(point.varying)
+    name = label(varying) or "tuned"
+    return Arm(digest, name, "tuned", 0, varying, masked(point.config), point.experiment)
 
 
 def _baselines(pairs: Sequence[tuple[Point, str]]) -> list[Arm]:
@@ -112,13 +115,13 @@ def _baseline_digest(experiment: Experiment, data: str, shots: int) -> str:
 def _baseline(digest: str, point: Point, shots: int) -> Arm:
     varying = {
         key: value
-        for key, value in point.varying.items()
+        for key, value in masked(point.varying).items()
         if key.split(".")[0] not in IRRELEVANT and not key.startswith("prepare.select")
     }
     # Worked examples are drawn from the whole of train, whatever sizes the sweep tries.
     prepare = point.experiment.prepare.model_copy(update={"select": Select()})
     experiment = point.experiment.model_copy(update={"prepare": prepare})
-    config = {**point.config, "prepare": prepare.model_dump(mode="json")}
+    config = masked({**point.config, "prepare": prepare.model_dump(mode="json")})
     kind: ArmKind = "few_shot" if shots else "zero_shot"
     name = " · ".join(filter(None, [f"{shots}-shot" if shots else "zero-shot", label(varying)]))
     return Arm(digest, name, kind, shots, varying, config, experiment)

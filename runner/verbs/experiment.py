@@ -77,7 +77,9 @@ def objectives(sweep: Sweep) -> list[float]:
 
 
 def command_line() -> str:
-    """The command as typed, to be shown under 'how to reproduce'."""
+    """The command as typed, to be shown under 'how to reproduce'; passwords are starred out."""
     import shlex
 
-    return shlex.join(["sft", *sys.argv[1:]])
+    from runner.secrets import masked_word
+
+    return shlex.join(["sft", *map(masked_word, sys.argv[1:])])
