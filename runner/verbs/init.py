@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import ConfigError
+from runner.verbs.quoting import (
+    jinja_column,
+    jinja_verbatim,
+    no_interpolation,
+    one_line,
+    yaml_word,
+)
 
 if TYPE_CHECKING:
     from runner.guess import Guess
 
 LOOKED_AT = 20_000
 """Rows that are looked at."""
+
+ROWS_FOR_TWO_SIZES = 150
+"""More rows than this make 100 examples a smaller arm of its own."""
 
 MOST_LISTED = 20
 """Labels that a system instruction lists."""
@@ -36,19 +48,38 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     from runner.guess import guess
 
+    _check_name(options.name)
     page = Path(f"{options.name}.yaml")
-    if page.suffix != ".yaml" or page.name != str(page):
-        raise ConfigError(f"NAME must be a plain word, not {options.name!r}")
     if page.exists() and not options.force:
         raise ConfigError(f"{page} exists; type --force to write over it")
     rows = _rows(Path(options.data))
+    if options.test and not Path(options.test).is_file():
+        raise ConfigError(f"--test: no file {options.test!r}")
     found = guess(rows)
+    if found.kind == "files" and not found.input:
+        raise ConfigError(
+            f"--data: {options.data!r} has only the column {found.target!r}; an experiment needs"
+            " a column that goes in and one with the answer"
+        )
     page.write_text(_yaml(options, found, len(rows)), encoding="utf-8")
     print(f"wrote {page}")
     for key, reason in found.reasons.items():
         print(f"  {key:<7} {_shown(found, key)}: {reason}")
-    print(f"next: sft check {page}   then: sft run {page}")
+    typed = shlex.quote(str(page))
+    print(f"next: sft check {typed}   then: sft run {typed}")
     return 0
+
+
+def _check_name(name: str) -> None:
+    """Raise ConfigError for a name that the experiment itself would refuse."""
+    from runner.config import Experiment
+
+    rules = [getattr(rule, "pattern", None) for rule in Experiment.model_fields["name"].metadata]
+    if not all(re.fullmatch(rule, name) for rule in rules if rule):
+        raise ConfigError(
+            f"NAME must be letters, digits, blanks, dots, dashes and underscores, up to 100, the"
+            f" first one a letter or digit; not {name!r}"
+        )
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -69,32 +100,51 @@ def _shown(found: Guess, key: str) -> str:
 
 def _yaml(options: argparse.Namespace, found: Guess, rows: int) -> str:
     return "\n".join(
-        [*_head(options, found, rows), *_source(options, found), *_template(found), *_tail(found)]
+        [
+            *_head(options, found, rows),
+            *_source(options, found),
+            *_template(found),
+            *_tail(found),
+            *_sweep(rows),
+        ]
     )
 
 
 def _head(options: argparse.Namespace, found: Guess, rows: int) -> list[str]:
     looked = f"the first {rows} rows" if rows == LOOKED_AT else f"{rows} rows"
+    typed = shlex.quote(f"{options.name}.yaml")
     return [
         "# @package _global_",
+        *_editor(),
         "#",
         f"# Question   {_question(options)}",
-        f"# Command    sft run {options.name}.yaml",
-        "# Cost       type: sft plan " + options.name + ".yaml",
+        f"# Command    sft run {typed}",
+        f"# Cost       type: sft plan {typed}",
         "# Expected   <fill in after the first run>",
-        f"# Guessed by sft init from {looked} of {Path(options.data).name}; correct what is wrong.",
+        f"# Guessed by sft init from {looked} of {one_line(Path(options.data).name)};"
+        " correct what is wrong.",
         "defaults:",
         f"  - override /source: {found.kind}",
         f"  - override /suite: {SUITES[found.task]}   # {found.reasons.get('suite', 'free text')}",
         "",
-        f"name: {options.name}",
-        f"question: {_question(options)}",
+        f"name: {yaml_word(options.name)}",
+        f"question: {yaml_word(_question(options))}",
         "",
     ]
 
 
 def _question(options: argparse.Namespace) -> str:
-    return f"Does tuning on {Path(options.data).name} beat the untuned model?"
+    return f"Does tuning on {one_line(Path(options.data).name)} beat the untuned model?"
+
+
+def _editor() -> list[str]:
+    """The schema for editors, where it lies at a place that stays: within this checkout."""
+    from runner.compose.folders import packaged_conf
+
+    schema = packaged_conf() / ".schema" / "experiment.json"
+    if not (schema.is_file() and Path.cwd().is_relative_to(packaged_conf().parent)):
+        return []
+    return [f"# yaml-language-server: $schema={Path(os.path.relpath(schema)).as_posix()}"]
 
 
 def _source(options: argparse.Namespace, found: Guess) -> list[str]:
@@ -105,38 +155,46 @@ def _source(options: argparse.Namespace, found: Guess) -> list[str]:
         lines.append("  # test: held-out rows; without it, a tenth of train is cut off for it")
     if found.kind == "files":
         lines += [
-            f"  input: [{', '.join(map(_word, found.input))}]   # {found.reasons['input']}",
-            f"  target: {_word(found.target)}   # {found.reasons['target']}",
+            f"  input: {yaml_word(found.input)}   # {found.reasons['input']}",
+            f"  target: {yaml_word(found.target)}   # {found.reasons['target']}",
         ]
-        if found.repeated:
-            by = _word(found.input[0])
+        if _grouped(found):
+            by = yaml_word(found.input[0])
             lines += [
-                f"  group: {by}            # rows with one {by} never straddle a split",
+                f"  group: {by}            # rows that share it never straddle a split",
                 f"  references_by: {by}    # in evaluation, one row with all its answers",
             ]
+        elif found.repeated:
+            lines += [
+                "  # Some inputs stand with several answers: only the first one is kept. To keep",
+                "  # them all, name the one column they share as `group` and `references_by`.",
+            ]
         if found.id:
-            lines.append(f"  id: {_word(found.id)}   # duplicate keys are reported")
+            lines.append(f"  id: {yaml_word(found.id)}   # duplicate keys are reported")
     return [*lines, ""]
 
 
 def _template(found: Guess) -> list[str]:
     if found.kind != "files":
         return ["# The rows bring their own prompts: no template is applied to them.", ""]
-    parts = [f"{{{{ {_jinja(name)} }}}}" for name in found.input] or ["{{ input }}"]
-    prompt = (
-        parts[0]
-        if len(parts) == 1
-        else "\n    ".join(f"{name}: {part}" for name, part in zip(found.input, parts, strict=True))
-    )
+    parts = [f"{{{{ {jinja_column(name)} }}}}" for name in found.input]
+    if len(parts) > 1:
+        names = [jinja_verbatim(one_line(name)) for name in found.input]
+        parts = [f"{name}: {part}" for name, part in zip(names, parts, strict=True)]
     return [
         "template:",
         f"  name: {found.task}",
         "  # What holds for every row: say what the answer has to look like.",
-        f"  system: {_word(_system(found))}",
+        f"  system: {yaml_word(jinja_verbatim(_system(found)))}",
         "  prompt: |-",
-        f"    {prompt}",
+        *(f"    {no_interpolation(part)}" for part in parts),
         "",
     ]
+
+
+def _grouped(found: Guess) -> bool:
+    """Whether the several answers to one input can be told by one column."""
+    return found.repeated and len(found.input) == 1
 
 
 def _system(found: Guess) -> str:
@@ -154,7 +212,7 @@ def _system(found: Guess) -> str:
 
 def _tail(found: Guess) -> list[str]:
     data = []
-    if found.repeated:
+    if _grouped(found):
         data = [
             "prepare:",
             "  dedup: {exact: false}   # several answers to one input are meant",
@@ -167,8 +225,23 @@ def _tail(found: Guess) -> list[str]:
         "  generation:",
         f"    max_tokens: {found.answer_tokens}   # enough for the longest answer",
         "",
+    ]
+
+
+def _sweep(rows: int) -> list[str]:
+    knobs = "tuning.epochs, tuning.learning_rate_multiplier, tuning.adapter_size"
+    if rows <= ROWS_FOR_TWO_SIZES:
+        return [
+            "# One tuned arm on all rows; the untuned model joins by itself. To compare several,",
+            "# list values of a knob, such as " + knobs + ":",
+            "# sweep:",
+            "#   grid:",
+            "#     tuning.epochs: [1, 3]",
+            "",
+        ]
+    return [
         "# Two arms, to see what more examples buy; the untuned model joins by itself.",
-        "# Other knobs: tuning.epochs, tuning.learning_rate_multiplier, tuning.adapter_size.",
+        f"# Other knobs: {knobs}.",
         "sweep:",
         "  grid:",
         "    prepare.select.size: [100, null]   # about 100 examples first, then all",
@@ -179,17 +252,4 @@ def _tail(found: Guess) -> list[str]:
 def _path(text: str) -> str:
     """The path as seen from the YAML, which is written into the current folder."""
     path = Path(text).expanduser()
-    return _word(path.as_posix() if path.is_absolute() else os.path.relpath(path))
-
-
-def _word(text: str) -> str:
-    """The text as a YAML scalar, quoted when it has to be."""
-    import yaml
-
-    dumped: str = yaml.safe_dump(text, allow_unicode=True, width=10_000)
-    return dumped.removesuffix("\n").removesuffix("\n...")
-
-
-def _jinja(name: str) -> str:
-    """The column in a Jinja template: by name, or through `row` when it is no plain word."""
-    return name if name.isidentifier() else f"row[{name!r}]"
+    return yaml_word(path.as_posix() if path.is_absolute() else os.path.relpath(path))
