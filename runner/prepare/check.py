@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from runner.errors import RowFault
 from runner.records import SPLITS
+
+FIRST_FAULTS = 10
+"""Faults of a split that are named; all of them stand in ``faults.jsonl``."""
 
 
 def gather(prepared: Path, rendered: Path) -> dict[str, Any]:
@@ -30,6 +35,7 @@ def gather(prepared: Path, rendered: Path) -> dict[str, Any]:
         "conflicts": data["conflicts"],
         "leakage": data["leakage"],
         "faults": _dropped(tallies, ["read"]),
+        "first_faults": _first_faults(prepared / "faults.jsonl"),
         "dropped_by_reason": _dropped(
             tallies, ["clean", "dedup", "split", "leakage", "select", "template"]
         ),
@@ -60,6 +66,17 @@ def _dropped(tallies: Iterable[dict[str, Any]], steps: list[str]) -> dict[str, d
                 reasons = out.setdefault(tally["split"], {})
                 reasons[reason] = reasons.get(reason, 0) + count
     return out
+
+
+def _first_faults(file: Path) -> dict[str, list[str]]:
+    """Split to its first faults, each as ``file:line [field] rule: message``."""
+    found: dict[str, list[str]] = defaultdict(list)
+    with file.open("rb") as lines:
+        for fault in map(orjson.loads, lines):
+            of_split = found[fault.pop("split")]
+            if len(of_split) < FIRST_FAULTS:
+                of_split.append(str(RowFault(**fault)))
+    return dict(found)
 
 
 def _changed(tallies: Iterable[dict[str, Any]]) -> dict[str, dict[str, int]]:

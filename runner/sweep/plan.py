@@ -23,8 +23,8 @@ from runner.sweep.run import Sweep
 @dataclass(frozen=True, slots=True)
 class PlannedArm:
     """One line of the plan. Token counts are of all epochs; `tokens_low` and `tokens_high`
-    differ where only an estimate is possible. `seconds` is a guess, None when nothing is
-    known about the speed of this model here."""
+    differ where only an estimate is possible. `seconds` of tuning are a guess, 0 where there is
+    nothing to tune, None when the speed of this model is not known here."""
 
     name: str
     kind: str
@@ -101,7 +101,7 @@ def _guess(arm: Arm, ledger: Ledger, tokens: int) -> float | None:
     """Tuning seconds from the speed of earlier jobs of this model here, else from the
     model's measured speed in conf."""
     if not tokens:
-        return None
+        return 0.0
     speed = _measured(ledger.jobs(), arm.experiment.model.name)
     speed = speed or arm.experiment.model.cpu_tokens_per_second
     return tokens / speed if speed else None

@@ -12,10 +12,24 @@ from runner.verbs.experiment import add_experiment, with_sweep
 if TYPE_CHECKING:
     from runner.compose import Composition
     from runner.pipeline import Pipeline
+    from runner.sweep.arms import Arm
     from runner.sweep.console import Console
     from runner.sweep.run import Sweep
 
 SHOWN_CHARACTERS = 600
+FILES = {
+    "data_card": "data card",
+    "dropped": "dropped rows",
+    "faults_file": "faults",
+    "gemini_train": "Gemini train",
+    "gemini_validation": "Gemini validation",
+}
+"""Keys of the report that are paths, and what people call them."""
+IN_WORDS = {
+    *("arms", "rendered", "gemini_faults", "suite_faults"),
+    *("conflicts", "conflicting_texts", "leakage", "lint", "first_faults"),
+}
+"""Keys that are not part of the outline of numbers."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,37 +42,40 @@ def main(options: argparse.Namespace) -> int:
     console = Console(silent=options.json)
 
     def use(composition: Composition, sweep: Sweep) -> int:
-        found = [_checked(pipeline, names, console) for pipeline, names in _treatments(sweep)]
+        found = [_checked(arms, sweep, console) for arms in _treatments(sweep)]
         console.close()
         if options.json:
             print(json.dumps({"treatments": found}, indent=1, ensure_ascii=False))
         else:
             for report in found:
                 _show(report)
-        return 2 if any(report["gemini_faults"] for report in found) else 0
+        bad = any(report["gemini_faults"] or report["suite_faults"] for report in found)
+        return 2 if bad else 0
 
     return with_sweep(options, console, use)
 
 
-def _treatments(sweep: Sweep) -> list[tuple[Pipeline, list[str]]]:
-    """One pipeline per distinct data treatment, with the names of the arms that use it."""
+def _treatments(sweep: Sweep) -> list[list[Arm]]:
+    """The arms of each distinct data treatment."""
     from runner.store import digest_of
 
-    found: dict[str, tuple[Pipeline, list[str]]] = {}
+    found: dict[str, list[Arm]] = {}
     tuned = [arm for arm in sweep.arms if arm.kind == "tuned"]
     for arm in tuned:
         config = arm.experiment.model_dump(mode="json", include={"prepare", "template", "source"})
         key = digest_of([config, arm.experiment.model.context_tokens, arm.experiment.seed])
-        found.setdefault(key, (sweep.pipelines[arm.digest], []))[1].append(arm.name)
+        found.setdefault(key, []).append(arm)
     return list(found.values())
 
 
-def _checked(pipeline: Pipeline, names: list[str], console: Console) -> dict[str, Any]:
+def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
     from runner.prepare import check_report, validate_gemini
     from runner.report import write_data_card
     from runner.report.places import card_name
     from runner.sweep.plan import ready
 
+    pipelines = [sweep.pipelines[arm.digest] for arm in arms]
+    pipeline = pipelines[0]
     ready(pipeline, console)
     prepared, rendered = pipeline.prepared.path, pipeline.rendered.path
     limit = pipeline.experiment.model.context_tokens
@@ -71,31 +88,51 @@ def _checked(pipeline: Pipeline, names: list[str], console: Console) -> dict[str
     card.parent.mkdir(parents=True, exist_ok=True)
     write_data_card(prepared, rendered, card)
     return {
-        "arms": names,
+        "arms": [arm.name for arm in arms],
         **check_report(prepared, rendered),
         "gemini_faults": faults,
+        "suite_faults": _suite_faults(pipelines),
         "data_card": str(card),
         "dropped": str(prepared / "dropped.jsonl"),
+        "faults_file": str(prepared / "faults.jsonl"),
+        "gemini_train": str(rendered / "gemini" / "train.jsonl"),
+        "gemini_validation": str(rendered / "gemini" / "validation.jsonl"),
     }
+
+
+def _suite_faults(pipelines: list[Pipeline]) -> list[str]:
+    """What the suites of these arms cannot judge; a sweep may vary the suite."""
+    from runner.errors import DataError
+
+    found: dict[str, None] = {}
+    for suite in {p.experiment.suite.model_dump_json(): p for p in pipelines}.values():
+        try:
+            suite.check_targets()
+        except DataError as error:
+            found.update(dict.fromkeys(str(error).splitlines()))
+    return list(found)
 
 
 def _show(report: Mapping[str, Any]) -> None:
     from rich.console import Console as Terminal
 
+    from runner.report.wording import visible
+    from runner.verbs.findings import findings
+
     terminal = Terminal(highlight=False, markup=False)
     terminal.print(f"data of: {', '.join(report['arms'])}")
     for key, value in report.items():
-        if key in ("arms", "rendered", "gemini_faults", "data_card", "dropped"):
-            continue
-        _section(terminal, key, value, depth=0)
+        if key not in IN_WORDS and key not in FILES:
+            _section(terminal, key, value, depth=0)
+    for line in findings(report):
+        terminal.print(line, soft_wrap=True)
     for example in report.get("rendered", [])[:2]:
         terminal.print("\nrendered example")
         for part, text in _parts(example):
-            terminal.print(f"  {part:<7} {text[:SHOWN_CHARACTERS]}", soft_wrap=True)
-    for fault in report["gemini_faults"]:
-        terminal.print(fault)
-    terminal.print(f"\ndata card     {report['data_card']}", soft_wrap=True)
-    terminal.print(f"dropped rows  {report['dropped']}", soft_wrap=True)
+            terminal.print(f"  {part:<7} {visible(text[:SHOWN_CHARACTERS])}", soft_wrap=True)
+    terminal.print()
+    for key, name in FILES.items():
+        terminal.print(f"{name:<18} {report[key]}", soft_wrap=True)
 
 
 def _section(terminal: Any, key: str, value: Any, depth: int) -> None:

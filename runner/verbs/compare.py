@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.verbs.home import add_home, find_experiment, open_ledger
+from runner.verbs.home import add_home, as_left, find_experiment, open_ledger
 
 if TYPE_CHECKING:
     from runner.results import ExperimentResult
@@ -17,23 +17,34 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiments", nargs="+", metavar="EXP", help="name or YAML")
     add_home(parser)
     parser.add_argument("--json", action="store_true", help="machine-readable output")
-    parser.add_argument("--html", metavar="FILE", help="write the report page (one experiment)")
+    parser.add_argument(
+        "--html", metavar="FILE", help="write the report page; further experiments get FILE-2, ..."
+    )
 
 
 def main(options: argparse.Namespace) -> int:
     ledger = open_ledger(options.home)
     found = [find_experiment(ledger, wanted) for wanted in options.experiments]
-    if options.html:
-        from runner.report import write_report
-
-        for number, result in enumerate(found):
-            write_report(result, _page(Path(options.html), number))
+    pages = _write(found, Path(options.html)) if options.html else []
     if options.json:
         print(json.dumps([json.loads(result.model_dump_json()) for result in found], indent=1))
         return 0
     for result in found:
-        _show(result)
+        _show(result, Path(options.home))
+    for page, result in zip(pages, found, strict=False):
+        print(f"wrote {page}: {result.name}")
     return 0
+
+
+def _write(found: list[ExperimentResult], first: Path) -> list[Path]:
+    """One report page per experiment."""
+    from runner.report import write_report
+
+    pages = [_page(first, number) for number in range(len(found))]
+    for page, result in zip(pages, found, strict=True):
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_report(result, page)
+    return pages
 
 
 def _page(page: Path, number: int) -> Path:
@@ -41,12 +52,12 @@ def _page(page: Path, number: int) -> Path:
     return page if number == 0 else page.with_stem(f"{page.stem}-{number + 1}")
 
 
-def _show(result: ExperimentResult) -> None:
+def _show(result: ExperimentResult, home: Path) -> None:
     from rich.console import Console
 
     from runner.report.terminal import print_leaderboard, print_verdict
 
     terminal = Console(highlight=False)
     terminal.print(f"\n{result.name}: {result.question}", markup=False)
-    print_leaderboard(result, terminal)
+    print_leaderboard(as_left(result, home), terminal)
     print_verdict(result, terminal)

@@ -30,6 +30,32 @@ def open_ledger(home: str) -> Ledger:
     return Ledger(folder)
 
 
+def is_running(result: ExperimentResult, home: Path) -> bool:
+    """Whether a process is on this experiment now: it holds the experiment's lock."""
+    from filelock import FileLock, Timeout
+
+    lock = home.expanduser() / "locks" / f"{result.digest}.lock"
+    if not lock.is_file():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def as_left(result: ExperimentResult, home: Path) -> ExperimentResult:
+    """The experiment for people: an arm that a killed run left as running is ``interrupted``.
+    For showing only, never to be stored."""
+    if all(arm.status != "running" for arm in result.arms) or is_running(result, home):
+        return result
+    arms = [
+        arm.model_copy(update={"status": "interrupted"}) if arm.status == "running" else arm
+        for arm in result.arms
+    ]
+    return result.model_copy(update={"arms": arms})
+
+
 def find_experiment(ledger: Ledger, wanted: str) -> ExperimentResult:
     """The newest experiment of this name, YAML path or digest prefix. Raises ConfigError."""
     every = ledger.experiments()

@@ -54,9 +54,8 @@ def _show(lines: Sequence[PlannedArm], shadowed: Sequence[Sequence[str]]) -> Non
         table.add_row(line.name, line.state, *map(str, rows), tokens, price, _time(line.seconds))
     terminal = Terminal(highlight=False)
     terminal.print(table)
-    known = [line.seconds for line in lines if line.seconds is not None]
     total = sum(line.tokens_high for line in lines)
-    terminal.print(f"\n{len(lines)} arms, up to {total:,} training tokens, tuning {_total(known)}")
+    terminal.print(f"\n{len(lines)} arms, up to {total:,} training tokens; {_total(lines)}")
     for user, packaged in shadowed:
         terminal.print(f"your {user} takes precedence over {packaged}", soft_wrap=True)
 
@@ -68,10 +67,16 @@ def _range(low: float, high: float, form: str) -> str:
 
 
 def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
     if not seconds:
         return "-"
     return f"~{seconds:.0f} s" if seconds < 100 else f"~{seconds / 60:.0f} min"
 
 
-def _total(known: Sequence[float]) -> str:
-    return _time(sum(known)) if sum(known) else "takes no time"
+def _total(lines: Sequence[PlannedArm]) -> str:
+    known = sum(line.seconds or 0 for line in lines)
+    if any(line.seconds is None for line in lines):
+        rest = "time not known yet"
+        return f"tuning {_time(known)}, for the arms marked ? {rest}" if known else rest
+    return f"tuning {_time(known)}" if known else "nothing left to tune"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.verbs.home import add_home, find_experiment, open_ledger
+from runner.verbs.home import add_home, as_left, find_experiment, is_running, open_ledger
 
 if TYPE_CHECKING:
-    from runner.ledger import Ledger
+    from runner.ledger import JobRecord, Ledger
     from runner.results import ExperimentResult
 
 
@@ -23,12 +25,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     ledger = open_ledger(options.home)
     wanted = options.experiment
-    found = [find_experiment(ledger, wanted)] if wanted else ledger.experiments()
+    known = [find_experiment(ledger, wanted)] if wanted else ledger.experiments()
+    home = Path(options.home)
+    found = [as_left(result, home) for result in known]
     if options.json:
         print(json.dumps(_as_json(found, ledger), indent=1))
         return 0
     for result in found:
-        _show(result)
+        _show(result, home)
+    _show_jobs(ledger.jobs())
     return 0
 
 
@@ -48,12 +53,39 @@ def _as_json(found: list[ExperimentResult], ledger: Ledger) -> dict[str, Any]:
     return {"experiments": experiments, "jobs": [asdict(job) for job in ledger.jobs()]}
 
 
-def _show(result: ExperimentResult) -> None:
+def _show(result: ExperimentResult, home: Path) -> None:
     from rich.console import Console
 
     from runner.report.terminal import print_leaderboard
 
     terminal = Console(highlight=False)
     state = "finished" if result.ended_ms else "not finished: the same 'sft run' goes on"
+    if is_running(result, home):
+        state = "running now"
     terminal.print(f"\n{result.name} ({result.digest[:8]}): {state}", markup=False)
     print_leaderboard(result, terminal)
+
+
+def _show_jobs(jobs: Sequence[JobRecord]) -> None:
+    """Every tuning job of the folder, newest first; a job may serve several experiments."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from runner.report.wording import count, one_line, seconds
+
+    terminal = Console(highlight=False)
+    terminal.print("\ntuning jobs" if jobs else "\nno tuning jobs")
+    if not jobs:
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("job", "state", "model"):
+        table.add_column(heading)
+    for heading in ("tokens", "time"):
+        table.add_column(heading, justify="right")
+    table.add_column("error", overflow="fold")
+    for job in jobs:
+        took = seconds(job.seconds) if job.seconds else "-"
+        words = (job.label[:8], job.state, job.model, count(job.tokens), took)
+        table.add_row(*map(Text, words), Text(one_line(job.error, 200)))
+    terminal.print(table)

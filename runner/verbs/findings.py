@@ -1,0 +1,67 @@
+"""What `sft check` found, row by row, in words: faults, conflicts, worked examples in prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from runner.report.wording import one_line, plural
+
+SHOWN = 5
+"""Conflicts, and places of one lint rule, that are listed."""
+SHOWN_CHARACTERS = 100
+
+
+def findings(report: Mapping[str, Any]) -> Iterator[str]:
+    """The lines below the numbers; none for what is all right."""
+    yield from _faults(report["faults"], report["first_faults"])
+    yield from _conflicts(report["conflicts"], report["conflicting_texts"])
+    yield from _leaks(report["leakage"])
+    yield from _lint(report["lint"])
+    for rule in ("gemini_faults", "suite_faults"):
+        yield from _listed(rule.replace("_", " "), report[rule])
+
+
+def _faults(
+    counts: Mapping[str, Mapping[str, int]], first: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    for split, rules in counts.items():
+        shown, total = first.get(split, ()), sum(rules.values())
+        yield f"\nfaults of {split}: {total:,}"
+        yield from (f"  {one_line(fault, 500)}" for fault in shown)
+        if total > len(shown):
+            yield f"  ... and {total - len(shown):,} more"
+
+
+def _conflicts(conflicts: Sequence[Mapping[str, Any]], total: int) -> Iterator[str]:
+    """Texts that stand with different targets, each with two of its rows."""
+    if not conflicts:
+        return
+    yield f"\nconflicts: {plural(total, 'text')} with different targets"
+    for conflict in conflicts[:SHOWN]:
+        yield f"  {one_line(conflict['text'], SHOWN_CHARACTERS)}"
+        for row in conflict["rows"]:
+            target = one_line(row["target"], SHOWN_CHARACTERS)
+            yield f"    {one_line(row['file'], 500)}:{row['line']} {target}"
+    if total > SHOWN:
+        yield f"  ... and {total - SHOWN:,} more"
+
+
+def _leaks(leakage: Mapping[str, int]) -> Iterator[str]:
+    """The pairs of splits that share rows; what came of it stands in dropped.jsonl."""
+    found = {name: count for name, count in leakage.items() if count}
+    yield "\nleaks" if found else "\nleaks: none"
+    yield from (f"  {name.replace('_', ' ')}: {count:,}" for name, count in found.items())
+
+
+def _lint(lint: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for finding in lint:
+        yield f"\nlint {finding['rule']}: {finding['message']}"
+        for example in finding.get("examples", [])[:SHOWN]:
+            yield f"  {one_line(example['id'], 100)}: {one_line(example['note'], 200)}"
+
+
+def _listed(heading: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield f"\n{heading}"
+        yield from (f"  {one_line(line, 500)}" for line in lines)
