@@ -150,8 +150,19 @@ class Pipeline:
         return self.rendered.path / f"{split}.jsonl"
 
     def examples(self, split: str) -> list[Example]:
-        limit = self.experiment.suite.max_validation if split == "validation" else None
-        return [Example.from_json(row) for row in read_jsonl(self.split_file(split))][:limit]
+        """The split's examples in file order; of validation a seeded draw of
+        ``suite.max_validation``, since the first rows of a sorted file are of one class."""
+        found = [Example.from_json(row) for row in read_jsonl(self.split_file(split))]
+        limit = self.experiment.suite.max_validation
+        if split != "validation" or limit is None or len(found) <= limit:
+            return found
+        drawn = set(sorted(range(len(found)), key=lambda at: self._lot(found[at]))[:limit])
+        return [example for at, example in enumerate(found) if at in drawn]
+
+    def _lot(self, example: Example) -> bytes:
+        """Where the example comes in a draw: it does not move when others join the file."""
+        text = f"{self.experiment.seed}/{example.id}"
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
     def check_targets(self) -> None:
         """Raise DataError for evaluation rows that the suite cannot judge an answer by."""
