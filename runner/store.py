@@ -20,6 +20,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from runner.secrets import masked
+
 MANIFEST = "artifact.json"
 
 
@@ -81,7 +83,9 @@ class Store:
             try:
                 build(partial)
                 seconds = time.perf_counter() - start
-                manifest = {"stage": stage, "digest": digest, "seconds": seconds, "key": dict(key)}
+                # A backend's options, which may hold a password, are part of some keys.
+                kept = masked(key)
+                manifest = {"stage": stage, "digest": digest, "seconds": seconds, "key": kept}
                 (partial / MANIFEST).write_text(
                     json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8"
                 )

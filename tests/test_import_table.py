@@ -27,7 +27,7 @@ ABOVE = {
     "compose": BASE,
     "ledger": {"errors", "results"},
     "backend": {"config", "errors", "records", "local"},
-    "store": set(),
+    "store": {"secrets"},
     "results": {"records"},
     "records": {"errors"},
     "config": set(),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.secrets import masked
+from runner.store import Store
 from runner.sweep.console import Console
 from runner.sweep.run import assemble
 from runner.verbs.experiment import command_line
@@ -89,3 +90,12 @@ def test_arms_connect_with_the_password_and_keep_none(
     kept = [file.read_bytes() for file in (tmp_path / "runs").rglob("*") if file.is_file()]
     assert kept
     assert not any(b"Hunter2" in content for content in kept)
+
+
+def test_the_store_keeps_no_password(tmp_path: Path) -> None:
+    made = Store(tmp_path).make("tune", {"options": {"password": "Hunter2"}}, lambda out: None)
+    kept = [file.read_text() for file in tmp_path.rglob("*") if file.is_file()]
+    assert any("options" in text for text in kept)
+    assert "Hunter2" not in "".join(kept)
+    again = Store(tmp_path).make("tune", {"options": {"password": "other"}}, lambda out: None)
+    assert again.digest != made.digest
