@@ -24,6 +24,7 @@ NEEDED = {
     ("template", "instruction"): ["template.system=Answer."],
     ("model", "huggingface"): ["model.name=m", "model.path=org/model"],
     ("model", "gguf"): ["model.name=m", "model.path=m.gguf"],
+    ("backend", "plugin"): ["backend.name=mine"],
     ("baseline", "none"): ["baseline.skip_reason=measured elsewhere"],
 }
 """What an option leaves to the user."""

@@ -62,7 +62,7 @@ class ConfFolder(ConfigSource):
         found: list[str] = []
         for file in sorted((Path(self.path) / config_path).iterdir()):
             if not file.name.startswith("."):
-                path = f"{config_path}/{file.name}"
+                path = f"{config_path}/{file.name}".lstrip("/")
                 self._list_add_result(found, path, file.name, results_filter)
         return found
 
