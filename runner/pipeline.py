@@ -312,11 +312,19 @@ class Pipeline:
         return Scored(Scores.model_validate_json(text), artifact)
 
 
+MODEL_FACTS = {"cpu_tokens_per_second", "accept_terms", "terms", "licence"}
+"""Keys of a model that are about it and change nothing it does."""
+
+
 def arm_digest(experiment: Experiment, data: str, kind: Mapping[str, Any]) -> str:
     """An arm's identity: its resolved config and its data, never a position or a time."""
     config = experiment.model_dump(
         mode="json",
-        exclude={"name", "question", "source", "baseline", "tracking", "store", "paths", "sweep"},
+        exclude={
+            **dict.fromkeys(("name", "question", "source", "baseline", "tracking"), True),
+            **dict.fromkeys(("store", "paths", "sweep"), True),
+            "model": MODEL_FACTS,
+        },
     )
     return digest_of({"versions": stage_versions(), "config": config, "data": data, **kind})
 

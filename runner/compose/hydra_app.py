@@ -44,7 +44,7 @@ def run(request: Request, flags: Sequence[str]) -> None:
     """Compose `request` the way `hydra.main` does; the launcher calls its `on_batch`. Raises
     ConfigError, and whatever `on_batch` raises."""
     try:
-        overrides = [f"{GROUP}={request.option}", *usable(request), "hydra.mode=MULTIRUN"]
+        overrides = [f"{GROUP}='{request.option}'", *usable(request), "hydra.mode=MULTIRUN"]
         answer(request, [*flags, *overrides])
     except Exception as error:
         if not is_foreign(error):

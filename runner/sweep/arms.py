@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from runner.config import Experiment, Select
-from runner.pipeline import arm_digest, stage_versions
+from runner.pipeline import MODEL_FACTS, arm_digest, stage_versions
 from runner.results import ArmKind, ArmResult
 from runner.secrets import masked
 from runner.store import digest_of
@@ -64,7 +64,7 @@ IRRELEVANT = {"tuning", "baseline", "backend"}
 """Groups that cannot change what an untuned model answers."""
 
 
-TUNING_ONLY = {"base_learning_rate", "cpu_tokens_per_second", "accept_terms", "terms", "licence"}
+TUNING_ONLY = {"base_learning_rate", *MODEL_FACTS}
 """Keys of a model that cannot change what it answers untuned."""
 
 
