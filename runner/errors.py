@@ -3,8 +3,6 @@
     SftError
     ├── ConfigError      the experiment YAML or an override: one `Problem` per fault
     ├── DataError        rows of a source: one `RowFault` per fault
-    ├── LimitError       a row or request exceeds what the target model accepts
-    ├── BudgetError      a price cap would be exceeded
     ├── BackendError     a tuning or inference backend failed
     │   └── MissingExtraError   the backend's optional packages are not installed
     └── GateError        a declared threshold (leakage, quality, bad rows) refused to go on
@@ -84,16 +82,6 @@ class DataError(SftError):
         if len(self.faults) > self.SHOWN:
             lines.append(f"  ... and {len(self.faults) - self.SHOWN} more")
         super().__init__("\n".join(lines))
-
-
-class LimitError(DataError):
-    """Rows beyond a limit of the target model (length, count, size)."""
-
-
-class BudgetError(SftError):
-    """A cap on money or time would be exceeded."""
-
-    exit_code = 4
 
 
 class BackendError(SftError):
