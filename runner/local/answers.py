@@ -44,25 +44,22 @@ class Answerer:
         self, adapter: str | None, requests: Sequence[Request], generation: Generation
     ) -> Iterator[Prediction]:
         """A prediction for each request; prompts too long for the context get an error."""
-        prompts = {
-            request.id: self.chat.prompt(request.system, request.contents) for request in requests
-        }
-        fitting: dict[str, list[int]] = {}
-        for name, ids in prompts.items():
+        fitting: list[tuple[str, list[int]]] = []
+        for request in requests:
+            ids = self.chat.prompt(request.system, request.contents)
             if len(ids) + generation.max_tokens <= self.context_tokens:
-                fitting[name] = ids
+                fitting.append((request.id, ids))
             else:
-                yield self._too_long(name, len(ids), generation.max_tokens)
+                yield self._too_long(request.id, len(ids), generation.max_tokens)
         decoder = Decoder(self.base, self.chat, generation)
-        names = list(fitting)
+        names, prompts = [name for name, _ in fitting], [ids for _, ids in fitting]
         with torch.inference_mode(), self._using(adapter):
-            for answer in decoder.run(list(fitting.values()), self.batch, names):
-                name = names[answer.index]
+            for answer in decoder.run(prompts, self.batch, names):
                 yield Prediction(
-                    id=name,
+                    id=names[answer.index],
                     text=answer.text,
                     finish=answer.finish,
-                    prompt_tokens=len(fitting[name]),
+                    prompt_tokens=len(prompts[answer.index]),
                     output_tokens=answer.tokens,
                 )
 

@@ -112,6 +112,8 @@ class Chat:
             return False
 
     def _fence(self, text: str) -> str:
+        """Fence off control tokens; half surrogates, which no tokenizer takes, become ``?``."""
+        text = text.encode("utf-8", "replace").decode()
         text = text.replace(_OPEN, "").replace(_CLOSE, "")
         return self._special_pattern.sub(rf"{_OPEN}\g<0>{_CLOSE}", text)
 

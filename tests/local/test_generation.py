@@ -21,10 +21,11 @@ SHORT = Generation(max_tokens=6)
 
 def test_baseline_and_adapter_from_one_worker(trained: Trained) -> None:
     backend, best = trained.backend, trained.result.checkpoints[-1]
-    before = {p.id: p for p in backend.generate(None, ASKED, SHORT)}
-    tuned = {p.id: p for p in backend.generate(best, ASKED, SHORT)}
+    drawn = Generation(max_tokens=24, temperature=1.0)
+    before = {p.id: p for p in backend.generate(None, ASKED, drawn)}
+    tuned = {p.id: p for p in backend.generate(best, ASKED, drawn)}
     worker = backend._generator._worker
-    assert {p.id: p for p in backend.generate(None, ASKED, SHORT)} == before
+    assert {p.id: p for p in backend.generate(None, ASKED, drawn)} == before
     assert backend._generator._worker is worker
     assert before.keys() == tuned.keys() == {one.id for one in ASKED}
     assert {p.text for p in tuned.values()} != {p.text for p in before.values()}
@@ -50,7 +51,8 @@ def test_crash_is_an_error_and_the_next_call_works(trained: Trained) -> None:
     expected = sorted(backend.generate(None, ASKED, SHORT), key=lambda p: p.id)
     worker = backend._generator._worker
     assert worker is not None
-    answers = backend.generate(None, ASKED * 40, Generation(max_tokens=200))
+    many = [making.request(number) for number in range(400)]
+    answers = backend.generate(None, many, Generation(max_tokens=200))
     next(answers)
     os.kill(worker.process.pid, signal.SIGKILL)
     with pytest.raises(BackendError, match="SIGKILL") as caught:
