@@ -51,6 +51,8 @@ def climbing() -> Iterator[None]:
     )
     TOLD.clear()
     yield
+    # Other tests read the list of sweepers, and the store is one for the whole process.
+    del ConfigStore.instance().repo["hydra"]["sweeper"]["climbing.yaml"]
     del sys.modules["hydra_plugins.climbing"]
 
 
