@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ from runner.records import (
 
 CANCEL_SECONDS = 30.0
 CANCEL_POLL = 0.05
+DYING_SECONDS = 5.0
 
 
 class LocalBackend:
@@ -177,8 +180,12 @@ class LocalBackend:
     def _lost(self, label: str) -> tuple[Any, str]:
         """A job whose worker is gone: crashed when we saw it crash, else interrupted."""
         worker = self._workers.get(label)
+        if worker:
+            # The lock goes with the process's files, a moment before it can be waited for.
+            with suppress(subprocess.TimeoutExpired):
+                worker.process.wait(DYING_SECONDS)
         note = worker.exit_note() if worker else ""
-        crashed = bool(worker and worker.process.returncode not in (-signal.SIGKILL, 0))
+        crashed = bool(worker and worker.process.returncode not in (-signal.SIGKILL, 0, None))
         return ("failed" if crashed else "interrupted"), note or "its process is gone"
 
     def _spec(self, job: TuningJob) -> TrainSpec:
