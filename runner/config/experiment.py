@@ -1,0 +1,47 @@
+"""The whole: one fully composed experiment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from runner.config.backend import Backend
+from runner.config.base import Group
+from runner.config.model import Model
+from runner.config.prepare import Prepare
+from runner.config.source import Source
+from runner.config.suite import Suite
+from runner.config.template import Template
+from runner.config.tracking import PathsGroup, Store, Tracking
+from runner.config.tuning import Baseline, Tuning
+
+
+class Sweep(Group):
+    """Which keys vary. Every combination of `grid` is one arm."""
+
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    """Key to list of values, e.g. ``tuning.epochs: [1, 3]`` or a group: ``template: [a, b]``."""
+
+
+class Experiment(Group):
+    """One fully composed point: what `conf/` and the experiment's YAML come to."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")
+    """Letters, digits, blanks, dots, dashes and underscores, up to 100 of them; the name of the
+    experiment's file unless it says another one."""
+    question: str = ""
+    """What the experiment is to find out, one sentence, shown at the top of the report."""
+    seed: int = Field(default=17, ge=0)
+    source: Source
+    prepare: Prepare
+    template: Template
+    model: Model
+    backend: Backend
+    tuning: Tuning
+    baseline: Baseline
+    suite: Suite
+    tracking: Tracking
+    store: Store
+    paths: PathsGroup
+    sweep: Sweep = Sweep()

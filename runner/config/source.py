@@ -1,0 +1,93 @@
+"""Where rows come from: the group `source`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from runner.config.base import Group, Share
+
+
+class WeightedFile(Group):
+    """One of several files mixed into a split."""
+
+    path: str
+    """File, or glob such as ``data/*.jsonl.gz``."""
+    weight: float = Field(default=1.0, gt=0)
+    """Share of this file's rows to use: 0.5 keeps every second row (seeded), 2 takes each twice."""
+
+
+Paths = str | list[str | WeightedFile] | None
+
+
+class SourceBase(Group):
+    """What every source has: up to three splits, and what to do with rows that are faulty."""
+
+    train: Paths = None
+    """Training rows: a path, a glob, or a list of paths with weights."""
+    validation: Paths = None
+    """Validation rows; when missing, `prepare.split` cuts them from train."""
+    test: Paths = None
+    """Held-out rows for the final report; when missing, `prepare.split` cuts them from train."""
+    format: Literal["auto", "jsonl", "csv", "tsv", "parquet"] = "auto"
+    """`auto` goes by the file's ending (.jsonl .csv .tsv .parquet, also .gz and .zst)."""
+    encoding: str = "utf-8"
+    """Text encoding of the files. A byte-order mark is always recognised."""
+    max_bad_share: Share = 0.05
+    """Refuse to go on (exit 4) when more than this share of a split's rows is faulty."""
+    limit: int | None = Field(default=None, gt=0)
+    """Read at most this many rows of each split; for trying things out."""
+
+
+class ColumnSource(SourceBase):
+    """Columns of a table: which ones go in, which one is the answer."""
+
+    input: list[str] | None = None
+    """Columns the template may use; null takes every column that is not named below."""
+    target: str = "target"
+    """Column with the answer. A JSON object in it becomes compact JSON text."""
+    id: str | None = None
+    """Column with a unique key; duplicate keys are reported as faults."""
+    slices: list[str] = []
+    """Columns to report scores by; missing values are fine."""
+    group: str | None = None
+    """Rows with equal values in this column never straddle a split."""
+    references_by: str | None = None
+    """In validation and test, rows with equal values in this column become one row with
+    several references; in train they stay separate rows."""
+
+
+class FileSource(ColumnSource):
+    """JSONL, CSV, TSV or Parquet files with named columns."""
+
+    kind: Literal["files"]
+
+
+class HubSource(ColumnSource):
+    """A Hugging Face dataset id or a folder saved by `datasets` (extra: hub)."""
+
+    kind: Literal["hub"]
+    dataset: str
+    """Dataset id such as ``PolyAI/banking77``, or a folder."""
+    config_name: str | None = None
+    """The dataset's configuration; `train`, `validation` and `test` above name its splits."""
+    revision: str | None = None
+    """Commit or tag to pin."""
+
+
+class GeminiSource(SourceBase):
+    """JSONL rows already in Gemini's tuning format (`systemInstruction`, `contents`)."""
+
+    kind: Literal["gemini"]
+
+
+class ChatSource(SourceBase):
+    """JSONL rows with chat `messages` (system, user, assistant), converted to Gemini's form."""
+
+    kind: Literal["chat"]
+    messages: str = "messages"
+    """Key that holds the list of messages."""
+
+
+Source = Annotated[FileSource | HubSource | GeminiSource | ChatSource, Field(discriminator="kind")]

@@ -1,0 +1,135 @@
+"""What is measured, and how: the group `suite`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from runner.config.base import Group, Normalizer
+
+
+class ExactMatch(Group):
+    """1 when the normalised answer equals a normalised reference."""
+
+    kind: Literal["exact_match"]
+
+
+class Classification(Group):
+    """Accuracy, micro and macro F1 over the labels seen in the references. An answer that is
+    none of the labels counts against its reference's recall."""
+
+    kind: Literal["classification"]
+
+
+class TokenF1(Group):
+    """F1 over whitespace tokens after normalisation (SQuAD v2.0 rules for empty texts)."""
+
+    kind: Literal["token_f1"]
+
+
+class Bleu(Group):
+    """sacreBLEU's corpus scores, 0 to 100; the signature is stored beside the score."""
+
+    kind: Literal["sacrebleu"]
+    scores: list[Literal["bleu", "chrf", "chrf++", "ter"]] = ["bleu", "chrf"]
+
+
+class Rouge(Group):
+    """ROUGE F-measures as the rouge-score package computes them, 0 to 1."""
+
+    kind: Literal["rouge"]
+    types: list[Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]] = ["rouge1", "rougeL"]
+    stem: bool = False
+    aggregate: Literal["max", "mean"] = "max"
+    """Over several references."""
+
+
+class JsonFields(Group):
+    """JSON validity and one exact-match score per field of the reference object."""
+
+    kind: Literal["json_fields"]
+    fields: list[str] | None = None
+    """Null takes every key that stands in a reference. Nested keys as ``a.b``."""
+
+
+class PluginMetric(Group):
+    """A metric that an installed package adds under the entry point ``runner.metrics``."""
+
+    kind: Literal["plugin"]
+    name: str
+    """Name of the entry point."""
+    options: dict[str, Any] = {}
+
+
+Metric = Annotated[
+    ExactMatch | Classification | TokenF1 | Bleu | Rouge | JsonFields | PluginMetric,
+    Field(discriminator="kind"),
+]
+
+
+class NoExtraction(Group):
+    """The whole answer is judged."""
+
+    kind: Literal["none"]
+
+
+class RegexExtraction(Group):
+    """The first match of `pattern` (its group 1, if it has one) is judged."""
+
+    kind: Literal["regex"]
+    pattern: str
+
+
+class ChoiceExtraction(Group):
+    """The first of `choices` that stands in the answer as a word is judged."""
+
+    kind: Literal["choice"]
+    choices: list[str]
+
+
+class JsonExtraction(Group):
+    """The first JSON value in the answer, rewritten with sorted keys and no blanks."""
+
+    kind: Literal["json"]
+
+
+Extraction = Annotated[
+    NoExtraction | RegexExtraction | ChoiceExtraction | JsonExtraction,
+    Field(discriminator="kind"),
+]
+
+
+class GenerationSettings(Group):
+    """How answers are generated."""
+
+    max_tokens: int = Field(default=64, gt=0)
+    temperature: float = Field(default=0.0, ge=0)
+    stop: list[str] = []
+
+
+class Bootstrap(Group):
+    """Percentile bootstrap intervals over rows."""
+
+    samples: int = Field(default=2000, ge=100)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+
+class Suite(Group):
+    """What is measured, and how."""
+
+    name: str
+    metrics: list[Metric] = Field(min_length=1)
+    primary: str
+    """The score that picks checkpoints and winners, e.g. ``exact_match``, ``macro_f1``,
+    ``rougeL``, ``json_field/intent``."""
+    normalize: list[Normalizer] = ["unicode", "whitespace"]
+    """Applied to answers and references before they are compared (not to BLEU and ROUGE,
+    which have rules of their own)."""
+    extract: Extraction = NoExtraction(kind="none")
+    generation: GenerationSettings = GenerationSettings()
+    bootstrap: Bootstrap = Bootstrap()
+    max_validation: int | None = Field(default=None, gt=0)
+    """Rows that choose the checkpoint; null takes all of the validation split."""
+    slice_min: int = Field(default=5, ge=1)
+    """Slices with fewer rows are listed but get no interval."""
