@@ -29,6 +29,7 @@ from runner.records import (
     Generation,
     Prediction,
     Progress,
+    Resource,
     TuningResult,
     read_jsonl,
     write_jsonl,
@@ -182,7 +183,7 @@ class Pipeline:
             "version": TUNE_VERSION,
             "train": _file_digest(self.split_file("train")),
             "validation": _file_digest(self.split_file("validation")),
-            "tuning": self.experiment.tuning.model_dump(mode="json"),
+            "tuning": self.experiment.tuning.model_dump(mode="json", exclude={"max_epochs"}),
             "seed": self.experiment.seed,
             "backend": self.backend.identity(),
             "settings": self.experiment.backend.model_dump(
@@ -229,6 +230,8 @@ class Pipeline:
         raw = json.loads((self.tuned.path / "result.json").read_text(encoding="utf-8"))
         raw["checkpoints"] = tuple(Checkpoint(**item) for item in raw["checkpoints"])
         raw["curves"] = tuple(CurvePoint(**item) for item in raw["curves"])
+        raw["resources"] = tuple(Resource(**item) for item in raw.get("resources", ()))
+        raw["findings"] = tuple(raw.get("findings", ()))
         return TuningResult(**raw)
 
     @cached_property
@@ -237,7 +240,7 @@ class Pipeline:
         summary = json.loads((self.rendered.path / "summary.json").read_text(encoding="utf-8"))
         tokens = summary["tokens"]["train"]
         per_epoch = tokens["exact"] if tokens["exact"] is not None else tokens["high"]
-        return int(per_epoch) * self.experiment.tuning.epochs
+        return int(per_epoch) * self.experiment.tuning.most_epochs
 
     # --- answers and scores ----------------------------------------------------------------
 

@@ -41,4 +41,49 @@ class PluginBackend(Group):
     options: dict[str, Any] = {}
 
 
-Backend = Annotated[LocalBackend | PluginBackend, Field(discriminator="kind")]
+class OnlineCalls(Group):
+    """How many calls are under way at a time: the number follows what the service bears."""
+
+    start: int = Field(default=20, gt=0)
+    ceiling: int = Field(default=100, gt=0)
+    attempts: int = Field(default=8, gt=0)
+    """Tries of one call; 429, 5xx and lost connections are tried again."""
+    timeout_seconds: float = Field(default=120, gt=0)
+
+
+class VertexBackend(Group):
+    """Gemini on Vertex AI. Credentials come from Application Default Credentials only."""
+
+    kind: Literal["vertex"]
+    project: str
+    """Google Cloud project id."""
+    location: str = "us-central1"
+    """Where tuning jobs run."""
+    bucket: str = Field(pattern=r"^gs://[a-z0-9][a-z0-9._-]+(/.*)?$")
+    """``gs://bucket`` or ``gs://bucket/folder`` for datasets and batch answers."""
+    emulator: str | None = None
+    """Base URL of a running `sft emulate`, e.g. ``http://127.0.0.1:9099``; null is the real
+    service. The emulator says itself where its storage is."""
+    concurrency: int = Field(default=1, gt=0)
+    """Tuning jobs at a time; the guaranteed quota of a project is one."""
+    poll_seconds: float = Field(default=30, gt=0)
+    """Between two looks at a job, with jitter."""
+    stall_minutes: float = Field(default=90, gt=0)
+    """Warn when a running job shows no progress for this long."""
+    last_checkpoint_only: bool = False
+    """Keep only the last checkpoint instead of one an epoch."""
+    service_account: str | None = None
+    kms_key: str | None = None
+    """Customer-managed encryption key, full resource name."""
+    labels: dict[str, str] = {}
+    """Further labels of every job."""
+    online: OnlineCalls = OnlineCalls()
+    batch_from: int | None = Field(default=None, gt=0)
+    """Use batch prediction (half price, slower) from this many requests on; null never."""
+    thinking: Literal["least", "default"] = "least"
+    """Thinking while answering: as little as the model allows, or its own default."""
+    auto_evaluation: bool = False
+    """Let the service evaluate checkpoints while tuning (Preview; billed as batch)."""
+
+
+Backend = Annotated[LocalBackend | VertexBackend | PluginBackend, Field(discriminator="kind")]

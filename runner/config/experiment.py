@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from runner.config.backend import Backend
+from runner.config.backend import Backend, PluginBackend, VertexBackend
 from runner.config.base import Group
-from runner.config.model import Model
+from runner.config.model import GeminiModel, Model
 from runner.config.prepare import Prepare
 from runner.config.source import Source
 from runner.config.suite import Suite
@@ -22,6 +22,16 @@ class Sweep(Group):
 
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     """Key to list of values, e.g. ``tuning.epochs: [1, 3]`` or a group: ``template: [a, b]``."""
+
+
+class Budget(Group):
+    """What may be spent, in US dollars; null is no limit. Refused before a job is submitted
+    (exit 4), and held while answers are asked for."""
+
+    arm: float | None = Field(default=None, gt=0)
+    experiment: float | None = Field(default=None, gt=0)
+    month: float | None = Field(default=None, gt=0)
+    """Of all experiments of this `paths.home` in the calendar month (UTC)."""
 
 
 class Experiment(Group):
@@ -44,4 +54,33 @@ class Experiment(Group):
     tracking: Tracking
     store: Store
     paths: PathsGroup
+    budget: Budget = Budget()
     sweep: Sweep = Sweep()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """What single groups cannot see: which backend takes which model and which knobs."""
+        if isinstance(self.backend, PluginBackend):
+            return self
+        gemini = isinstance(self.model, GeminiModel)
+        vertex = isinstance(self.backend, VertexBackend)
+        if gemini and not vertex:
+            raise ValueError("model.kind is gemini, which only backend=vertex can tune")
+        if vertex and not gemini:
+            raise ValueError(
+                "backend.kind is vertex, which tunes Gemini only: choose model=gemini_..."
+            )
+        if not vertex:
+            _refuse_vertex_only(self.tuning)
+        return self
+
+
+def _refuse_vertex_only(tuning: Tuning) -> None:
+    """The local backend leaves no knob to a service, and knows supervised tuning only."""
+    for key in ("epochs", "learning_rate_multiplier", "adapter_size"):
+        if getattr(tuning, key) is None:
+            raise ValueError(f"tuning.{key} is null, which only backend=vertex can decide")
+    if tuning.method != "supervised":
+        raise ValueError(f"tuning.method is {tuning.method}, which only backend=vertex can do")
+    if tuning.start_from:
+        raise ValueError("tuning.start_from is set, which only backend=vertex can do")

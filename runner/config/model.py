@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -64,4 +65,98 @@ class RandomModel(ModelBase):
     seed: int = 0
 
 
-Model = Annotated[FolderModel | GgufModel | WheelModel | RandomModel, Field(discriminator="kind")]
+class MediaLimit(Group):
+    """What a row may hold of one kind of media."""
+
+    files: int = Field(gt=0)
+    """Files a row."""
+    megabytes: float | None = Field(default=None, gt=0)
+    """Of each file."""
+    minutes: float | None = Field(default=None, gt=0)
+    pages: int | None = Field(default=None, gt=0)
+    types: list[str]
+    """MIME types, e.g. ``image/png``."""
+
+
+class RowLimits(Group):
+    """What the service takes in one tuning dataset; `context_tokens` is the limit of a row."""
+
+    train_rows: int = 10_000_000
+    train_rows_media: int = 300_000
+    """Rows of a dataset with media in it."""
+    train_bytes: int = 1_000_000_000
+    validation_rows: int = 5000
+    validation_share: float | None = 0.3
+    """Of the training rows; binds only above `validation_free` rows."""
+    validation_free: int = 1000
+    media: dict[Literal["image", "audio", "video", "document"], MediaLimit] = {}
+    """Kinds of media that can be tuned on; a kind that is absent is refused."""
+    functions: bool = True
+    """Whether rows may hold tools and function calls."""
+
+
+class Prices(Group):
+    """US dollars per million tokens."""
+
+    train: float | None = Field(default=None, ge=0)
+    """Of tuning, for each token of each epoch; null when not published."""
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    tuned_multiplier: float = Field(default=1.0, gt=0)
+    """On input and output of a tuned model."""
+    batch_multiplier: float = Field(default=0.5, gt=0)
+    """On input and output of batch prediction."""
+    regional_multiplier: float = Field(default=1.0, gt=0)
+    """On calls outside the global location."""
+
+
+class Thinking(Group):
+    """How thinking is kept out of the way, as tuned models want it."""
+
+    kind: Literal["budget", "level", "none"]
+    """`budget` sends a number of tokens, `level` a word; `none` sends nothing."""
+    least: int | str | None = None
+    """The lowest value the model takes: 0 (off), 128, ``MINIMAL`` ..."""
+
+
+class Evidence(Group):
+    """Where a fact of a model's file was read, and when."""
+
+    fact: str
+    source: str
+    read: date
+
+
+class GeminiModel(ModelBase):
+    """A Gemini model on Vertex AI: limits, prices, places and dates as data."""
+
+    kind: Literal["gemini"]
+    id: str
+    """As the API calls it, e.g. ``gemini-3.1-flash-lite``."""
+    tunable: bool = True
+    retires: date | None = None
+    """From this day on the model is gone; null when no date is published."""
+    successor: str | None = None
+    """Option of the group `model` to use instead."""
+    force_retired: bool = False
+    """Set true to try a retired model all the same."""
+    adapter_sizes: list[Literal[1, 2, 4, 8, 16]]
+    tuning_locations: list[str]
+    serving_locations: list[str]
+    """Where tuned models answer: ``us``, ``eu``, or ``job`` for the location of the job."""
+    methods: list[Literal["supervised", "preference"]] = ["supervised"]
+    kms: bool = True
+    """Whether customer-managed encryption keys can be used."""
+    auto_evaluation: bool = False
+    """Whether the service can evaluate while it tunes."""
+    thinking: Thinking = Thinking(kind="none")
+    limits: RowLimits = RowLimits()
+    prices: Prices
+    evidence: list[Evidence]
+    """Source and date of every fact above."""
+
+
+OpenModel = FolderModel | GgufModel | WheelModel | RandomModel
+"""Models with weights that the local backend can tune."""
+
+Model = Annotated[OpenModel | GeminiModel, Field(discriminator="kind")]

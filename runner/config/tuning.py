@@ -9,15 +9,38 @@ from pydantic import Field, model_validator
 from runner.config.base import Group
 
 
+class TunedModel(Group):
+    """A tuned model on Vertex AI, or one checkpoint of it."""
+
+    model: str
+    """``projects/P/locations/L/models/ID`` or ``...@VERSION``."""
+    checkpoint: str | None = None
+    """Checkpoint id; null is the model's default checkpoint."""
+
+
 class Tuning(Group):
     """The knobs of Gemini supervised fine-tuning; the local backend has the same ones."""
 
-    epochs: int = Field(default=3, ge=1, le=100)
-    """Passes over the training rows; one checkpoint each."""
-    learning_rate_multiplier: float = Field(default=1.0, gt=0)
-    """Times the model's recommended learning rate."""
-    adapter_size: Literal[1, 2, 4, 8, 16, 32] = 8
-    """LoRA rank."""
+    method: Literal["supervised", "preference"] = "supervised"
+    """`preference` (DPO) wants rows with a better and a worse answer."""
+    epochs: int | None = Field(default=3, ge=1, le=100)
+    """Passes over the training rows; one checkpoint each. Null leaves it to Vertex AI."""
+    max_epochs: int = Field(default=20, ge=1, le=100)
+    """A job that the service resolves to more epochs than this is cancelled: its own default
+    has been 40 for a small dataset."""
+    learning_rate_multiplier: float | None = Field(default=1.0, gt=0)
+    """Times the model's recommended learning rate. Null leaves it to Vertex AI."""
+    adapter_size: Literal[1, 2, 4, 8, 16, 32] | None = 8
+    """LoRA rank. Null leaves it to Vertex AI."""
+    beta: float | None = Field(default=None, gt=0)
+    """Preference tuning only: how strongly it holds on to the model it starts from."""
+    start_from: TunedModel | None = None
+    """Go on from a tuned model instead of the base model."""
+
+    @property
+    def most_epochs(self) -> int:
+        """Epochs that may have to be paid for."""
+        return self.epochs or self.max_epochs
 
 
 class Baseline(Group):
@@ -36,6 +59,3 @@ class Baseline(Group):
                 "zero_shot is false and few_shot is empty: say why in baseline.skip_reason"
             )
         return self
-
-
-# --- suite ----------------------------------------------------------------------------------

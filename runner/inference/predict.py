@@ -85,6 +85,7 @@ def _digest(request: Request, key: Mapping[str, Any], generation: Generation) ->
         "model": key,
         "contents": [asdict(turn) for turn in request.contents],
         "system": request.system,
+        "extras": request.extras,
         "generation": asdict(generation),
     }
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))

@@ -14,5 +14,9 @@ def requests_for(examples: Sequence[Example], shots: Sequence[Example] = ()) -> 
     row's first turn; the row's system instruction stays. All requests start with the same
     turns, which is what a backend's shared-prefix cache lives on.
     """
-    worked = tuple(turn for shot in shots for turn in (*shot.contents, Turn("model", shot.target)))
-    return [Request(row.id, (*worked, *row.contents), row.system) for row in examples]
+    worked = tuple(turn for shot in shots for turn in (*shot.contents, _answer(shot)))
+    return [Request(row.id, (*worked, *row.contents), row.system, row.extras) for row in examples]
+
+
+def _answer(shot: Example) -> Turn:
+    return Turn("model", shot.target, shot.target_parts)

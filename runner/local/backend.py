@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.backend import JobStatus, TuningJob
-from runner.config import Experiment
+from runner.config import Experiment, GeminiModel
 from runner.config import LocalBackend as Settings
 from runner.errors import BackendError
 from runner.local.chat import Chat
@@ -50,6 +50,7 @@ class LocalBackend:
     def __init__(self, experiment: Experiment, home: Path) -> None:
         assert isinstance(experiment.backend, Settings)
         self.settings = experiment.backend
+        assert not isinstance(experiment.model, GeminiModel)
         self.model = experiment.model
         self.weights = Weights.of(experiment)
         self.jobs = home.expanduser().resolve() / "jobs"
@@ -190,6 +191,10 @@ class LocalBackend:
 
     def _spec(self, job: TuningJob) -> TrainSpec:
         settings, tuning = self.settings, job.tuning
+        # The schema lets only Vertex AI choose these.
+        assert tuning.epochs
+        assert tuning.learning_rate_multiplier
+        assert tuning.adapter_size
         return TrainSpec(
             label=job.label,
             model=str(self._folder),

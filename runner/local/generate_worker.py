@@ -45,7 +45,7 @@ def _load(settings: dict[str, Any]) -> Answerer:
 
 def _answer(answerer: Answerer, question: Mapping[str, Any], answers: IO[str]) -> None:
     requests = [
-        Request(raw["id"], tuple(Turn(**turn) for turn in raw["contents"]), raw["system"])
+        Request(raw["id"], tuple(map(Turn.from_json, raw["contents"])), raw["system"])
         for raw in question["requests"]
     ]
     generation = Generation(

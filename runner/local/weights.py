@@ -17,9 +17,10 @@ from typing import Any
 from runner.config import (
     Experiment,
     FolderModel,
+    GeminiModel,
     GgufModel,
-    Model,
     ModelBase,
+    OpenModel,
     RandomModel,
     WheelModel,
 )
@@ -34,13 +35,14 @@ DEFAULT_CACHE = "~/.cache/sft/models"
 class Weights:
     """Finds or makes the folder of one configured model."""
 
-    def __init__(self, model: Model, cache: Path) -> None:
+    def __init__(self, model: OpenModel, cache: Path) -> None:
         self.model = model
         self.cache = cache
 
     @classmethod
     def of(cls, experiment: Experiment) -> Weights:
         cache = Path(experiment.paths.models or DEFAULT_CACHE).expanduser().resolve()
+        assert not isinstance(experiment.model, GeminiModel)  # the schema keeps those out
         return cls(experiment.model, cache)
 
     def digest(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from runner.records import Dropped, Example, Row
+from runner.records import Dropped, Example, Row, Turn
 
 LINE_BREAKS = (
     (b"\xe2\x80\xa8", b"\\u2028"),
@@ -17,6 +17,9 @@ LINE_BREAKS = (
     (b"\xc2\x85", b"\\u0085"),
 )
 """Valid in JSON strings, but some readers end a line there."""
+
+GEMINI_ONLY = ("target_parts", "rejected", "extras")
+"""Fields of rows that came in Gemini's own format."""
 
 
 def row_line(row: Row) -> bytes:
@@ -27,11 +30,11 @@ def row_line(row: Row) -> bytes:
         "target": row.target,
         "origin": {"file": row.origin.file, "line": row.origin.line},
     }
-    for name in ("references", "slices", "group", "system"):
+    for name in ("references", "slices", "group", "system", *GEMINI_ONLY):
         if value := getattr(row, name):
             out[name] = value
     if row.history:
-        out["history"] = [{"role": turn.role, "text": turn.text} for turn in row.history]
+        out["history"] = list(map(_turn, row.history))
     return orjson.dumps(out) + b"\n"
 
 
@@ -39,11 +42,11 @@ def example_line(example: Example) -> bytes:
     """`Example.to_json` as one line."""
     out: dict[str, Any] = {
         "id": example.id,
-        "contents": [{"role": turn.role, "text": turn.text} for turn in example.contents],
+        "contents": list(map(_turn, example.contents)),
         "target": example.target,
         "origin": {"file": example.origin.file, "line": example.origin.line},
     }
-    for name in ("system", "references", "slices"):
+    for name in ("system", "references", "slices", *GEMINI_ONLY):
         if value := getattr(example, name):
             out[name] = value
     return orjson.dumps(out) + b"\n"
@@ -60,3 +63,10 @@ def gemini_line(example: Example) -> bytes:
 
 def dropped_line(dropped: Dropped) -> bytes:
     return orjson.dumps(dropped.to_json()) + b"\n"
+
+
+def _turn(turn: Turn) -> dict[str, Any]:
+    said: dict[str, Any] = {"role": turn.role, "text": turn.text}
+    if turn.parts:
+        said["parts"] = turn.parts
+    return said

@@ -69,7 +69,7 @@ def _line(arm: Arm, sweep: Sweep, done: bool) -> PlannedArm:
     summary = json.loads((pipeline.rendered.path / "summary.json").read_text(encoding="utf-8"))
     rows, tokens = summary["rows"], summary["tokens"]["train"]
     tuned = arm.kind == "tuned"
-    epochs = arm.experiment.tuning.epochs if tuned else 0
+    epochs = arm.experiment.tuning.most_epochs if tuned else 0
     low = tokens["exact"] if tokens["exact"] is not None else tokens["low"]
     high = tokens["exact"] if tokens["exact"] is not None else tokens["high"]
     state = "done" if done else _state(pipeline) if tuned else "new"

@@ -1,0 +1,35 @@
+"""The frozen records that travel between stages, and their JSON form.
+
+Order of life: a source yields `Row`s; prepare keeps or drops them (`Dropped`, counted in a
+`Tally`); the template turns a row into an `Example`; a backend is asked with `Request`s and
+answers with `Prediction`s; tuning leaves `Checkpoint`s and `CurvePoint`s.
+"""
+
+from runner.records.answers import Generation, Prediction, Request
+from runner.records.jsonl import read_jsonl, write_jsonl
+from runner.records.progress import Progress, quiet
+from runner.records.rows import SPLITS, Example, Origin, Row, Turn
+from runner.records.tally import Dropped, FaultLog, Tally
+from runner.records.tuning import Checkpoint, CurvePoint, Resource, TuningResult
+
+__all__ = [
+    "SPLITS",
+    "Checkpoint",
+    "CurvePoint",
+    "Dropped",
+    "Example",
+    "FaultLog",
+    "Generation",
+    "Origin",
+    "Prediction",
+    "Progress",
+    "Request",
+    "Resource",
+    "Row",
+    "Tally",
+    "TuningResult",
+    "Turn",
+    "quiet",
+    "read_jsonl",
+    "write_jsonl",
+]

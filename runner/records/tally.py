@@ -1,0 +1,139 @@
+"""What became of every row: dropped ones with their reason, counts that add up."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from runner.errors import GateError, RowFault
+from runner.records.jsonl import compact
+from runner.records.rows import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A row that left the flow: why, and for duplicates and leaks what it matched."""
+
+    id: str
+    split: str
+    step: str
+    """``read``, ``clean``, ``dedup``, ``split``, ``leakage``, ``select``, ``template``."""
+    reason: str
+    """Stable name, counted in the tally: ``bad_json``, ``exact_duplicate``, ``leak_test`` ..."""
+    origin: Origin
+    matched: str = ""
+    """Id of the row it repeats."""
+    matched_origin: Origin | None = None
+    method: str = ""
+    """``exact``, ``normalised``, ``minhash`` ..."""
+    score: float | None = None
+    span: str = ""
+    """The shared text (cut at 200 characters), or the faulty value."""
+
+    def to_json(self) -> dict[str, Any]:
+        return compact(self)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Row counts of one step, obeying: rows in = rows kept + rows dropped by reason."""
+
+    step: str
+    split: str
+    rows_in: int = 0
+    kept: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    """Rows kept but altered, by rule (``unicode``, ``whitespace`` ...)."""
+
+    def check(self) -> None:
+        """Raise AssertionError when a row was lost or made up (the conservation law)."""
+        if self.rows_in != self.kept + self.dropped.total():
+            raise AssertionError(
+                f"{self.step}/{self.split}: {self.rows_in} rows in, {self.kept} kept, "
+                f"{self.dropped.total()} dropped {dict(self.dropped)}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "split": self.split,
+            "in": self.rows_in,
+            "kept": self.kept,
+            "dropped": dict(sorted(self.dropped.items())),
+            "changed": dict(sorted(self.changed.items())),
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            raw["step"],
+            raw["split"],
+            raw["in"],
+            raw["kept"],
+            Counter(raw["dropped"]),
+            Counter(raw["changed"]),
+        )
+
+
+@dataclass(slots=True)
+class FaultLog:
+    """What reading one split came to: rows seen and kept, faults by rule.
+
+    A source calls `good`, `bad` and `skip` as it reads; whoever asked for the rows calls
+    `check` when all are read, and takes `tally` as the conservation record of the step.
+    """
+
+    SHOWN = 20
+
+    split: str
+    max_bad_share: float = 1.0
+    sink: Callable[[RowFault], None] | None = None
+    """Told of every fault as it is found; the log itself keeps only the first of each rule."""
+    kept: int = 0
+    faulty: Counter[str] = field(default_factory=Counter)
+    """Rows by the rule they break."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Good rows not passed on, by reason: ``weight``, ``merged_reference``."""
+    first: dict[str, list[RowFault]] = field(default_factory=dict)
+
+    def good(self) -> None:
+        """One more row was passed on."""
+        self.kept += 1
+
+    def skip(self, reason: str) -> None:
+        """One more row was good, but is not passed on as a row of its own."""
+        self.skipped[reason] += 1
+
+    def bad(self, fault: RowFault, rows: int = 1) -> None:
+        """A fault that made `rows` rows unusable."""
+        self.faulty[fault.rule] += rows
+        shown = self.first.setdefault(fault.rule, [])
+        if len(shown) < self.SHOWN:
+            shown.append(fault)
+        if self.sink:
+            self.sink(fault)
+
+    def tally(self) -> Tally:
+        """Rows read = rows kept + faulty rows by rule + rows skipped by reason."""
+        dropped = self.faulty + self.skipped
+        return Tally("read", self.split, self.kept + dropped.total(), self.kept, dropped)
+
+    def check(self) -> None:
+        """Raise GateError when more than `max_bad_share` of the rows read are faulty."""
+        bad, seen = self.faulty.total(), self.tally().rows_in
+        if not bad or bad <= self.max_bad_share * seen:
+            return
+        worst, enough = self.faulty.most_common(), math.ceil(100 * bad / seen) / 100
+        shown = [fault for rule, _ in worst for fault in self.first[rule]][: self.SHOWN]
+        lines = [
+            f"source.{self.split}: {bad:,} of {seen:,} rows ({bad / seen:.1%}) are faulty, and "
+            f"source.max_bad_share allows {self.max_bad_share:.1%}: "
+            + ", ".join(f"{count:,} {rule}" for rule, count in worst),
+            *(f"  {fault}" for fault in shown),
+            f"  mend the rows, or go on without them: source.max_bad_share={enough:.2f}",
+        ]
+        raise GateError("\n".join(lines))

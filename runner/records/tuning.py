@@ -1,0 +1,67 @@
+"""What a tuning job leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """One metric of a tuning job at one optimiser step.
+
+    `name` is Vertex's: ``train_total_loss``, ``train_fraction_of_correct_next_step_preds``,
+    ``train_num_predictions`` and the same with ``eval_``. `time_ms` is when the job recorded
+    it (Unix milliseconds), so replaying a point is idempotent.
+    """
+
+    name: str
+    step: int
+    value: float
+    time_ms: int
+    epoch: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One saved state of a tuning job. `id` is its 1-based number, `path` a local folder or
+    an endpoint name; `eval_loss` is nan when there is no validation set."""
+
+    id: str
+    epoch: float
+    step: int
+    path: str
+    eval_loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something of ours on a service: ``kind`` is ``object``, ``model``, ``endpoint`` or
+    ``experiment``, ``name`` its full resource name or ``gs://`` address."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TuningResult:
+    """What a finished tuning job left."""
+
+    checkpoints: tuple[Checkpoint, ...]
+    curves: tuple[CurvePoint, ...]
+    train_examples: int
+    train_tokens: int
+    """Tokens of one epoch, prompt and target."""
+    seconds: float
+    """Wall-clock seconds of training, all attempts together."""
+    resolved: Mapping[str, Any]
+    """Hyperparameters as the backend resolved them, e.g. the absolute learning rate."""
+    billable_tokens: int = 0
+    """Tokens of all epochs that are paid for; 0 on this machine."""
+    findings: tuple[str, ...] = ()
+    """What a person should know about the job: rows the service dropped, surprising defaults."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Pages about the job by name, e.g. ``console``, ``tensorboard``."""
+    resources: tuple[Resource, ...] = ()
+    """What the job left on a service; `sft clean` deletes these and nothing else."""
