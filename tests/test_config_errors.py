@@ -104,7 +104,8 @@ CASES = {
         GOOD + "tuning: 5\n",
         [
             "exp.yaml:3: tuning: 5 is not a mapping\n"
-            "      its keys are method, epochs, max_epochs, learning_rate_multiplier, adapter_size, beta, start_from"
+            "      its keys are method, epochs, max_epochs, learning_rate_multiplier, "
+            "adapter_size, beta, start_from"
         ],
     ),
     "too few": Case(
@@ -156,7 +157,8 @@ CASES = {
             "override tuning.epoch=3: tuning.epoch: unknown key\n"
             "      did you mean `tuning.epochs`?",
             "override +tuning.rank=3: tuning.rank: unknown key\n"
-            "      the keys in `tuning` are method, epochs, max_epochs, learning_rate_multiplier, adapter_size, beta, start_from",
+            "      the keys in `tuning` are method, epochs, max_epochs, learning_rate_multiplier, "
+            "adapter_size, beta, start_from",
         ],
         ("tuning.epoch=3", "+tuning.rank=3"),
     ),
