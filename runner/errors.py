@@ -5,6 +5,7 @@
     ├── DataError        rows of a source: one `RowFault` per fault
     ├── BackendError     a tuning or inference backend failed
     │   └── MissingExtraError   the backend's optional packages are not installed
+    ├── BudgetError      what may be spent (`budget:`) does not cover what was asked for
     └── GateError        a declared threshold (leakage, quality, bad rows) refused to go on
 
 A user's mistake prints `str(error)` and no traceback. `exit_code` is what `sft` exits with:
@@ -110,6 +111,13 @@ class MissingExtraError(BackendError):
             f"  type: pip install 'sft-runner[{extra}]'"
         )
         self.extra = extra
+
+
+class BudgetError(SftError):
+    """A cap of the group `budget` stands against it: says which cap, what it would cost, what is
+    spent, and what to type. What was paid for is kept; the same command goes on from there."""
+
+    exit_code = 4
 
 
 class GateError(SftError):

@@ -1,4 +1,4 @@
-"""The durable record of every experiment, arm and tuning job: SQLite, one file per home.
+"""The durable record of every experiment, arm, tuning job and dollar: SQLite, one file per home.
 
 Intent is written before an outside effect and the result after it, each in its own committed
 transaction, so that a kill at any instant leaves a state from which the same command goes on.
@@ -7,15 +7,17 @@ MLflow mirrors this file; it can be rebuilt from it (`sft run` on a finished exp
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.errors import SftError
-from runner.results import ArmResult, ExperimentResult
+from runner.results import ArmResult, ExperimentResult, Spending, Spent
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS experiments (
@@ -31,7 +33,14 @@ CREATE TABLE IF NOT EXISTS jobs (
   ended_ms INTEGER NOT NULL DEFAULT 0, tokens INTEGER NOT NULL DEFAULT 0,
   seconds REAL NOT NULL DEFAULT 0, model TEXT NOT NULL, error TEXT NOT NULL DEFAULT ''
 );
+CREATE TABLE IF NOT EXISTS spending (
+  label TEXT NOT NULL, what TEXT NOT NULL, month TEXT NOT NULL, experiment TEXT NOT NULL,
+  arm TEXT NOT NULL, tokens INTEGER NOT NULL, usd REAL, ms INTEGER NOT NULL,
+  settled INTEGER NOT NULL, PRIMARY KEY (label, what, month)
+);
 """
+
+SPENDING = "label, what, experiment, arm, tokens, usd, ms, settled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +202,93 @@ class Ledger:
                 " ORDER BY intended_ms DESC"
             ).fetchall()
         return [JobRecord(*row) for row in rows]
+
+    def hold(self, item: Spending, name: str, judge: Callable[[Spent], None]) -> None:
+        """Hold money back for a tuning job that is about to be submitted, in one transaction
+        with `judge`, which is told what is spent besides (by experiments called `name`) and
+        raises when it is too much: two runs at once cannot both take the last dollars."""
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            judge(_spent(db, name, item.arm, besides=item.label))
+            _settle(db, item.model_copy(update={"settled": False}))
+
+    def settle(self, item: Spending) -> None:
+        """Replace what was held back for a tuning job by its true cost. Settling twice is
+        settling once; the month stays that of the submit."""
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            _settle(db, item)
+
+    def release(self, label: str) -> None:
+        """Let go of money that was held back for a job which never came to a bill."""
+        with self._open() as db:
+            db.execute("DELETE FROM spending WHERE label = ? AND NOT settled", (label,))
+
+    def add_spending(self, item: Spending) -> None:
+        """Add to what a set of answers has cost: each call of this is money gone."""
+        with self._open() as db:
+            db.execute(
+                f"INSERT INTO spending ({SPENDING}, month) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (label, what, month) DO UPDATE SET usd = usd + excluded.usd,"
+                " tokens = tokens + excluded.tokens, ms = excluded.ms",
+                (*_values(item), _month(item.ms)),
+            )
+
+    def spent(self, name: str, arm: str) -> Spent:
+        """Dollars gone or held back by this arm, by all experiments called `name`, and in this
+        month."""
+        with self._open() as db:
+            return _spent(db, name, arm)
+
+    def spendings(self, labels: Sequence[str] | None = None) -> list[Spending]:
+        """Everything that was paid for, oldest first; only these labels' if given."""
+        query = (
+            f"SELECT {SPENDING} FROM spending"
+            " WHERE ? IS NULL OR label IN (SELECT value FROM json_each(?)) ORDER BY ms, label"
+        )
+        wanted = None if labels is None else json.dumps(list(labels))
+        with self._open() as db:
+            rows = db.execute(query, (wanted, wanted)).fetchall()
+        return [Spending(**dict(zip(SPENDING.split(", "), row, strict=True))) for row in rows]
+
+
+def _spent(db: sqlite3.Connection, name: str, arm: str, besides: str = "") -> Spent:
+    """See `Ledger.spent`; `besides` is a label whose spending is left out."""
+
+    def total(where: str, value: str) -> float:
+        query = f"SELECT TOTAL(usd) FROM spending WHERE label != ? AND {where}"
+        return float(db.execute(query, (besides, value)).fetchone()[0])
+
+    namesakes = "experiment IN (SELECT digest FROM experiments WHERE name = ?)"
+    return Spent(
+        arm=total("arm = ?", arm),
+        experiment=total(namesakes, name),
+        month=total("month = ?", _month(now_ms())),
+    )
+
+
+def _settle(db: sqlite3.Connection, item: Spending) -> None:
+    key = (item.label, item.what)
+    known = db.execute("SELECT 1 FROM spending WHERE label = ? AND what = ?", key).fetchone()
+    if known:
+        db.execute(
+            "UPDATE spending SET tokens = ?, usd = ?, settled = ? WHERE label = ? AND what = ?",
+            (item.tokens, item.usd, item.settled, *key),
+        )
+        return
+    db.execute(
+        f"INSERT INTO spending ({SPENDING}, month) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*_values(item), _month(item.ms)),
+    )
+
+
+def _values(item: Spending) -> tuple[str | int | float | None, ...]:
+    return tuple(getattr(item, name) for name in SPENDING.split(", "))
+
+
+def _month(ms: int) -> str:
+    """``2026-11``: the UTC calendar month of Unix milliseconds."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m}"
 
 
 def _head(result: ExperimentResult) -> str:

@@ -51,6 +51,38 @@ class CheckpointScores(_Result):
     validation: Scores
 
 
+class Spending(_Result):
+    """Money paid to a backend for one thing. Each thing is paid for once, however many arms
+    and experiments use it."""
+
+    label: str
+    """Digest of the tuning job or of the set of answers."""
+    what: str
+    """``tuning``, ``baseline test``, ``validation``, ``test`` ..."""
+    experiment: str
+    """Digest of the experiment that paid."""
+    arm: str
+    """Digest of the arm that paid."""
+    tokens: int
+    """Billable tokens: of all epochs, or prompts and answers together."""
+    usd: float | None
+    """US dollars; null when the model's price is not known."""
+    ms: int = 0
+    """When the job was asked for, or the last answer came (Unix milliseconds)."""
+    settled: bool = True
+    """False while a tuning job is under way: then it is the upper estimate, held back."""
+
+
+class Spent(_Result):
+    """US dollars spent or held back so far, as far as each cap of `budget` reaches."""
+
+    arm: float
+    experiment: float
+    """Under this experiment's name, whatever its arms were at the time."""
+    month: float
+    """Of all experiments of the home in the calendar month (UTC)."""
+
+
 ArmKind = Literal["zero_shot", "few_shot", "tuned"]
 ArmStatus = Literal["pending", "running", "done", "failed"]
 
@@ -89,6 +121,9 @@ class ArmResult(_Result):
     """Stage to wall-clock seconds; a reused stage is absent."""
     reused: list[str] = []
     """Stages whose artifact was there already."""
+    spent: list[Spending] = []
+    """What its results cost, also what another arm or experiment paid; empty where nothing
+    has a price."""
     started_ms: int = 0
     ended_ms: int = 0
     error: str = ""
