@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.compose.faults import Fault
 from runner.compose.folders import options
-from runner.compose.known import field_at, kind_of, kinds_at, models_at
+from runner.compose.known import description_at, kind_of, kinds_at, models_at
 from runner.compose.locate import Places, dotted
 from runner.compose.unknown_keys import unknown_key
 from runner.compose.words import did_you_mean, listed, near, quoted
@@ -34,8 +34,7 @@ def not_set(key: tuple[str | int, ...], config: dict[str, Any], places: Places) 
 
 
 def _description(key: tuple[str | int, ...], config: dict[str, Any]) -> str:
-    field = field_at(key, config)
-    about = " ".join((field.description or "").split()) if field else ""
+    about = description_at(key, config)
     return f": {about[0].lower()}{about[1:]}".rstrip(".") if about else ""
 
 

@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
+from runner.compose.docstrings import docstrings
 from runner.compose.yaml_files import Key
 from runner.config import Experiment
 
@@ -25,7 +25,7 @@ def descriptions() -> Mapping[str, str]:
 def _walk(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
-        yield key, " ".join((field.description or "").split())
+        yield key, docstrings(model).get(name, "")
         for below in _models(field.annotation, in_lists=False):
             yield from _walk(below, f"{key}.")
 
@@ -69,13 +69,13 @@ def kind_of(model: type[BaseModel]) -> str | None:
     return get_args(field.annotation)[0] if field else None
 
 
-def field_at(key: Key, config: Any) -> FieldInfo | None:
-    """The schema's field for `key`, as the kinds chosen in `config` have it."""
+def description_at(key: Key, config: Any) -> str:
+    """What the schema says of `key`, as the kinds chosen in `config` have it; may be empty."""
     name = key[-1] if key else None
     for model in models_at(key[:-1], config):
         if isinstance(name, str) and name in model.model_fields:
-            return model.model_fields[name]
-    return None
+            return docstrings(model).get(name, "")
+    return ""
 
 
 def child_at(value: Any, key: Key) -> Any:

@@ -6,7 +6,11 @@ missing after composition is told by `runner.compose.judge`.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -47,10 +51,11 @@ def group_schema(group: str) -> dict[str, Any]:
 
 def _for_file(keys: tuple[str, ...], title: str, more: dict[str, Any]) -> dict[str, Any]:
     """The schema of a file with what stands at `keys`, and with a defaults list."""
-    from runner.config import Experiment
+    from runner import config
 
-    part = _loosened(Experiment.model_json_schema())
+    part = _loosened(config.Experiment.model_json_schema())
     definitions = part.pop("$defs")
+    _describe({**definitions, "Experiment": part})
     for key in keys:
         part = _followed(part["properties"][key], definitions)
     kinds = [_followed(kind, definitions) for kind in part.get("anyOf", [part])]
@@ -59,6 +64,25 @@ def _for_file(keys: tuple[str, ...], title: str, more: dict[str, Any]) -> dict[s
     body = bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
     used = _used(body, {**definitions, "Defaults": _DEFAULTS})
     return {"$schema": _DIALECT, **body, "title": title, "$defs": used}
+
+
+def _describe(definitions: dict[str, Any]) -> None:
+    """Give every property the docstring of its field."""
+    from runner.compose.docstrings import docstrings
+    from runner.config import Group
+
+    models = {model.__name__: model for model in _below(Group)}
+    for name, definition in definitions.items():
+        about = docstrings(models[name])
+        for key, part in definition.get("properties", {}).items():
+            if key in about:
+                part["description"] = about[key]
+
+
+def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for child in model.__subclasses__():
+        yield child
+        yield from _below(child)
 
 
 def _followed(part: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

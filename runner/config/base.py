@@ -13,12 +13,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Group(BaseModel):
-    """Base of every group: frozen, unknown keys refused, field docstrings kept."""
+    """Base of every group: frozen, unknown keys refused."""
 
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
         protected_namespaces=(),
         defer_build=True,  # every model at its first use, most of them only inside Experiment
     )
