@@ -16,7 +16,17 @@ FILES = sorted(RUNNER.rglob("*.py"))
 BASE = {"errors", "records", "results", "config", "normalize", "backend", "store"}
 """What every stage may import."""
 
-STAGES = {"sources", "prepare", "tuning", "inference", "evaluation", "report", "tracking", "local"}
+STAGES = {
+    "sources",
+    "prepare",
+    "tuning",
+    "inference",
+    "evaluation",
+    "report",
+    "tracking",
+    "local",
+    "money",
+}
 
 ABOVE = {
     "pipeline": STAGES | BASE | {"ledger"},
@@ -119,6 +129,7 @@ HEAVY = (
         "runner.inference",
         "runner.sources",
         "runner.prepare",
+        "runner.money",
         "runner.local.backend",
     ],
 )

@@ -1,0 +1,38 @@
+"""What things cost: prices before, caps while it runs, and the bill afterwards.
+
+Only models with prices (`config.GeminiModel`) cost anything; on this machine no figure is shown.
+"""
+
+from runner.money.band import Band, total
+from runner.money.budget import refuse_estimate, refuse_unknown, usd
+from runner.money.dataset import DatasetTokens, dataset_tokens, prompt_text
+from runner.money.price import (
+    Calls,
+    Part,
+    Price,
+    answer_part,
+    checkpoints,
+    readings,
+    tuning_parts,
+)
+from runner.money.purse import Accounts, Purse
+
+__all__ = [
+    "Accounts",
+    "Band",
+    "Calls",
+    "DatasetTokens",
+    "Part",
+    "Price",
+    "Purse",
+    "answer_part",
+    "checkpoints",
+    "dataset_tokens",
+    "prompt_text",
+    "readings",
+    "refuse_estimate",
+    "refuse_unknown",
+    "total",
+    "tuning_parts",
+    "usd",
+]

@@ -1,0 +1,82 @@
+"""What the caps of the group `budget` have to say: how far each is passed, and what to type."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from runner.config import Budget
+from runner.errors import BudgetError
+from runner.results import Spent
+
+CAPS = ("arm", "experiment", "month")
+
+REACH = {
+    "arm": "of this arm",
+    "experiment": "of all experiments of this name",
+    "month": "of this calendar month (UTC), all experiments of paths.home together",
+}
+
+
+def limited(budget: Budget) -> bool:
+    """Whether there is any cap."""
+    return any(getattr(budget, cap) is not None for cap in CAPS)
+
+
+def refuse_estimate(budget: Budget, spent: Spent, more: Mapping[str, float], who: str) -> None:
+    """Raise BudgetError when what is spent and the upper estimate `more` (by cap, US dollars)
+    pass a cap. Every cap that is passed is named."""
+    problems = [
+        f"budget.{cap}={limit:g}: {who} may cost up to {usd(more[cap])}, {usd(gone)} are spent or "
+        f"held back {REACH[cap]}\n  type: budget.{cap}={enough(gone + more[cap])}"
+        for cap, limit, gone in _caps(budget, spent)
+        if gone + more[cap] > limit
+    ]
+    if problems:
+        last = "  or ask for less: fewer epochs, rows or arms; 'sft plan' prices each part"
+        raise BudgetError("\n".join([*problems, last]))
+
+
+def refuse_passed(budget: Budget, spent: Spent) -> None:
+    """Raise BudgetError when more than a cap is gone already."""
+    problems = [
+        f"budget.{cap}={limit:g} is used up: {usd(gone)} are spent or held back {REACH[cap]}\n"
+        f"  type: the same command with budget.{cap}={enough(1.5 * gone)}"
+        for cap, limit, gone in _caps(budget, spent)
+        if gone > limit
+    ]
+    if problems:
+        last = "  answers and checkpoints paid for so far are kept and not asked for again"
+        raise BudgetError("\n".join([*problems, last]))
+
+
+def refuse_unknown(budget: Budget, model: str) -> None:
+    """Raise BudgetError when there is a cap, but no price to hold against it."""
+    caps = [f"budget.{cap}" for cap in CAPS if getattr(budget, cap) is not None]
+    if caps:
+        raise BudgetError(
+            f"what tuning {model} costs is not known (model.prices.train is null), so"
+            f" {' and '.join(caps)} cannot be kept\n"
+            "  type: model.prices.train=DOLLARS, per million tokens as Google's price list says,"
+            " or budget=none"
+        )
+
+
+def usd(dollars: float) -> str:
+    """``12.30 USD``; small sums keep two digits that mean something."""
+    if 0 < dollars < 0.01:
+        return f"{dollars:.2g} USD"
+    return f"{dollars:,.2f} USD"
+
+
+def enough(dollars: float) -> str:
+    """The next whole cent that covers it, to be typed."""
+    return f"{math.ceil(round(100 * dollars, 6)) / 100:.2f}"
+
+
+def _caps(budget: Budget, spent: Spent) -> Iterator[tuple[str, float, float]]:
+    """Name, limit and dollars gone of every cap that is set."""
+    for cap in CAPS:
+        limit = getattr(budget, cap)
+        if limit is not None:
+            yield cap, limit, getattr(spent, cap)
