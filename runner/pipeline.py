@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,7 +20,9 @@ from typing import Any
 from runner.backend import Backend, TuningJob
 from runner.config import Experiment
 from runner.errors import SftError
+from runner.inference import Question
 from runner.ledger import Ledger
+from runner.money import Purse
 from runner.records import (
     SPLITS,
     Checkpoint,
@@ -29,6 +31,7 @@ from runner.records import (
     Generation,
     Prediction,
     Progress,
+    Request,
     Resource,
     TuningResult,
     read_jsonl,
@@ -67,10 +70,13 @@ class Scored:
 class Pipeline:
     """The stages of one arm. Every property is made once and found again in the store."""
 
-    def __init__(self, experiment: Experiment, backend: Backend, house: House) -> None:
+    def __init__(
+        self, experiment: Experiment, backend: Backend, house: House, purse: Purse | None = None
+    ) -> None:
         self.experiment = experiment
         self.backend = backend
         self.house = house
+        self.purse = purse or Purse.empty(house.ledger)
         self._answers: dict[tuple[str, str, int], Artifact] = {}
 
     # --- data ------------------------------------------------------------------------------
@@ -210,7 +216,10 @@ class Pipeline:
             tuning=experiment.tuning,
             seed=experiment.seed,
         )
-        intend = partial(ledger.intend_job, label, experiment.model.name, self.trained_tokens)
+
+        def intend() -> None:
+            self.purse.reserve(label)
+            ledger.intend_job(label, experiment.model.name, self.trained_tokens)
 
         def build(out: Path) -> None:
             try:
@@ -219,10 +228,15 @@ class Pipeline:
                 )
             except SftError as error:
                 ledger.end_job(label, "failed", 0.0, str(error))
+                if not getattr(error, "transient", False):  # else it may be running, and billed
+                    self.purse.release(label)
                 raise
+            # A service that does not say is taken at the upper estimate.
+            self.purse.settle(label, result.billable_tokens or self.trained_tokens)
             ledger.end_job(label, "succeeded", result.seconds)
             (out / "result.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
 
+        self.purse.used.add(label)
         return self.house.store.make("tune", self.tune_key, build)
 
     @cached_property
@@ -251,14 +265,9 @@ class Pipeline:
             self._answers[wanted] = self._predict(split, checkpoint, shots)
         return self._answers[wanted]
 
-    def _predict(self, split: str, checkpoint: Checkpoint | None, shots: int) -> Artifact:
-        from runner.inference import (
-            PREDICT_VERSION,
-            PredictionCache,
-            draw_shots,
-            predict,
-            requests_for,
-        )
+    def question(self, split: str, checkpoint: Checkpoint | None, shots: int = 0) -> Question:
+        """What `predicted` asks, and whom."""
+        from runner.inference import draw_shots, requests_for
 
         settings = self.experiment.suite.generation
         generation = Generation(
@@ -269,22 +278,37 @@ class Pipeline:
             "backend": self.backend.identity(),
             "checkpoint": [self.job_label, checkpoint.id] if checkpoint else None,
         }
-        requests = requests_for(self.examples(split), drawn)
-        key = {
-            "version": PREDICT_VERSION,
-            "model": model,
-            "requests": digest_of([asdict(request) for request in requests]),
-            "generation": asdict(generation),
-        }
+        return Question(requests_for(self.examples(split), drawn), model, generation)
+
+    def unanswered(self, question: Question) -> list[Request]:
+        """The requests that have no answer in the store or the cache yet."""
+        from runner.inference import PredictionCache, unanswered
+
+        if self.house.store.get("predict", question.label):
+            return []
+        cache = PredictionCache(self.house.home / "predictions.db")
+        return unanswered(question.requests, cache, question.model, question.generation)
+
+    def _predict(self, split: str, checkpoint: Checkpoint | None, shots: int) -> Artifact:
+        from runner.inference import PredictionCache, predict
+
+        question = self.question(split, checkpoint, shots)
+        label, what = question.label, split if checkpoint else f"baseline {split}"
+        generation = question.generation
+
+        def ask(requests: Sequence[Request]) -> Iterator[Prediction]:
+            answers = self.backend.generate(checkpoint, requests, generation)
+            tuned = checkpoint is not None
+            return self.purse.paying(label, what, answers, tuned=tuned, requests=len(requests))
 
         def build(out: Path) -> None:
-            ask = partial(self.backend.generate, checkpoint, generation=generation)
             cache = PredictionCache(self.house.home / "predictions.db")
             watch = self.house.watch(f"answer {split}")
-            answers = predict(requests, ask, cache, model, generation, watch)
+            answers = predict(question.requests, ask, cache, question.model, generation, watch)
             write_jsonl(out / "predictions.jsonl", (answer.to_json() for answer in answers))
 
-        return self.house.store.make("predict", key, build)
+        self.purse.used.add(label)
+        return self.house.store.make("predict", question.key, build)
 
     def scored(self, split: str, checkpoint: Checkpoint | None, shots: int = 0) -> Scored:
         """Scores with intervals, and every row with its own."""
@@ -315,7 +339,10 @@ class Pipeline:
         return Scored(Scores.model_validate_json(text), artifact)
 
 
-MODEL_FACTS = {"cpu_tokens_per_second", "accept_terms", "terms", "licence"}
+MODEL_FACTS = {
+    *("cpu_tokens_per_second", "accept_terms", "terms", "licence"),
+    *("prices", "evidence", "retires", "successor", "force_retired"),
+}
 """Keys of a model that are about it and change nothing it does."""
 
 
@@ -325,7 +352,7 @@ def arm_digest(experiment: Experiment, data: str, kind: Mapping[str, Any]) -> st
         mode="json",
         exclude={
             **dict.fromkeys(("name", "question", "source", "baseline", "tracking"), True),
-            **dict.fromkeys(("store", "paths", "sweep"), True),
+            **dict.fromkeys(("store", "paths", "sweep", "budget"), True),
             "model": MODEL_FACTS,
         },
     )

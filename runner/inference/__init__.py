@@ -1,8 +1,17 @@
 """Inference: from examples to requests, from requests to answers, each asked once."""
 
 from runner.inference.cache import PredictionCache
-from runner.inference.predict import PREDICT_VERSION, predict
+from runner.inference.predict import PREDICT_VERSION, predict, unanswered
+from runner.inference.question import Question
 from runner.inference.requests import requests_for
 from runner.inference.shots import draw_shots
 
-__all__ = ["PREDICT_VERSION", "PredictionCache", "draw_shots", "predict", "requests_for"]
+__all__ = [
+    "PREDICT_VERSION",
+    "PredictionCache",
+    "Question",
+    "draw_shots",
+    "predict",
+    "requests_for",
+    "unanswered",
+]

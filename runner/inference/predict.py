@@ -38,10 +38,7 @@ def predict(
     """
     digests = [_digest(request, key, generation) for request in requests]
     answers = cache.get(sorted(set(digests)))
-    missing: dict[str, Request] = {}
-    for digest, request in zip(digests, requests, strict=True):
-        if digest not in answers:
-            missing.setdefault(digest, request)
+    missing = _missing(digests, requests, answers)
     done, note = len(requests), "all from the cache"
     times = Counter(digests)
     if missing:
@@ -56,6 +53,28 @@ def predict(
         replace(answers.get(digest, Prediction("", "", NO_ANSWER, "error")), id=request.id)
         for digest, request in zip(digests, requests, strict=True)
     ]
+
+
+def unanswered(
+    requests: Sequence[Request],
+    cache: PredictionCache,
+    key: Mapping[str, Any],
+    generation: Generation,
+) -> list[Request]:
+    """The requests that `predict` would put to the model, in their order."""
+    digests = [_digest(request, key, generation) for request in requests]
+    return list(_missing(digests, requests, cache.get(sorted(set(digests)))).values())
+
+
+def _missing(
+    digests: Sequence[str], requests: Sequence[Request], answers: Mapping[str, Prediction]
+) -> dict[str, Request]:
+    """One request for each digest that has no answer."""
+    missing: dict[str, Request] = {}
+    for digest, request in zip(digests, requests, strict=True):
+        if digest not in answers:
+            missing.setdefault(digest, request)
+    return missing
 
 
 def _asked(

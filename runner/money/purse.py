@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 from runner.config import Budget, GeminiModel
 from runner.money.budget import limited, refuse_estimate, refuse_passed, refuse_unknown
 from runner.money.price import Price
-from runner.money.rates import answer_rates, train_rate
+from runner.money.rates import answer_rates, by_batch, train_rate
 from runner.records import Prediction
 from runner.results import Spending, Spent
 
@@ -50,10 +50,17 @@ class Purse:
     """Its digest."""
     arm: str
     """The arm's digest."""
+    batch_from: int | None = None
+    """As `backend.batch_from`."""
     price: Price = field(default_factory=Price)
     """What the arm was estimated to cost before it began; see `expect`."""
     used: set[str] = field(default_factory=set)
     """Labels of everything the arm's results rest on."""
+
+    @classmethod
+    def empty(cls, accounts: Accounts) -> Self:
+        """A purse for work that costs nothing."""
+        return cls(accounts, None, Budget(), "", "", "")
 
     def expect(self, price: Price) -> None:
         """Take note of the estimate that a submit is held against."""
@@ -96,13 +103,15 @@ class Purse:
             self.accounts.release(label)
 
     def paying(
-        self, label: str, what: str, answers: Iterator[Prediction], *, tuned: bool, batch: bool
+        self, label: str, what: str, answers: Iterator[Prediction], *, tuned: bool, requests: int
     ) -> Iterator[Prediction]:
-        """The answers, each paid for when whoever takes them comes back for the next one, so
-        that what is counted is also kept. Raises BudgetError when a cap is passed."""
+        """The answers to so many `requests`, each paid for when whoever takes them comes back
+        for the next one, so that what is counted is also kept. Raises BudgetError when a cap
+        is passed."""
         if self.model is None:
             yield from answers
             return
+        batch = by_batch(self.batch_from, requests, tuned=tuned)
         meter = Meter(self, label, what, tuned=tuned, batch=batch)
         meter.check()
         try:

@@ -30,3 +30,9 @@ def regional(model: GeminiModel, *, tuned: bool) -> Band:
 def train_rate(model: GeminiModel) -> float | None:
     """US dollars for a token of one pass of tuning; None when it is not published."""
     return None if model.prices.train is None else model.prices.train / MILLION
+
+
+def by_batch(batch_from: int | None, requests: float, *, tuned: bool) -> bool:
+    """Whether so many requests are answered by batch prediction, which the untuned model is
+    when `backend.batch_from` says so; checkpoints are asked online."""
+    return not tuned and batch_from is not None and requests >= batch_from
