@@ -42,7 +42,7 @@ class Fault:
 def faults(errors: Sequence[Mapping[str, Any]], config: Any) -> list[Fault]:
     """Pydantic's `errors` on `config`, those left out that only say a union member did not fit
     when something deeper says why."""
-    found = [_fault(error, config) for error in errors]
+    found = [fault for error in errors for fault in _each(error, config)]
     kept: dict[tuple[Key, bool], Fault] = {}
     for fault in found:
         if fault.sorts and any(_below(other.key, fault.key) for other in found):
@@ -51,6 +51,15 @@ def faults(errors: Sequence[Mapping[str, Any]], config: Any) -> list[Fault]:
         sorts = (*kept[at].sorts, *fault.sorts) if at in kept else fault.sorts
         kept[at] = replace(kept.get(at, fault), sorts=tuple(dict.fromkeys(sorts)))
     return list(kept.values())
+
+
+def _each(error: Mapping[str, Any], config: Any) -> Iterator[Fault]:
+    """One fault an error; values that do not go together are one each."""
+    if error["type"] != "does_not_fit":
+        yield _fault(error, config)
+        return
+    for misfit in error["ctx"]["all"]:
+        yield Fault(tuple(misfit.key.split(".")), "value_error", misfit.message, None, {})
 
 
 def _fault(error: Mapping[str, Any], config: Any) -> Fault:

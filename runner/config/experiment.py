@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from runner.config.backend import Backend, PluginBackend, VertexBackend
+from runner.config.backend import Backend
 from runner.config.base import Group
-from runner.config.model import GeminiModel, Model
+from runner.config.fits import misfits, today
+from runner.config.model import Model
 from runner.config.prepare import Prepare
 from runner.config.source import Source
 from runner.config.suite import Suite
@@ -59,28 +61,9 @@ class Experiment(Group):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        """What single groups cannot see: which backend takes which model and which knobs."""
-        if isinstance(self.backend, PluginBackend):
-            return self
-        gemini = isinstance(self.model, GeminiModel)
-        vertex = isinstance(self.backend, VertexBackend)
-        if gemini and not vertex:
-            raise ValueError("model.kind is gemini, which only backend=vertex can tune")
-        if vertex and not gemini:
-            raise ValueError(
-                "backend.kind is vertex, which tunes Gemini only: choose model=gemini_..."
-            )
-        if not vertex:
-            _refuse_vertex_only(self.tuning)
+        """What single groups cannot see; `runner.compose` makes a problem of each misfit."""
+        found = [*misfits(self.model, self.backend, self.tuning, today())]
+        if found:
+            listed = "; ".join(f"{misfit.key} {misfit.message}" for misfit in found)
+            raise PydanticCustomError("does_not_fit", "{listed}", {"listed": listed, "all": found})
         return self
-
-
-def _refuse_vertex_only(tuning: Tuning) -> None:
-    """The local backend leaves no knob to a service, and knows supervised tuning only."""
-    for key in ("epochs", "learning_rate_multiplier", "adapter_size"):
-        if getattr(tuning, key) is None:
-            raise ValueError(f"tuning.{key} is null, which only backend=vertex can decide")
-    if tuning.method != "supervised":
-        raise ValueError(f"tuning.method is {tuning.method}, which only backend=vertex can do")
-    if tuning.start_from:
-        raise ValueError("tuning.start_from is set, which only backend=vertex can do")

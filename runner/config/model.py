@@ -73,9 +73,14 @@ class MediaLimit(Group):
     megabytes: float | None = Field(default=None, gt=0)
     """Of each file."""
     minutes: float | None = Field(default=None, gt=0)
+    minutes_low: float | None = Field(default=None, gt=0)
+    """Of a row with ``MEDIA_RESOLUTION_LOW``; null when that makes no difference."""
     pages: int | None = Field(default=None, gt=0)
     types: list[str]
     """MIME types, e.g. ``image/png``."""
+
+
+MediaKind = Literal["image", "audio", "video", "document"]
 
 
 class RowLimits(Group):
@@ -89,10 +94,22 @@ class RowLimits(Group):
     validation_share: float | None = 0.3
     """Of the training rows; binds only above `validation_free` rows."""
     validation_free: int = 1000
-    media: dict[Literal["image", "audio", "video", "document"], MediaLimit] = {}
+    media: dict[MediaKind, MediaLimit] = {}
     """Kinds of media that can be tuned on; a kind that is absent is refused."""
     functions: bool = True
     """Whether rows may hold tools and function calls."""
+
+    def most_validation(self, train_rows: int) -> int:
+        """Validation rows that go with so many training rows.
+
+        Google's page says "5000, or 30 % of the training rows if there are more than 1000
+        validation examples"; read here as n <= 5000 and (n <= 1000 or n <= 0.3 * train).
+        """
+        most = self.validation_rows
+        if self.validation_share is not None:
+            share = int(self.validation_share * train_rows)
+            most = min(most, max(self.validation_free, share))
+        return most
 
 
 class Prices(Group):
@@ -133,6 +150,8 @@ class GeminiModel(ModelBase):
     kind: Literal["gemini"]
     id: str
     """As the API calls it, e.g. ``gemini-3.1-flash-lite``."""
+    context_tokens: int = Field(default=131_072, gt=0)
+    """Longest row, prompt plus answer, in tokens; longer ones the service drops."""
     tunable: bool = True
     retires: date | None = None
     """From this day on the model is gone; null when no date is published."""
@@ -142,6 +161,7 @@ class GeminiModel(ModelBase):
     """Set true to try a retired model all the same."""
     adapter_sizes: list[Literal[1, 2, 4, 8, 16]]
     tuning_locations: list[str]
+    """Where jobs can run; empty when that is not published, and any location is tried."""
     serving_locations: list[str]
     """Where tuned models answer: ``us``, ``eu``, or ``job`` for the location of the job."""
     methods: list[Literal["supervised", "preference"]] = ["supervised"]
@@ -149,6 +169,8 @@ class GeminiModel(ModelBase):
     """Whether customer-managed encryption keys can be used."""
     auto_evaluation: bool = False
     """Whether the service can evaluate while it tunes."""
+    auto_evaluation_locations: list[str] = []
+    """Where it can; empty for everywhere."""
     thinking: Thinking = Thinking(kind="none")
     limits: RowLimits = RowLimits()
     prices: Prices
