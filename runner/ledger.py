@@ -209,7 +209,7 @@ class Ledger:
         raises when it is too much: two runs at once cannot both take the last dollars."""
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
-            judge(_spent(db, name, item.arm, besides=item.label))
+            judge(_spent(db, name, item.arm, [item.label]))
             _settle(db, item.model_copy(update={"settled": False}))
 
     def settle(self, item: Spending) -> None:
@@ -234,11 +234,11 @@ class Ledger:
                 (*_values(item), _month(item.ms)),
             )
 
-    def spent(self, name: str, arm: str) -> Spent:
+    def spent(self, name: str, arm: str, besides: Sequence[str] = ()) -> Spent:
         """Dollars gone or held back by this arm, by all experiments called `name`, and in this
-        month."""
+        month; without what is held back for the jobs `besides`."""
         with self._open() as db:
-            return _spent(db, name, arm)
+            return _spent(db, name, arm, besides)
 
     def spendings(self, labels: Sequence[str] | None = None) -> list[Spending]:
         """Everything that was paid for, oldest first; only these labels' if given."""
@@ -252,12 +252,16 @@ class Ledger:
         return [Spending(**dict(zip(SPENDING.split(", "), row, strict=True))) for row in rows]
 
 
-def _spent(db: sqlite3.Connection, name: str, arm: str, besides: str = "") -> Spent:
-    """See `Ledger.spent`; `besides` is a label whose spending is left out."""
+def _spent(db: sqlite3.Connection, name: str, arm: str, besides: Sequence[str]) -> Spent:
+    """See `Ledger.spent`."""
+    labels = json.dumps(list(besides))
 
     def total(where: str, value: str) -> float:
-        query = f"SELECT TOTAL(usd) FROM spending WHERE label != ? AND {where}"
-        return float(db.execute(query, (besides, value)).fetchone()[0])
+        query = (
+            f"SELECT TOTAL(usd) FROM spending WHERE {where}"
+            " AND (settled OR label NOT IN (SELECT value FROM json_each(?)))"
+        )
+        return float(db.execute(query, (value, labels)).fetchone()[0])
 
     namesakes = "experiment IN (SELECT digest FROM experiments WHERE name = ?)"
     return Spent(

@@ -76,7 +76,7 @@ class Pipeline:
         self.experiment = experiment
         self.backend = backend
         self.house = house
-        self.purse = purse or Purse.empty(house.ledger)
+        self.purse = purse or Purse(house.ledger, experiment, "", "")
         self._answers: dict[tuple[str, str, int], Artifact] = {}
 
     # --- data ------------------------------------------------------------------------------

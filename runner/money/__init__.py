@@ -4,7 +4,7 @@ Only models with prices (`config.GeminiModel`) cost anything; on this machine no
 """
 
 from runner.money.band import Band, total
-from runner.money.budget import refuse_estimate, refuse_unknown, usd
+from runner.money.budget import CHEAPER, over_estimate, refuse, unknown, usd
 from runner.money.dataset import DatasetTokens, dataset_tokens, prompt_text
 from runner.money.price import (
     Calls,
@@ -16,8 +16,10 @@ from runner.money.price import (
     tuning_parts,
 )
 from runner.money.purse import Accounts, Purse
+from runner.money.rates import by_batch
 
 __all__ = [
+    "CHEAPER",
     "Accounts",
     "Band",
     "Calls",
@@ -26,13 +28,15 @@ __all__ = [
     "Price",
     "Purse",
     "answer_part",
+    "by_batch",
     "checkpoints",
     "dataset_tokens",
+    "over_estimate",
     "prompt_text",
     "readings",
-    "refuse_estimate",
-    "refuse_unknown",
+    "refuse",
     "total",
     "tuning_parts",
+    "unknown",
     "usd",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from runner.config import Budget
 from runner.errors import BudgetError
@@ -18,48 +18,48 @@ REACH = {
 }
 
 
-def limited(budget: Budget) -> bool:
-    """Whether there is any cap."""
-    return any(getattr(budget, cap) is not None for cap in CAPS)
-
-
-def refuse_estimate(budget: Budget, spent: Spent, more: Mapping[str, float], who: str) -> None:
-    """Raise BudgetError when what is spent and the upper estimate `more` (by cap, US dollars)
-    pass a cap. Every cap that is passed is named."""
-    problems = [
-        f"budget.{cap}={limit:g}: {who} may cost up to {usd(more[cap])}, {usd(gone)} are spent or "
-        f"held back {REACH[cap]}\n  type: budget.{cap}={enough(gone + more[cap])}"
+def over_estimate(budget: Budget, spent: Spent, more: Mapping[str, float], who: str) -> list[str]:
+    """One sentence for each cap that what is spent and the upper estimate `more` (cap to US
+    dollars) pass together."""
+    return [
+        f"budget.{cap}={limit:g}: {who} may cost up to {usd(more[cap])}, and {usd(gone)} are spent "
+        f"or held back {REACH[cap]}\n  type: budget.{cap}={enough(gone + more[cap])}"
         for cap, limit, gone in _caps(budget, spent)
-        if gone + more[cap] > limit
+        if cap in more and gone + more[cap] > limit
     ]
-    if problems:
-        last = "  or ask for less: fewer epochs, rows or arms; 'sft plan' prices each part"
-        raise BudgetError("\n".join([*problems, last]))
 
 
-def refuse_passed(budget: Budget, spent: Spent) -> None:
-    """Raise BudgetError when more than a cap is gone already."""
-    problems = [
+def used_up(budget: Budget, spent: Spent) -> list[str]:
+    """One sentence for each cap that is passed already."""
+    return [
         f"budget.{cap}={limit:g} is used up: {usd(gone)} are spent or held back {REACH[cap]}\n"
         f"  type: the same command with budget.{cap}={enough(1.5 * gone)}"
         for cap, limit, gone in _caps(budget, spent)
         if gone > limit
     ]
-    if problems:
-        last = "  answers and checkpoints paid for so far are kept and not asked for again"
-        raise BudgetError("\n".join([*problems, last]))
 
 
-def refuse_unknown(budget: Budget, model: str) -> None:
-    """Raise BudgetError when there is a cap, but no price to hold against it."""
+def unknown(budget: Budget, model: str) -> list[str]:
+    """A sentence when there is a cap, but no price to hold against it."""
     caps = [f"budget.{cap}" for cap in CAPS if getattr(budget, cap) is not None]
-    if caps:
-        raise BudgetError(
-            f"what tuning {model} costs is not known (model.prices.train is null), so"
-            f" {' and '.join(caps)} cannot be kept\n"
-            "  type: model.prices.train=DOLLARS, per million tokens as Google's price list says,"
-            " or budget=none"
-        )
+    if not caps:
+        return []
+    return [
+        f"what tuning {model} costs is not known (model.prices.train is null), so"
+        f" {' and '.join(caps)} cannot be kept\n"
+        "  type: model.prices.train=DOLLARS, per million tokens as Google's price list says,"
+        " or budget=none"
+    ]
+
+
+CHEAPER = "  or ask for less: fewer epochs, rows or arms; 'sft plan' prices each part"
+KEPT = "  answers and checkpoints paid for so far are kept and not paid for again"
+
+
+def refuse(problems: Sequence[str], advice: str) -> None:
+    """Raise BudgetError with each of the problems once, if there are any."""
+    if problems:
+        raise BudgetError("\n".join([*dict.fromkeys(problems), advice]))
 
 
 def usd(dollars: float) -> str:

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Protocol
 
-from runner.config import Budget, GeminiModel
-from runner.money.budget import limited, refuse_estimate, refuse_passed, refuse_unknown
+from runner.config import Experiment, GeminiModel, VertexBackend
+from runner.money.budget import CAPS, CHEAPER, KEPT, over_estimate, refuse, unknown, used_up
+from runner.money.meter import Meter
 from runner.money.price import Price
 from runner.money.rates import answer_rates, by_batch, train_rate
 from runner.records import Prediction
 from runner.results import Spending, Spent
-
-CALLS_AT_ONCE = 20
-SECONDS_AT_MOST = 2.0
-"""How many calls, or how long, may pass before they are written down."""
 
 TUNING = "tuning"
 
@@ -32,35 +28,25 @@ class Accounts(Protocol):
     def settle(self, item: Spending) -> None: ...
     def release(self, label: str) -> None: ...
     def add_spending(self, item: Spending) -> None: ...
-    def spent(self, name: str, arm: str) -> Spent: ...
+    def spent(self, name: str, arm: str, besides: Sequence[str] = ()) -> Spent: ...
     def spendings(self, labels: Sequence[str] | None = None) -> list[Spending]: ...
 
 
-@dataclass
 class Purse:
     """The money of one arm. Every method does nothing for a model that has no price."""
 
-    accounts: Accounts
-    model: GeminiModel | None
-    """None where nothing has a price (a model on this machine)."""
-    budget: Budget
-    name: str
-    """The experiment's."""
-    experiment: str
-    """Its digest."""
-    arm: str
-    """The arm's digest."""
-    batch_from: int | None = None
-    """As `backend.batch_from`."""
-    price: Price = field(default_factory=Price)
-    """What the arm was estimated to cost before it began; see `expect`."""
-    used: set[str] = field(default_factory=set)
-    """Labels of everything the arm's results rest on."""
-
-    @classmethod
-    def empty(cls, accounts: Accounts) -> Self:
-        """A purse for work that costs nothing."""
-        return cls(accounts, None, Budget(), "", "", "")
+    def __init__(self, accounts: Accounts, config: Experiment, experiment: str, arm: str) -> None:
+        """`experiment` and `arm` are digests: who pays."""
+        self.accounts = accounts
+        self.model = config.model if isinstance(config.model, GeminiModel) else None
+        self.budget, self.name = config.budget, config.name
+        self.experiment, self.arm = experiment, arm
+        backend = config.backend
+        self.batch_from = backend.batch_from if isinstance(backend, VertexBackend) else None
+        self.price = Price()
+        """What the arm was estimated to cost before it began; see `expect`."""
+        self.used: set[str] = set()
+        """Labels of everything the arm's results rest on."""
 
     def expect(self, price: Price) -> None:
         """Take note of the estimate that a submit is held against."""
@@ -74,28 +60,25 @@ class Purse:
         """
         if self.model is None:
             return
-        everything = self.price.usd
-        if everything is None or train_rate(self.model) is None:
-            refuse_unknown(self.budget, self.model.id)
+        model, everything = self.model, self.price.usd
         train = [part for part in self.price.parts if part.group == "train"]
         high = sum(part.usd.high for part in train if part.usd is not None)
-        tokens = round(sum(part.tokens.high for part in train))
-        more = dict.fromkeys(("arm", "experiment", "month"), everything.high if everything else 0.0)
+        more = dict.fromkeys(CAPS, everything.high) if everything else {}
 
         def judge(spent: Spent) -> None:
-            refuse_estimate(self.budget, spent, more, "this arm")
+            missing = [] if everything else unknown(self.budget, model.name)
+            refuse([*missing, *over_estimate(self.budget, spent, more, "this arm")], CHEAPER)
 
+        tokens = round(sum(part.tokens.high for part in train))
         item = self._item(label, TUNING, tokens, high if everything else None)
         self.accounts.hold(item, self.name, judge)
 
     def settle(self, label: str, tokens: int) -> None:
         """Write down what the job was billed for: `tokens` of all epochs."""
-        if self.model is None:
-            return
-        rate = train_rate(self.model)
-        self.accounts.settle(
-            self._item(label, TUNING, tokens, None if rate is None else tokens * rate)
-        )
+        if self.model is not None:
+            rate = train_rate(self.model)
+            dollars = None if rate is None else tokens * rate
+            self.accounts.settle(self._item(label, TUNING, tokens, dollars))
 
     def release(self, label: str) -> None:
         """The job ended without a bill."""
@@ -112,25 +95,30 @@ class Purse:
             yield from answers
             return
         batch = by_batch(self.batch_from, requests, tuned=tuned)
-        meter = Meter(self, label, what, tuned=tuned, batch=batch)
-        meter.check()
+        prompt, output = answer_rates(self.model, tuned=tuned, batch=batch)
+
+        def write(tokens: int, dollars: float) -> None:
+            self.accounts.add_spending(self._item(label, what, tokens, dollars))
+
+        meter = Meter(prompt.high, output.high, write, self._check)
+        self._check()
         try:
             for answer in answers:
                 try:
                     yield answer
                 finally:
-                    meter.count(answer.prompt_tokens, answer.output_tokens)
-                meter.check_now_and_then()
+                    meter(answer.prompt_tokens, answer.output_tokens)
+                meter.now_and_then()
         finally:
             meter.write()
-            close = getattr(answers, "close", None)
-            if close is not None:
-                close()
-        meter.check()
+            _close(answers)
 
     def paid(self) -> list[Spending]:
         """Everything the arm's results rest on, whoever paid for it."""
         return self.accounts.spendings(sorted(self.used)) if self.model else []
+
+    def _check(self) -> None:
+        refuse(used_up(self.budget, self.accounts.spent(self.name, self.arm)), KEPT)
 
     def _item(self, label: str, what: str, tokens: int, dollars: float | None) -> Spending:
         return Spending(
@@ -144,41 +132,8 @@ class Purse:
         )
 
 
-class Meter:
-    """Counts tokens of calls and writes them down now and then."""
-
-    def __init__(self, purse: Purse, label: str, what: str, *, tuned: bool, batch: bool) -> None:
-        assert purse.model is not None
-        prompt, output = answer_rates(purse.model, tuned=tuned, batch=batch)
-        self._rates = prompt.high, output.high
-        self._purse, self._label, self._what = purse, label, what
-        self._calls, self._tokens, self._usd = 0, 0, 0.0
-        self._written = time.monotonic()
-
-    def count(self, prompt_tokens: int, output_tokens: int) -> None:
-        """One call was made."""
-        self._calls += 1
-        self._tokens += prompt_tokens + output_tokens
-        self._usd += prompt_tokens * self._rates[0] + output_tokens * self._rates[1]
-
-    def write(self) -> None:
-        """Put what was counted on record."""
-        if not self._calls:
-            return
-        item = self._purse._item(self._label, self._what, self._tokens, self._usd)
-        self._purse.accounts.add_spending(item)
-        self._calls, self._tokens, self._usd = 0, 0, 0.0
-        self._written = time.monotonic()
-
-    def check_now_and_then(self) -> None:
-        """Write and check when enough calls, or enough time, have passed."""
-        late = time.monotonic() - self._written > SECONDS_AT_MOST
-        if self._calls >= CALLS_AT_ONCE or late:
-            self.write()
-            self.check()
-
-    def check(self) -> None:
-        """Raise BudgetError when more than a cap is gone."""
-        purse = self._purse
-        if limited(purse.budget):
-            refuse_passed(purse.budget, purse.accounts.spent(purse.name, purse.arm))
+def _close(answers: Iterator[Prediction]) -> None:
+    """Stop a backend that is still at work on answers nobody will take."""
+    close = getattr(answers, "close", None)
+    if close is not None:
+        close()

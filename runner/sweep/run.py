@@ -13,10 +13,12 @@ from filelock import FileLock, Timeout
 from runner.backend import Backend, make_backend
 from runner.config import Tracking
 from runner.ledger import Ledger, now_ms
+from runner.money import Purse
 from runner.pipeline import House, Pipeline, arm_digest
 from runner.records import CurvePoint
 from runner.results import ArmResult, ExperimentResult
 from runner.store import Store, digest_of
+from runner.sweep.affordable import check_affordable
 from runner.sweep.arm import run_arm
 from runner.sweep.arms import Arm, Point, expand
 from runner.sweep.axes import check_one_experiment
@@ -109,7 +111,15 @@ def assemble(points: Sequence[Point], file: Path, command: str, console: Console
         home=str(home),
         started_ms=now_ms(),
     )
-    pipelines = {arm.digest: Pipeline(arm.experiment, backends.of(arm), house) for arm in arms}
+    pipelines = {
+        arm.digest: Pipeline(
+            arm.experiment,
+            backends.of(arm),
+            house,
+            Purse(ledger, arm.experiment, digest, arm.digest),
+        )
+        for arm in arms
+    }
     tuned = tuple(
         arm_digest(point.experiment, digest, {"kind": "tuned"})
         for point, digest in zip(points, data, strict=True)
@@ -139,6 +149,8 @@ def run(sweep: Sweep, console: Console) -> Outcome:
         if finished and sweep.ledger.synced(known.digest) == target:
             return Outcome(known, sweep.report, tracking, fresh=False)
         _common_ground(sweep, known, console)
+        left = [arm for arm, then in zip(sweep.arms, known.arms, strict=True) if not _whole(then)]
+        check_affordable(left, sweep.pipelines, sweep.ledger, known.name)
         tracker = open_tracker(tracking, sweep.home)
         try:
             tracker.begin(known)
@@ -187,6 +199,8 @@ def _run_arms(
     results: dict[str, ArmResult] = {arm.digest: arm for arm in known.arms}
 
     def save(result: ArmResult) -> None:
+        paid = sweep.pipelines[result.digest].purse.paid()
+        result = result.model_copy(update={"spent": paid})
         sweep.ledger.put_arm(known.digest, result)
         results[result.digest] = result
 
