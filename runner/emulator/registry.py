@@ -1,0 +1,120 @@
+"""What the emulated project holds: resources by name, and the points of its curves.
+
+One SQLite file, so that a restarted emulator goes on where it was; in memory without a home.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TABLES = """
+create table if not exists resources (
+    number integer primary key autoincrement, name text unique, kind text, parent text,
+    body text, inner text);
+create table if not exists points (
+    series text, step integer, value real, seconds real, primary key (series, step));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource: `body` is what clients see, `inner` what only the emulator knows."""
+
+    name: str
+    kind: str
+    body: dict[str, Any]
+    inner: dict[str, Any]
+
+
+class Registry:
+    """Safe to use from threads. A write is durable when it returns."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(file or ":memory:", check_same_thread=False)
+        self._db.executescript("pragma journal_mode = wal; pragma synchronous = normal;" + TABLES)
+
+    def new_id(self, seed: int) -> str:
+        """A number nobody has, as long as Google's."""
+        with self._lock:
+            (count,) = self._db.execute(
+                "select coalesce(max(seq), 0) from sqlite_sequence"
+            ).fetchone()
+            digest = hashlib.sha256(f"{seed}/{count}".encode()).digest()
+        return str(10**18 + int.from_bytes(digest[:8], "big") % (8 * 10**18))
+
+    def add(
+        self, kind: str, name: str, body: dict[str, Any], inner: dict[str, Any] | None = None
+    ) -> Resource:
+        """Store a new resource; `name` is its full resource name."""
+        parent = "/".join(name.split("/")[:-2])
+        resource = Resource(name, kind, {"name": name, **body}, inner or {})
+        with self._lock, self._db:
+            self._db.execute(
+                "insert into resources (name, kind, parent, body, inner) values (?, ?, ?, ?, ?)",
+                (name, kind, parent, json.dumps(resource.body), json.dumps(resource.inner)),
+            )
+        return resource
+
+    def get(self, kind: str, name: str) -> Resource | None:
+        """The resource, or None."""
+        rows = self._select("name = ? and kind = ?", name, kind)
+        return rows[0] if rows else None
+
+    def all(self, kind: str, parent: str | None = None) -> list[Resource]:
+        """Resources of a kind in order of creation, of one parent or of all."""
+        if parent is None:
+            return self._select("kind = ?", kind)
+        return self._select("kind = ? and parent = ?", kind, parent)
+
+    def change(
+        self, resource: Resource, body: dict[str, Any], inner: dict[str, Any] | None = None
+    ) -> Resource:
+        """Merge changes into a resource; a value of None takes the key away."""
+        with self._lock, self._db:
+            found = self.get(resource.kind, resource.name) or resource
+            merged = {**found.body, **body}
+            merged = {key: value for key, value in merged.items() if value is not None}
+            kept = {**found.inner, **(inner or {})}
+            self._db.execute(
+                "update resources set body = ?, inner = ? where name = ?",
+                (json.dumps(merged), json.dumps(kept), resource.name),
+            )
+        return Resource(resource.name, resource.kind, merged, kept)
+
+    def remove(self, resource: Resource) -> None:
+        """Forget a resource."""
+        with self._lock, self._db:
+            self._db.execute("delete from resources where name = ?", (resource.name,))
+
+    def plot(self, points: Iterable[tuple[str, int, float, float]]) -> None:
+        """Store points: series name, step, value, Unix seconds. A step is written once."""
+        with self._lock, self._db:
+            self._db.executemany("insert or ignore into points values (?, ?, ?, ?)", points)
+
+    def points(self, series: str) -> list[tuple[int, float, float]]:
+        """Step, value and Unix seconds of a series, by step."""
+        with self._lock:
+            return self._db.execute(
+                "select step, value, seconds from points where series = ? order by step", (series,)
+            ).fetchall()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def _select(self, where: str, *values: str) -> list[Resource]:
+        with self._lock:
+            rows = self._db.execute(
+                f"select name, kind, body, inner from resources where {where} order by number",
+                values,
+            ).fetchall()
+        return [Resource(n, k, json.loads(b), json.loads(i)) for n, k, b, i in rows]

@@ -1,0 +1,200 @@
+"""The HTTP side: one thread a connection, planned faults, and a log of every request."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from runner.emulator import dispatch
+from runner.emulator.faults import CallFault
+from runner.emulator.refusals import Refusal
+from runner.emulator.service import Service
+
+SAID = {
+    401: "Request had invalid authentication credentials. Expected OAuth 2 access token, login "
+    "cookie or other valid authentication credential.",
+    403: "Permission denied on the resource (or it may not exist).",
+    429: "Resource exhausted. Please try again later.",
+    500: "Internal error encountered.",
+    503: "The service is currently unavailable.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One request: never its body, which is the user's data."""
+
+    verb: str
+    path: str
+    method: str
+    """Id of the API method; empty when there is none."""
+    status: int
+    """HTTP status; 0 when the connection was cut."""
+    seconds: float
+    note: str = ""
+
+
+@dataclass
+class Log:
+    """Everything that was asked, and everything that was against the schema."""
+
+    listen: Callable[[Entry], None] | None = None
+    entries: list[Entry] = field(default_factory=list)
+    violations: list[dict[str, str]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, entry: Entry) -> None:
+        """One more request."""
+        with self._lock:
+            self.entries.append(entry)
+        if self.listen:
+            self.listen(entry)
+
+    def violate(self, verb: str, path: str, refusal: Refusal) -> None:
+        """A request broke the published schema."""
+        with self._lock:
+            for found in refusal.violations:
+                self.violations.append({"request": f"{verb} {path}", **asdict(found)})
+
+
+class Server(ThreadingHTTPServer):
+    """Listens on 127.0.0.1 only."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
+
+    def __init__(self, port: int, service: Service, log: Log) -> None:
+        self.service = service
+        self.log = log
+        super().__init__(("127.0.0.1", port), Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no error of ours."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads one request and writes one reply, or cuts the connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: Server
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def do_PATCH(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The log is kept by the server."""
+
+    def _serve(self) -> None:
+        began = time.monotonic()
+        path = urlsplit(self.path).path
+        if path == "/emulator":
+            self._write(200, overview(self.server))
+            return
+        method, status, note = "", 0, ""
+        try:
+            body = self._body()
+            found = dispatch.find(self.command, path)
+            method = found.method.id
+            fault = self.server.service.faults.call(method)
+            note = fault.do if fault else ""
+            reply = self._answer(found, body, fault)
+            status = 200 if reply is not None else 0
+        except Refusal as refusal:
+            status, reply = refusal.code, refusal.body()
+            note = note or refusal.message
+            if isinstance(refusal, dispatch.SchemaRefusal):
+                self.server.log.violate(self.command, path, refusal)
+            self._entry(path, method, status, began, note)
+            self._write(status, reply, refusal.headers)
+            return
+        self._entry(path, method, status, began, note)
+        if reply is None:
+            self._cut()
+        else:
+            self._write(status, reply)
+
+    def _answer(
+        self, found: dispatch.Found, body: Any, fault: CallFault | None
+    ) -> dict[str, Any] | None:
+        """The reply; None when the connection is to be cut."""
+        do = fault.do if fault else ""
+        if fault and do == "slow":
+            time.sleep(fault.seconds)
+        if do == "drop_before":
+            return None
+        if fault and do.isdigit():
+            wait = fault.retry_after
+            headers = {} if wait is None else {"Retry-After": str(wait)}
+            raise Refusal(int(do), SAID[int(do)], headers=headers)
+        query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
+        reply = dispatch.answer(self.server.service, found, query, body)
+        return None if do == "drop_after" else reply
+
+    def _body(self) -> Any:
+        length = int(self.headers.get("Content-Length") or 0)
+        content = self.rfile.read(length)
+        if not content.strip():
+            return None
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise Refusal(400, f"Invalid JSON payload received. {error}") from None
+
+    def _entry(self, path: str, method: str, status: int, began: float, note: str) -> None:
+        seconds = time.monotonic() - began
+        self.server.log.add(Entry(self.command, path, method, status, seconds, note))
+
+    def _write(
+        self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json; charset=UTF-8")
+        self.send_header("Content-Length", str(len(content)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+        self.wfile.flush()
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+
+def overview(server: Server) -> dict[str, Any]:
+    """What ``GET /emulator`` tells: where the storage is, and what has happened so far."""
+    jobs = server.service.registry.all("tuningJobs")
+    return {
+        "storage": server.service.storage.url,
+        "violations": list(server.log.violations),
+        "requests": [asdict(entry) for entry in list(server.log.entries)],
+        "jobs": [
+            {
+                "name": job.name,
+                "state": job.body["state"],
+                "labels": job.body.get("labels", {}),
+                "createTime": job.body["createTime"],
+            }
+            for job in jobs
+        ],
+    }

