@@ -23,7 +23,7 @@ def over_estimate(budget: Budget, spent: Spent, more: Mapping[str, float], who: 
     dollars) pass together."""
     return [
         f"budget.{cap}={limit:g}: {who} may cost up to {usd(more[cap])}, and {usd(gone)} are spent "
-        f"or held back {REACH[cap]}\n  type: budget.{cap}={enough(gone + more[cap])}"
+        f"or held back {REACH[cap]}\n  type: budget.{cap}={cents(gone + more[cap])}"
         for cap, limit, gone in _caps(budget, spent)
         if cap in more and gone + more[cap] > limit
     ]
@@ -33,7 +33,7 @@ def used_up(budget: Budget, spent: Spent) -> list[str]:
     """One sentence for each cap that is passed already."""
     return [
         f"budget.{cap}={limit:g} is used up: {usd(gone)} are spent or held back {REACH[cap]}\n"
-        f"  type: the same command with budget.{cap}={enough(1.5 * gone)}"
+        f"  type: the same command with budget.{cap}={cents(1.5 * gone)}"
         for cap, limit, gone in _caps(budget, spent)
         if gone > limit
     ]
@@ -69,8 +69,8 @@ def usd(dollars: float) -> str:
     return f"{dollars:,.2f} USD"
 
 
-def enough(dollars: float) -> str:
-    """The next whole cent that covers it, to be typed."""
+def cents(dollars: float) -> str:
+    """``12.31``: the next whole cent that covers it."""
     return f"{math.ceil(round(100 * dollars, 6)) / 100:.2f}"
 
 

@@ -1,4 +1,4 @@
-"""What a run would do: each arm, what is done already, what is reused, tokens and time.
+"""What a run would do: each arm, what is done already, what is reused, tokens, price and time.
 
 The plan prepares and renders the data (cheap, kept in the store), because token counts and the
 keys of everything later depend on it. Nothing is tuned and no model is asked.
@@ -7,24 +7,28 @@ keys of everything later depend on it. Nothing is tuned and no model is asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runner.errors import MissingExtraError
+from runner.config import GeminiModel, VertexBackend
+from runner.errors import BackendError, MissingExtraError
 from runner.ledger import JobRecord, Ledger
+from runner.money import Band, Price, queue_seconds, tuning_seconds
 from runner.pipeline import Pipeline
 from runner.store import digest_of
 from runner.sweep.arms import Arm
 from runner.sweep.console import Console
+from runner.sweep.forecast import Forecast
 from runner.sweep.run import Sweep
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedArm:
     """One line of the plan. Token counts are of all epochs; `tokens_low` and `tokens_high`
-    differ where only an estimate is possible. `seconds` of tuning are a guess, 0 where there is
-    nothing to tune, None when the speed of this model is not known here."""
+    differ where only an estimate is possible, or the epochs are left to the service. `seconds` of
+    tuning are a guess, 0 where there is nothing to tune, None when the speed of this model is not
+    known here."""
 
     name: str
     kind: str
@@ -36,22 +40,24 @@ class PlannedArm:
     test_rows: int
     tokens_low: int
     tokens_high: int
-    price_low: float
-    price_high: float
-    """US dollars; 0 on this machine."""
     seconds: float | None
+    price: Price | None
+    """What is left to pay; None where nothing has a price."""
 
 
 def plan(sweep: Sweep, console: Console) -> list[PlannedArm]:
     """The plan of every arm, in the order in which they would run."""
     set_up: set[int] = set()
     for pipeline in sweep.pipelines.values():
-        if id(pipeline.backend) not in set_up:
+        # A service has nothing to fetch, and a plan needs no account.
+        remote = isinstance(pipeline.experiment.model, GeminiModel)
+        if not remote and id(pipeline.backend) not in set_up:
             set_up.add(id(pipeline.backend))
             ready(pipeline, console)
     known = sweep.ledger.experiment(sweep.result.digest)
     done = {arm.digest for arm in known.arms if arm.status == "done"} if known else set()
-    lines = [_line(arm, sweep, arm.digest in done) for arm in sweep.arms]
+    forecast = Forecast()
+    lines = [_line(arm, sweep, arm.digest in done, forecast, console) for arm in sweep.arms]
     console.close()
     return lines
 
@@ -64,15 +70,13 @@ def ready(pipeline: Pipeline, console: Console) -> None:
         console.say(f"token counts are estimates: {error}")
 
 
-def _line(arm: Arm, sweep: Sweep, done: bool) -> PlannedArm:
+def _line(arm: Arm, sweep: Sweep, done: bool, forecast: Forecast, console: Console) -> PlannedArm:
     pipeline = sweep.pipelines[arm.digest]
     summary = json.loads((pipeline.rendered.path / "summary.json").read_text(encoding="utf-8"))
-    rows, tokens = summary["rows"], summary["tokens"]["train"]
-    tuned = arm.kind == "tuned"
-    epochs = arm.experiment.tuning.most_epochs if tuned else 0
-    low = tokens["exact"] if tokens["exact"] is not None else tokens["low"]
-    high = tokens["exact"] if tokens["exact"] is not None else tokens["high"]
-    state = "done" if done else _state(pipeline) if tuned else "new"
+    rows, tuned = summary["rows"], arm.kind == "tuned"
+    state = "done" if done else _state(pipeline, console) if tuned else "new"
+    price = forecast.price(arm, pipeline)
+    tokens = _tokens(arm, summary["tokens"]["train"], price)
     finished = state in ("done", "tuned")
     return PlannedArm(
         name=arm.name,
@@ -82,26 +86,43 @@ def _line(arm: Arm, sweep: Sweep, done: bool) -> PlannedArm:
         train_rows=rows["train"] if tuned else arm.shots,
         validation_rows=rows["validation"] if tuned else 0,
         test_rows=rows["test"],
-        tokens_low=low * epochs,
-        tokens_high=high * epochs,
-        price_low=0.0,
-        price_high=0.0,
-        seconds=0.0 if finished else _guess(arm, sweep.ledger, high * epochs),
+        tokens_low=round(tokens.low),
+        tokens_high=round(tokens.high),
+        seconds=0.0 if finished else _guess(arm, sweep.ledger, tokens.high),
+        price=price,
     )
 
 
-def _state(pipeline: Pipeline) -> str:
+def _tokens(arm: Arm, train: Mapping[str, int | None], price: Price | None) -> Band:
+    """Tokens of tuning: as they are billed where they are, else as the data has them."""
+    billed = [part.tokens for part in price.parts if part.what == "tuning"] if price else []
+    if billed:
+        return billed[0]
+    if arm.kind != "tuned":
+        return Band()
+    exact, tuning = train["exact"], arm.experiment.tuning
+    low, high = (train["low"], train["high"]) if exact is None else (exact, exact)
+    return Band(low or 0, high or 0) * Band(tuning.epochs or 1, tuning.most_epochs)
+
+
+def _state(pipeline: Pipeline, console: Console) -> str:
     if pipeline.house.store.get("tune", digest_of({"stage": "tune", **pipeline.tune_key})):
         return "tuned"
-    status = pipeline.backend.find(pipeline.job_label)
+    try:
+        status = pipeline.backend.find(pipeline.job_label)
+    except BackendError as error:
+        console.say(f"whether the job exists already is not known: {error}")
+        return "new"
     return status.state if status else "new"
 
 
-def _guess(arm: Arm, ledger: Ledger, tokens: int) -> float | None:
+def _guess(arm: Arm, ledger: Ledger, tokens: float) -> float | None:
     """Tuning seconds from the speed of earlier jobs of this model here, else from the
-    model's measured speed in conf."""
+    model's measured speed in conf; for a service from jobs that others have reported."""
     if not tokens:
         return 0.0
+    if isinstance(arm.experiment.model, GeminiModel):
+        return tuning_seconds(tokens)
     speed = _measured(ledger.jobs(), arm.experiment.model.name)
     speed = speed or arm.experiment.model.cpu_tokens_per_second
     return tokens / speed if speed else None
@@ -114,6 +135,20 @@ def _measured(jobs: Sequence[JobRecord], model: str) -> float | None:
     return sum(job.tokens for job in done) / sum(job.seconds for job in done)
 
 
+def together(sweep: Sweep, lines: Sequence[PlannedArm]) -> float:
+    """Seconds of all tuning whose time is known: one job after the other on this machine, as
+    many at a time as `backend.concurrency` says on a service."""
+    backend = sweep.arms[0].experiment.backend
+    width = backend.concurrency if isinstance(backend, VertexBackend) else 1
+    return queue_seconds([line.seconds for line in lines if line.seconds], width)
+
+
 def as_json(lines: Sequence[PlannedArm]) -> list[dict[str, Any]]:
-    """The plan for scripts."""
-    return [asdict(line) for line in lines]
+    """The plan for scripts; without a word of money where nothing has a price."""
+    return [_plain(line) for line in lines]
+
+
+def _plain(line: PlannedArm) -> dict[str, Any]:
+    plain = asdict(line)
+    del plain["price"]
+    return plain if line.price is None else {**plain, "price": line.price.to_json()}

@@ -25,45 +25,49 @@ def main(options: argparse.Namespace) -> int:
     console = Console(silent=options.json)
 
     def use(composition: Composition, sweep: Sweep) -> int:
-        from runner.sweep.plan import as_json, plan
+        from runner.sweep.plan import as_json, plan, together
+        from runner.verbs.prices import prices_json, print_prices
 
         lines = plan(sweep, console)
         shadowed = [[str(item.user), str(item.packaged)] for item in composition.shadowed]
         if options.json:
-            print(json.dumps({"arms": as_json(lines), "shadowed": shadowed}, indent=1))
+            money = prices_json(sweep, lines)
+            print(json.dumps({"arms": as_json(lines), **money, "shadowed": shadowed}, indent=1))
         else:
-            _show(lines, shadowed)
+            _show(lines, together(sweep, lines), shadowed)
+            print_prices(sweep, lines)
         return 0
 
     return with_sweep(options, console, use)
 
 
-def _show(lines: Sequence[PlannedArm], shadowed: Sequence[Sequence[str]]) -> None:
+def _show(lines: Sequence[PlannedArm], seconds: float, shadowed: Sequence[Sequence[str]]) -> None:
     from rich.console import Console as Terminal
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("arm", "state"):
         table.add_column(heading)
-    for heading in ("train", "val", "test", "tokens", "USD", "time"):
+    for heading in ("train", "val", "test", "tokens", "time"):
         table.add_column(heading, justify="right")
     for line in lines:
         rows = (line.train_rows, line.validation_rows, line.test_rows)
-        price = _range(line.price_low, line.price_high, ".2f")
-        tokens = _range(line.tokens_low, line.tokens_high, ",.0f")
-        table.add_row(line.name, line.state, *map(str, rows), tokens, price, _time(line.seconds))
+        tokens = _range(line.tokens_low, line.tokens_high)
+        table.add_row(line.name, line.state, *map(str, rows), tokens, _time(line.seconds))
     terminal = Terminal(highlight=False)
     terminal.print(table)
     total = sum(line.tokens_high for line in lines)
-    terminal.print(f"\n{len(lines)} arms, up to {total:,} training tokens; {_total(lines)}")
+    terminal.print(
+        f"\n{len(lines)} arms, up to {total:,} training tokens; {_total(lines, seconds)}"
+    )
     for user, packaged in shadowed:
         terminal.print(f"your {user} takes precedence over {packaged}", soft_wrap=True)
 
 
-def _range(low: float, high: float, form: str) -> str:
+def _range(low: int, high: int) -> str:
     if not high:
         return "-"
-    return format(high, form) if low == high else f"{low:{form}}-{high:{form}}"
+    return f"{high:,}" if low == high else f"{low:,}-{high:,}"
 
 
 def _time(seconds: float | None) -> str:
@@ -71,12 +75,13 @@ def _time(seconds: float | None) -> str:
         return "?"
     if not seconds:
         return "-"
-    return f"~{seconds:.0f} s" if seconds < 100 else f"~{seconds / 60:.0f} min"
+    if seconds < 100:
+        return f"~{seconds:.0f} s"
+    return f"~{seconds / 60:.0f} min" if seconds < 7200 else f"~{seconds / 3600:.1f} h"
 
 
-def _total(lines: Sequence[PlannedArm]) -> str:
-    known = sum(line.seconds or 0 for line in lines)
+def _total(lines: Sequence[PlannedArm], seconds: float) -> str:
     if any(line.seconds is None for line in lines):
         rest = "time not known yet"
-        return f"tuning {_time(known)}, for the arms marked ? {rest}" if known else rest
-    return f"tuning {_time(known)}" if known else "nothing left to tune"
+        return f"tuning {_time(seconds)}, for the arms marked ? {rest}" if seconds else rest
+    return f"tuning {_time(seconds)}" if seconds else "nothing left to tune"

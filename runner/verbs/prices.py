@@ -1,0 +1,112 @@
+"""The money part of `sft plan`: what each arm costs, part by part, beside what may be spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from runner.money import Band, Price
+    from runner.results import Spent
+    from runner.sweep.plan import PlannedArm
+    from runner.sweep.run import Sweep
+
+GROUPS = ("train", "baseline", "evaluation")
+
+
+def prices_json(sweep: Sweep, lines: Sequence[PlannedArm]) -> dict[str, Any]:
+    """Sum over the arms, caps and what is spent; empty where nothing has a price."""
+    priced = [line.price for line in lines if line.price is not None]
+    if not priced:
+        return {}
+    whole = _sum([price.usd for price in priced])
+    spent = sweep.ledger.spent(sweep.result.name, "")
+    return {
+        "price": None if whole is None else {"low": whole.low, "high": whole.high},
+        "budget": sweep.arms[0].experiment.budget.model_dump(mode="json"),
+        "spent": {"experiment": spent.experiment, "month": spent.month},
+    }
+
+
+def print_prices(sweep: Sweep, lines: Sequence[PlannedArm]) -> None:
+    """Print the table of prices and what it is held against; nothing where nothing costs."""
+    from rich.console import Console
+
+    priced = [(line, line.price) for line in lines if line.price is not None]
+    if not priced:
+        return
+    terminal = Console(highlight=False)
+    terminal.print()
+    terminal.print(_table(priced))
+    _explain(terminal, [price for _, price in priced])
+    _caps(terminal, sweep, sweep.ledger.spent(sweep.result.name, ""))
+
+
+def _table(priced: Sequence[tuple[PlannedArm, Price]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("USD")
+    for heading in (*GROUPS, "total"):
+        table.add_column(heading, justify="right")
+    for line, price in priced:
+        groups = price.groups
+        cells = [_range(groups[name]) if name in groups else "-" for name in GROUPS]
+        table.add_row(line.name, *cells, _range(price.usd) if price.parts else "-")
+    sums = [
+        _sum([price.groups[name] for _, price in priced if name in price.groups]) for name in GROUPS
+    ]
+    whole = _sum([price.usd for _, price in priced])
+    table.add_row("total", *map(_range, sums), _range(whole), style="bold")
+    return table
+
+
+def _sum(bands: Sequence[Band | None]) -> Band | None:
+    """None as soon as one of them is not known."""
+    from runner.money import total
+
+    known = [band for band in bands if band is not None]
+    return total(known) if len(known) == len(bands) else None
+
+
+def _range(band: Band | None) -> str:
+    """``0.12-0.40``, rounded away from optimism; ``unknown`` without a price."""
+    from runner.money import cents
+
+    if band is None:
+        return "unknown"
+    if not band.high:
+        return "-"
+    low, high = cents(band.low), cents(band.high)
+    return high if low == high else f"{low}-{high}"
+
+
+def _explain(terminal: Console, prices: Sequence[Price]) -> None:
+    """What lies between low and high."""
+    say = "low: the fewest tokens, answers as long as the targets"
+    say += "; high: the most tokens, validation rows billed, answers as long as allowed"
+    terminal.print(f"\n{say}", style="dim")
+    last = _sum([price.readings["last_turn"] for price in prices if price.conversations])
+    every = _sum([price.readings["every_turn"] for price in prices if price.conversations])
+    if last is not None and every is not None and last.high:
+        terminal.print(
+            f"conversations: tuning costs {_range(last)} USD if only each row's last turn is "
+            f"trained, {_range(every)} USD if every model turn is (Google does not say which)"
+        )
+
+
+def _caps(terminal: Console, sweep: Sweep, spent: Spent) -> None:
+    from runner.money import usd
+
+    budget = sweep.arms[0].experiment.budget
+    gone = {"experiment": spent.experiment, "month": spent.month}
+    for cap, limit in budget.model_dump(mode="json").items():
+        known = f", {usd(gone[cap])} of it gone" if cap in gone else " each"
+        if limit is not None:
+            terminal.print(f"budget.{cap}: {limit:g} USD{known}")
+    if not any(budget.model_dump().values()):
+        words = f"no budget is set; {usd(spent.month)} spent this month. Set one: budget=small"
+        terminal.print(words)
