@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from runner.config.base import Group, Normalizer, Share
 
@@ -24,13 +24,53 @@ class Clean(Group):
 
 
 class FuzzyDedup(Group):
-    """Near-duplicates by MinHash LSH, candidates verified by true Jaccard similarity."""
+    """Near-duplicates by MinHash LSH, candidates verified by true Jaccard similarity.
+
+    With the values given, two rows become candidates with probability 0.99 at similarity 0.8
+    and above 0.999 from 0.85; what is no candidate is not found, and no candidate below
+    `threshold` is taken. `recall`, `permutations` and `bands` change the first half of that.
+    """
 
     threshold: Share = 0.8
-    """Rows at or above this Jaccard similarity of their shingles are near-duplicates."""
+    """Rows at or above this Jaccard similarity of their shingles are near-duplicates; so are
+    rows that a chain of such pairs connects."""
+    unit: Literal["word", "char", "auto"] = "auto"
+    """What shingles are made of. `auto` reads a text by words, and by characters when a tenth of
+    them is of a script without blanks (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan)."""
     ngram: int = Field(default=3, ge=1, le=13)
     """Words per shingle."""
+    char_ngram: int = Field(default=5, ge=1, le=32)
+    """Characters per shingle, where characters are the unit."""
     permutations: int = Field(default=128, ge=16, le=1024)
+    """Hash values per row; more let `bands` be longer and candidates fewer."""
+    recall: float = Field(default=0.95, gt=0, lt=1)
+    """Share of the pairs exactly at the threshold that must become candidates; more similar ones
+    do more often. Decides the bands: 18 of 7 hash values for 0.8 and 128 permutations."""
+    bands: int | None = Field(default=None, ge=1, le=1024)
+    """Number of bands, instead of the number that `recall` asks for."""
+    keep: Literal["first", "longest", "newest", "best"] = "first"
+    """Which row of a cluster stays: the one read first, the one with the longest input, or the
+    one with the largest value in `keep_by`. Among equals the first."""
+    keep_by: str | None = None
+    """For `newest` a slice or input column with dates (ISO 8601) or numbers, for `best` one with
+    numbers. Rows without a value come last."""
+    index: str | None = None
+    """File or folder of fingerprints of past datasets (`python -m runner.prepare.fuzzy`): training
+    rows that nearly repeat one of them are listed, and stay."""
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.bands and self.bands > self.permutations:
+            raise ValueError(
+                f"bands={self.bands} needs at least as many permutations; there are "
+                f"{self.permutations}"
+            )
+        by_column = self.keep in ("newest", "best")
+        if by_column and not self.keep_by:
+            raise ValueError(f"keep: {self.keep} needs keep_by: the column to compare by")
+        if self.keep_by and not by_column:
+            raise ValueError(f"keep_by is for keep: newest or best; keep is {self.keep}")
+        return self
 
 
 class Dedup(Group):

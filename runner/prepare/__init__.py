@@ -15,7 +15,7 @@ from runner.config import Prepare, Select, Template
 from runner.errors import RowFault
 from runner.records import Example, FaultLog, Progress, Row, quiet
 
-PREPARE_VERSION = "1"
+PREPARE_VERSION = "2"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
 RENDER_VERSION = "2"
 """The same for `render`."""
@@ -37,9 +37,10 @@ def prepare(
     """Clean, deduplicate, split and separate the rows of all splits.
 
     Writes into the folder `out`: ``train.jsonl``, ``validation.jsonl``, ``test.jsonl`` (`Row`),
-    ``dropped.jsonl`` (`Dropped`), ``faults.jsonl``, ``tally.json`` and ``summary.json``.
+    ``dropped.jsonl`` (`Dropped`), ``faults.jsonl``, ``tally.json`` and ``summary.json``; with
+    `dedup.fuzzy` also ``clusters.jsonl``.
     Memory: at most 200 bytes a row (hashes, lengths, places on disk and their sorting), whatever
-    the rows hold; with `dedup.fuzzy`, about 7 KB a row more.
+    the rows hold; with `dedup.fuzzy`, about 200 bytes a row more, its texts lie on disk.
 
     Raises:
         GateError: too many faulty rows, or more leaking evaluation rows than allowed.

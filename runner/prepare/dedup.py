@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from runner.config import Dedup
 from runner.prepare.fates import CONFLICT, EXACT, NEAR, Fates
-from runner.prepare.fuzzy import near_duplicates
+from runner.prepare.fuzzy import Cluster, near_clusters
 from runner.prepare.keys import input_text
+from runner.prepare.merit import merit
 from runner.prepare.spill import Spill
 
 if TYPE_CHECKING:
@@ -66,22 +67,34 @@ def drop_repeats(rows: Spill, repeats: Repeats, config: Dedup, fates: Fates) -> 
     follow_originals(rows, fates)
 
 
-def drop_near(rows: Spill, config: Dedup, fates: Fates) -> None:
-    """Drop rows that nearly repeat an earlier one that stays."""
+@dataclass(frozen=True, slots=True)
+class NearRepeats:
+    """The clusters of near-duplicates in train; positions are those in `places`."""
+
+    places: NDArray[np.int64]
+    """Rows of train that were compared."""
+    clusters: list[Cluster]
+
+
+def drop_near(rows: Spill, config: Dedup, fates: Fates) -> NearRepeats | None:
+    """Drop all rows but one of every cluster of near-duplicates; None when that is off."""
     import numpy as np
 
     if config.fuzzy is None:
-        return
+        return None
     places = np.flatnonzero(fates.stays & ~rows.copy)
     texts = (input_text(row, config.normalize) for row in rows.rows(places))
+    worth = merit(rows, places, config.fuzzy)
+    found = near_clusters(texts, config.fuzzy, worth, rows.path.parent)
     mask = np.zeros(len(rows), np.bool_)
     match = np.full(len(rows), -1, np.int64)
-    for hit in near_duplicates(texts, config.fuzzy):
+    for hit in (near for cluster in found for near in cluster.members):
         row = int(places[hit.row])
         mask[row], match[row] = True, places[hit.matched]
         fates.score[row] = hit.score
     fates.drop(mask, NEAR, match)
     follow_originals(rows, fates)
+    return NearRepeats(places, found)
 
 
 def follow_originals(rows: Spill, fates: Fates) -> None:

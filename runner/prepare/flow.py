@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from runner.config import Prepare
 from runner.errors import ConfigError, DataError, Problem
 from runner.prepare.clean import Cleaner, empty_reason
+from runner.prepare.cluster_file import write_clusters
 from runner.prepare.dedup import drop_near, drop_repeats, find_repeats
 from runner.prepare.fates import Fates
 from runner.prepare.journal import Journal, shown
@@ -59,7 +60,7 @@ def prepare_rows(
         progress(1, 4, "comparing rows")
         repeats = find_repeats(train)
         drop_repeats(train, repeats, config.dedup, fates["train"])
-        drop_near(train, config.dedup, fates["train"])
+        near = drop_near(train, config.dedup, fates["train"])
         leaks = {
             split: find_leak(train, fates["train"], rows, config) for split, rows in spills.items()
         }
@@ -78,7 +79,9 @@ def prepare_rows(
         written = write_splits(everything, fates, config.dedup, out, journal)
         if not written.rows["train"]:
             raise DataError(f"no training row is left:\n{_why(fates)}")
-        found = Found(everything, fates, repeats, leaks, written, notes)
+        if near:
+            write_clusters(out, train, near.places, near.clusters)
+        found = Found(everything, fates, repeats, leaks, written, notes, near)
         journal.finish(summarize(found))
         progress(4, 4, "done")
 

@@ -153,7 +153,7 @@ def _near(
     corpus = (input_text(row, steps) for row in evaluation.rows(range(len(evaluation))))
     near = np.full(len(train), -1, np.int64)
     score: dict[int, float] = {}
-    for hit in near_matches(texts, corpus, config.dedup.fuzzy):
+    for hit in near_matches(texts, corpus, config.dedup.fuzzy, train.path.parent):
         row = int(places[hit.row])
         near[row], score[row] = hit.matched, hit.score
     return near, score

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runner.prepare.dedup import Repeats, find_repeats
+from runner.prepare.cluster_file import cluster_counts
+from runner.prepare.dedup import NearRepeats, Repeats, find_repeats
 from runner.prepare.fates import NEAR, Fates
 from runner.prepare.journal import shown
 from runner.prepare.leakage import Leak
@@ -33,6 +34,7 @@ class Found:
     leaks: Mapping[str, Leak]
     written: Written
     notes: list[str]
+    near: NearRepeats | None = None
 
 
 def summarize(found: Found) -> dict[str, Any]:
@@ -47,6 +49,7 @@ def summarize(found: Found) -> dict[str, Any]:
             "conflicting_rows": int(repeats.conflict.sum()),
             "near_duplicates": found.fates["train"].count(NEAR),
         },
+        "near_clusters": cluster_counts(found.near.clusters) if found.near else None,
         "evaluation": {
             split: _own_repeats(rows) for split, rows in found.spills.items() if split != "train"
         },

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import random
+import sys
+from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from runner.config import FuzzyDedup
-from runner.prepare.fuzzy import bands, near_duplicates, near_matches
-from tests.prepare.making import OPEN, prepared, rows_of
+from runner.errors import ConfigError, DataError
+from runner.prepare.fuzzy import (
+    bands,
+    from_arrow,
+    gather,
+    near_clusters,
+    near_duplicates,
+    near_matches,
+    proposed,
+)
+from tests.prepare.making import OPEN, Prepared, prepared, read_lines, rows_of
 
 WORDS = [f"w{n}" for n in range(400)]
+SURE = {"permutations": 128, "bands": 128}
+"""Every pair that shares anything worth speaking of becomes a candidate."""
 
 
-def shingles(text: str, size: int) -> set[tuple[str, ...]]:
-    words = text.split()
-    return {tuple(words[at : at + size]) for at in range(max(1, len(words) - size + 1))}
+@lru_cache(4000)
+def shingles(text: str) -> frozenset[tuple[str, ...]]:
+    words, size = text.split(), FuzzyDedup().ngram
+    return frozenset(tuple(words[at : at + size]) for at in range(max(1, len(words) - size + 1)))
 
 
-def jaccard(left: str, right: str, size: int = 3) -> float:
-    one, two = shingles(left, size), shingles(right, size)
+def jaccard(left: str, right: str) -> float:
+    one, two = shingles(left), shingles(right)
     return len(one & two) / len(one | two)
 
 
@@ -40,45 +57,184 @@ def corpus(seed: int, count: int = 120) -> list[str]:
     return texts
 
 
+def components(texts: list[str], threshold: float) -> set[frozenset[int]]:
+    """Clusters by comparing all pairs."""
+    group = {row: {row} for row in range(len(texts))}
+    for one, two in combinations(range(len(texts)), 2):
+        if jaccard(texts[one], texts[two]) >= threshold and group[one] is not group[two]:
+            group[one] |= group[two]
+            for row in group[two]:
+                group[row] = group[one]
+    return {frozenset(rows) for rows in group.values() if len(rows) > 1}
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("threshold", [0.5, 0.8])
-def test_scores_are_true_and_what_is_left_is_far_apart(seed: int, threshold: float) -> None:
+def test_clusters_are_those_of_comparing_all_pairs(seed: int, threshold: float) -> None:
     texts = corpus(seed)
-    found = near_duplicates(texts, FuzzyDedup(threshold=threshold))
-    dropped = {near.row for near in found}
-    for near in found:
-        assert near.matched < near.row
-        assert near.matched not in dropped
-        assert near.score == pytest.approx(jaccard(texts[near.row], texts[near.matched]))
-        assert near.score >= threshold
-    kept = [text for row, text in enumerate(texts) if row not in dropped]
-    assert near_duplicates(kept, FuzzyDedup(threshold=threshold)) == []
-    close = [pair for pair in combinations(kept, 2) if jaccard(*pair) >= threshold]
-    # LSH proposes 95 % of the pairs right at the threshold, and nearly all above it.
-    assert len(close) <= max(1, 0.1 * len(found))
+    found = near_clusters(texts, FuzzyDedup(threshold=threshold, **SURE))
+    rows = {frozenset([one.kept, *(near.row for near in one.members)]) for one in found}
+    assert rows == components(texts, threshold)
+    for cluster in found:
+        assert cluster.kept == min(cluster.kept, *(near.row for near in cluster.members))
+        for near in cluster.members:
+            assert near.matched == cluster.kept
+            assert near.score == pytest.approx(jaccard(texts[near.row], texts[near.matched]))
+            assert (near.through is None) == (near.score >= threshold)
+            if near.through:
+                other, score = near.through
+                assert score == pytest.approx(jaccard(texts[near.row], texts[other]))
+                assert score >= threshold
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_second_pass_finds_nothing(seed: int) -> None:
+    texts, config = corpus(seed), FuzzyDedup(threshold=0.6)
+    dropped = {near.row for near in near_duplicates(texts, config)}
+    assert dropped
+    assert near_duplicates([t for n, t in enumerate(texts) if n not in dropped], config) == []
+
+
+def test_the_default_finds_nearly_all_pairs() -> None:
+    texts = corpus(7, 800)
+    truth = components(texts, 0.8)
+    found = {near.row for near in near_duplicates(texts, FuzzyDedup())}
+    wanted = {row for rows in truth for row in rows if row != min(rows)}
+    assert found <= wanted
+    assert len(found) >= 0.98 * len(wanted)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_and_buckets_change_nothing(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of copies of one text, and rows that share its bands without being like it."""
+    monkeypatch.setattr("runner.prepare.fuzzy.engine.SMALL", -1)
+    monkeypatch.setattr("runner.prepare.fuzzy.engine.TASK_ROWS", 50)
+    monkeypatch.setattr("runner.prepare.fuzzy.engine.TASK_PAIRS", 20)
+    draw = random.Random(3)
+    base = draw.choices(WORDS, k=60)
+    texts = [" ".join(base)] * 300 + [" ".join(base[:45] + draw.choices(WORDS, k=15))] * 200
+    texts += [" ".join(base[: draw.randint(5, 60)]) for _ in range(500)] + corpus(1, 400)
+    draw.shuffle(texts)
+    config = FuzzyDedup(threshold=0.7)
+    alone = near_clusters(texts, config, threads=1)
+    assert near_clusters(texts, config, threads=threads) == alone
+    assert max(len(one.members) for one in alone) >= 299
+
+
+def test_the_row_of_most_merit_stays() -> None:
+    base = " ".join(WORDS[:40])
+    texts = ["alone", base, base.replace("w7 ", "x "), base.replace("w9 ", "y ")]
+    (cluster,) = near_clusters(texts, FuzzyDedup(), np.array([9.0, 1.0, 2.0, 2.0]))
+    assert (cluster.kept, [near.row for near in cluster.members]) == (2, [1, 3])
+    (cluster,) = near_clusters(texts, FuzzyDedup(), np.array([0, -np.inf, -np.inf, -np.inf]))
+    assert cluster.kept == 1
+
+
+def test_scripts_without_blanks_are_read_by_characters() -> None:
+    text = "日本語の文章には単語の間に空白がありません。だから文字で比べます。" * 2
+    edited = text.replace("空白", "余白", 1)
+    assert near_duplicates([text, edited], FuzzyDedup(unit="word")) == []
+    (near,) = near_duplicates([text, edited], FuzzyDedup(threshold=0.7))
+    size = FuzzyDedup().char_ngram
+    one, two = ({t[n : n + size] for n in range(len(t) - size + 1)} for t in (text, edited))
+    assert near.score == pytest.approx(len(one & two) / len(one | two))
 
 
 def test_matches_in_a_corpus_are_the_most_similar() -> None:
     base = " ".join(WORDS[:40])
     closer, farther = base.replace("w7 ", "x "), base.replace("w7 ", "x ").replace("w30 ", "y ")
-    (near,) = near_matches([base, "nothing like it"], [farther, closer], FuzzyDedup(threshold=0.6))
+    texts, config = [base, "nothing like it"], FuzzyDedup(threshold=0.6)
+    (near,) = near_matches(texts, [farther, closer, closer], config)
     assert (near.row, near.matched) == (0, 1)
     assert near.score == pytest.approx(jaccard(base, closer))
+    assert near_matches(texts, [], config) == near_matches([], texts, config) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_matches_are_those_of_comparing_all_pairs(seed: int) -> None:
+    texts, others = corpus(seed, 150), corpus(seed, 100)[50:]
+    found = near_matches(texts, others, FuzzyDedup(threshold=0.5, **SURE))
+    for near in found:
+        scores = [jaccard(texts[near.row], other) for other in others]
+        assert near.matched == scores.index(max(scores))
+    wanted = [row for row, text in enumerate(texts) if max(jaccard(text, o) for o in others) >= 0.5]
+    assert [near.row for near in found] == wanted
 
 
 @pytest.mark.parametrize("permutations", [16, 64, 128, 256])
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.8, 1.0])
-def test_bands_fit_and_keep_the_recall(threshold: float, permutations: int) -> None:
-    count, rows = bands(threshold, permutations)
+@pytest.mark.parametrize("recall", [0.5, 0.95, 0.999])
+def test_bands_fit_and_keep_the_recall(threshold: float, permutations: int, recall: float) -> None:
+    count, rows = bands(threshold, permutations, recall)
     assert count * rows <= permutations
-    assert 1 - (1 - threshold**rows) ** count >= 0.95 or rows == 1
+    assert proposed(threshold, count, rows) >= recall or rows == 1
+
+
+def test_the_recall_that_the_config_promises() -> None:
+    count, rows = bands(0.8, 128, FuzzyDedup().recall)
+    assert (count, rows) == (18, 7)
+    assert proposed(0.8, count, rows) > 0.98
+    assert proposed(0.85, count, rows) > 0.998
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"bands": 200}, "bands=200 needs at least as many permutations; there are 128"),
+        ({"keep": "newest"}, "keep: newest needs keep_by: the column to compare by"),
+        ({"keep_by": "date"}, "keep_by is for keep: newest or best; keep is first"),
+    ],
+)
+def test_impossible_settings_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        FuzzyDedup(**values)
+
+
+def test_large_corpora_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = corpus(5)
+    monkeypatch.setattr("runner.prepare.fuzzy.texts.IN_MEMORY", 100)
+    held = gather(texts, tmp_path)
+    assert isinstance(held.data, np.memmap)
+    assert list(tmp_path.iterdir()) == []
+    config = FuzzyDedup(threshold=0.6)
+    found = near_clusters(held, config)
+    monkeypatch.undo()
+    assert found == near_clusters(texts, config)
+    assert [held[row].decode() for row in range(len(held))] == texts
+
+
+def test_arrow_columns_are_taken_as_they_lie() -> None:
+    import pyarrow as pa
+
+    texts = [*corpus(6), ""]
+    column = pa.array(texts, pa.large_string())
+    held = from_arrow(column)
+    assert held.data.ctypes.data == column.buffers()[2].address
+    config = FuzzyDedup(threshold=0.6)
+    assert near_clusters(held, config) == near_clusters(texts, config)
+    pieces = pa.chunked_array(
+        [pa.array(texts[:50]), pa.array(texts[50:-1]), pa.array([None], pa.string())]
+    )
+    assert [from_arrow(pieces)[row].decode() for row in range(len(texts))] == texts
+    assert from_arrow(column.slice(3, 2))[0].decode() == texts[3]
+    assert near_clusters(from_arrow(pa.array([], pa.string())), config) == []
+
+
+def test_without_numba_the_results_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, config = corpus(2), FuzzyDedup(threshold=0.6)
+    monkeypatch.setattr("runner.prepare.fuzzy.engine.SMALL", -1)
+    compiled = near_clusters(texts, config)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert near_clusters(texts, config) == compiled
+
+
+BASE, OTHER = " ".join(WORDS[:30]), " ".join(WORDS[100:130])
 
 
 def test_near_rows_leave_train_and_protected_rows_stay(tmp_path: Path) -> None:
-    base, other = " ".join(WORDS[:30]), " ".join(WORDS[100:130])
-    near = base.replace("w3 ", "changed ")
-    train = rows_of([(base, "a"), (near, "a"), (other, "a"), (other.replace("w105", "z"), "b")])
-    test = rows_of([(other.replace("w129", "last"), "a"), ("fresh words", "a")], "test")
+    near = BASE.replace("w3 ", "changed ")
+    train = rows_of([(BASE, "a"), (near, "a"), (OTHER, "a"), (OTHER.replace("w105", "z"), "b")])
+    test = rows_of([(OTHER.replace("w129", "last"), "a"), ("fresh words", "a")], "test")
     config = {**OPEN, "dedup": {"fuzzy": {"threshold": 0.6}}, "split": {"validation": 0}}
     done = prepared(tmp_path / "out", {"train": train, "test": test}, config)
     assert done.reasons() == {
@@ -92,3 +248,72 @@ def test_near_rows_leave_train_and_protected_rows_stay(tmp_path: Path) -> None:
     assert done.texts("test") == [row.fields["text"] for row in test]
     assert done.summary["train"]["near_duplicates"] == 2
     assert done.summary["leakage"]["test_rows_nearly_in_train"] == 1
+
+
+def chain() -> list[str]:
+    """Four rows, each like the next one; the first and the last are not alike."""
+    words = WORDS[:40]
+    return [" ".join(words[n * 3 :] + WORDS[200 : 200 + n * 3]) for n in range(4)]
+
+
+def test_clusters_are_written_down_with_their_similarities(tmp_path: Path) -> None:
+    texts = [*chain(), BASE.replace("w", "v"), BASE.replace("w", "v") + " more", "alone"]
+    done = alone(tmp_path, texts, {"threshold": 0.7})
+    large, small = read_lines(done.path / "clusters.jsonl")
+    assert large["kept"]["id"] == "train-2"
+    assert [member["id"] for member in large["members"]] == ["train-3", "train-4", "train-5"]
+    first, _, last = large["members"]
+    assert first["similarity"] == pytest.approx(jaccard(texts[0], texts[1]), abs=1e-4)
+    assert "through" not in first
+    assert last["similarity"] < 0.7 <= last["through"]["similarity"]
+    assert last["through"]["id"] == "train-4"
+    assert (small["kept"]["id"], small["members"][0]["origin"]["line"]) == ("train-6", 7)
+    assert done.summary["near_clusters"] == {
+        "clusters": 2,
+        "rows": 6,
+        "largest": 4,
+        "sizes": {"2": 1, "4": 1},
+    }
+
+
+def alone(out: Path, texts: list[str], fuzzy: dict[str, Any], **more: Any) -> Prepared:
+    """Prepare texts as training rows, nothing split off."""
+    dates = more.pop("dates", [None] * len(texts))
+    rows = rows_of([(text, "a") for text in texts])
+    rows = [
+        type(row)(row.id, row.fields, row.target, row.origin, slices={"date": at} if at else {})
+        for row, at in zip(rows, dates, strict=True)
+    ]
+    config = {"dedup": {"fuzzy": fuzzy}, "split": {"validation": 0, "test": 0}}
+    return prepared(out / "out", {"train": rows}, config)
+
+
+@pytest.mark.parametrize(
+    ("keep", "dates", "kept"),
+    [
+        ("first", ["1", "2", "3"], "train-2"),
+        ("longest", ["1", "2", "3"], "train-3"),
+        ("newest", ["2024-05-01", "2023-12-31T23:59:59+02:00", "2024-05-01T00:00:01Z"], "train-4"),
+        ("newest", ["1700000000", None, "1600000000"], "train-2"),
+        ("best", ["0.1", "0.30", "2e-1"], "train-3"),
+        ("best", [None, "0.5", "0.5"], "train-3"),
+    ],
+)
+def test_the_rule_says_which_row_stays(
+    tmp_path: Path, keep: str, dates: list[str | None], kept: str
+) -> None:
+    texts = [BASE, BASE.replace("w7 ", "longer "), BASE.replace("w9 ", "y ")]
+    by = {"keep_by": "date"} if keep in ("newest", "best") else {}
+    done = alone(tmp_path, texts, {"threshold": 0.6, "keep": keep, **by}, dates=dates)
+    assert [row.id for row in done.splits["train"]] == [kept]
+
+
+def test_columns_that_cannot_be_compared_are_explained(tmp_path: Path) -> None:
+    fuzzy = {"keep": "newest", "keep_by": "date"}
+    with pytest.raises(ConfigError, match="no row has a slice or input column 'date'"):
+        alone(tmp_path / "none", ["a b c", "d e f"], fuzzy)
+    with pytest.raises(DataError) as caught:
+        alone(tmp_path / "bad", ["a b c", "d e f"], fuzzy, dates=["soon", "2024-01-01"])
+    assert "train.csv:2: date='soon'" in str(caught.value)
+    with pytest.raises(DataError, match="not a number"):
+        alone(tmp_path / "best", ["a"], {**fuzzy, "keep": "best"}, dates=["2024-01-01"])

@@ -1,0 +1,151 @@
+"""Rows that nearly repeat each other: connected components of the verified pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.prepare.fuzzy.engine import Engine
+from runner.prepare.fuzzy.texts import Texts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.int64]
+    Hashes = NDArray[np.uint64]
+
+NEIGHBOURS = 64
+"""Rows of one bucket are compared with so many rows behind them, unless they are connected by
+then; a bucket of thousands of dissimilar rows would be millions of pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Pairs of rows at or above the threshold that connect the clusters: a spanning forest and
+    what was found beside it. Arrays are parallel."""
+
+    left: Rows
+    right: Rows
+    score: NDArray[np.float64]
+    root: Rows
+    """Per row of the texts, the smallest row of its cluster; itself for a row alone."""
+
+
+def connect(texts: Texts, engine: Engine) -> Links:
+    """Sign, propose and verify until every proposed pair is connected or found too different.
+
+    The components are those of all verified pairs, in whatever order they come.
+    """
+    import numpy as np
+
+    parent = np.arange(len(texts))
+    kept: list[tuple[Rows, Rows, NDArray[np.float64]]] = []
+    refused = np.empty(0, np.int64)
+    for left, right in _proposals(engine.each(_crowded, engine.band_keys(texts))):
+        apart = engine.roots(parent, left) != engine.roots(parent, right)
+        left, right = left[apart], right[apart]
+        fresh = ~np.isin(left * len(texts) + right, refused)
+        left, right = left[fresh], right[fresh]
+        if not len(left):
+            continue
+        score = engine.jaccard(texts, left, texts, right)
+        good = score >= engine.plan.threshold
+        refused = np.concatenate((refused, (left * len(texts) + right)[~good]))
+        kept.append((left[good], right[good], score[good]))
+        engine.unite(parent, left[good], right[good])
+    root = engine.roots(parent, np.arange(len(texts)))
+    nothing = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+    ends = [np.concatenate(parts) for parts in zip(nothing, *kept, strict=True)]
+    return Links(ends[0], ends[1], ends[2], root)
+
+
+def _proposals(buckets: Iterable[tuple[Hashes, Rows]]) -> Iterator[tuple[Rows, Rows]]:
+    """Pairs of rows in one bucket, band by band, nearest neighbours first; left is the smaller
+    row. Whoever takes them may have connected some rows before the next come."""
+    import numpy as np
+
+    for keys, rows in buckets:
+        for step in range(1, NEIGHBOURS + 1):
+            meets = np.flatnonzero(keys[step:] == keys[:-step])
+            if not len(meets):
+                break
+            yield rows[meets], rows[meets + step]
+
+
+def _crowded(band: Hashes) -> tuple[Hashes, Rows]:
+    """The keys that several rows have, and those rows, sorted by key and row."""
+    import numpy as np
+
+    order = np.argsort(band)
+    ordered = band[order]
+    same = ordered[1:] == ordered[:-1]
+    crowd = np.zeros(len(band), np.bool_)
+    crowd[1:] |= same
+    crowd[:-1] |= same
+    rows = np.sort(order[crowd])  # the first sort was the quick one, which mixes equal keys
+    rows = rows[np.argsort(band[rows], kind="stable")]
+    return band[rows], rows
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A row and the one it nearly repeats; positions in the sequences given."""
+
+    row: int
+    matched: int
+    score: float
+    """Jaccard similarity of the two sets of shingles."""
+    through: tuple[int, float] | None = None
+    """For a row below the threshold that a chain of pairs connects: the next row of the chain and
+    its similarity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Rows that nearly repeat each other, of which one is kept."""
+
+    kept: int
+    members: tuple[Near, ...]
+    """All others, in order, each matched with the kept one."""
+
+
+def clusters(
+    texts: Texts, engine: Engine, merit: NDArray[np.float64] | None = None
+) -> list[Cluster]:
+    """The clusters of several rows, by their first row. The row of most `merit` (one value a row)
+    represents its cluster, the first of equals; without it the first row does."""
+    import numpy as np
+
+    links = connect(texts, engine)
+    rows = np.flatnonzero(np.bincount(links.root, minlength=len(texts))[links.root] > 1)
+    root = links.root[rows]
+    order = np.lexsort((rows, *(() if merit is None else (-merit[rows],)), root))
+    rows, root = rows[order], root[order]
+    head = np.append(True, root[1:] != root[:-1])[: len(rows)]
+    kept = rows[head][np.cumsum(head) - 1]
+    others, matched = rows[~head], kept[~head]
+    score = engine.jaccard(texts, matched, texts, others)
+    nearest = _nearest(links)
+    found: dict[int, list[Near]] = {}
+    for row, match, at in zip(others.tolist(), matched.tolist(), score.tolist(), strict=True):
+        through = nearest[row] if at < engine.plan.threshold else None
+        found.setdefault(match, []).append(Near(row, match, at, through))
+    listed = [
+        Cluster(row, tuple(sorted(near, key=lambda one: one.row))) for row, near in found.items()
+    ]
+    return sorted(listed, key=lambda one: min(one.kept, one.members[0].row))
+
+
+def _nearest(links: Links) -> dict[int, tuple[int, float]]:
+    """Per linked row, the most similar row it was verified with; the first of equals."""
+    best: dict[int, tuple[int, float]] = {}
+    both = ((links.left, links.right), (links.right, links.left))
+    for rows, others in both:
+        pairs = zip(rows.tolist(), others.tolist(), links.score.tolist(), strict=True)
+        for row, other, score in pairs:
+            known = best.get(row)
+            if known is None or (score, -other) > (known[1], -known[0]):
+                best[row] = (other, score)
+    return best

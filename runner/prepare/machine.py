@@ -1,0 +1,36 @@
+"""Kernels as machine code (numba), outside the interpreter lock, compiled once a machine.
+
+The compiled code is kept in the user's cache folder, never beside the package.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+if not numba.config.CACHE_DIR:
+    _home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    numba.config.CACHE_DIR = str(_home / "sft-runner" / "numba")
+
+BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
+PLACES = numba.types.Array(numba.int64, 1, "C", readonly=True)
+
+
+def machine(signature: Any) -> Callable[[Function], Function]:
+    """Compile for one signature when the module is imported."""
+    compiled: Callable[[Function], Function] = numba.njit(
+        signature, nogil=True, cache=True, error_model="numpy"
+    )
+    return compiled
+
+
+def inlined(function: Function) -> Function:
+    """Compile as a part of whatever calls it."""
+    compiled: Function = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    return compiled

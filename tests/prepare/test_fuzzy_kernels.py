@@ -1,0 +1,120 @@
+"""The two engines and the references they reproduce."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.config import FuzzyDedup
+from runner.prepare.fuzzy import gather, plain
+from runner.prepare.fuzzy.engine import Engine
+from runner.prepare.fuzzy.hashing import FMIX64, MASK, ROLL, STEP
+from runner.prepare.fuzzy.plan import SEED, plan_of
+
+pytest.importorskip("numba")
+
+ODD = "\x1c\x1f\x0b\x85\xa0\u1680\u2003\u200b\u2028\u202f\u205f\u3000\ufeff\x00é日本ไทยмир😀𠀀가"
+TEXT = st.text(st.sampled_from("aAb .\t\n" + ODD) | st.characters(exclude_categories=["Cs"]))
+UNIT = st.sampled_from(["word", "char", "auto"])
+
+
+def fmix64(value: int) -> int:
+    for factor in FMIX64:
+        value = (value ^ value >> 33) * factor & MASK
+    return value ^ value >> 33
+
+
+def polynomial(values: list[int]) -> int:
+    total = 0
+    for value in values:
+        total = (total * ROLL + value) & MASK
+    return fmix64(total)
+
+
+def shingles(text: str, config: FuzzyDedup) -> list[int]:
+    """The definition in `hashing`, letter by letter."""
+    if by_characters(text, config):
+        tokens, size = list(" ".join(text.split())), config.char_ngram
+    else:
+        tokens, size = text.split(), config.ngram
+    hashes = [
+        fmix64(sum((b + 1) * pow(STEP, n, MASK + 1) for n, b in enumerate(t.encode())) & MASK)
+        for t in tokens
+    ]
+    runs = range(max(1, len(hashes) - size + 1))
+    return [polynomial(hashes[at : at + size]) for at in runs]
+
+
+def by_characters(text: str, config: FuzzyDedup) -> bool:
+    if config.unit != "auto":
+        return config.unit == "char"
+    letters = "".join(text.split())
+    unspaced = sum(any(a <= ord(c) <= b for a, b in plain.hashing.UNSPACED) for c in letters)
+    return unspaced > 0 and unspaced * 10 >= len(letters)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(TEXT, min_size=1, max_size=4), UNIT, st.integers(1, 5))
+def test_both_engines_hash_as_defined(texts: list[str], unit: str, size: int) -> None:
+    config = FuzzyDedup(unit=unit, ngram=size, char_ngram=size, permutations=16)
+    plan, held = plan_of(config), gather(texts)
+    for row, text in enumerate(texts):
+        assert plain.shingles(held[row], plan).tolist() == shingles(text, config)
+    fast, slow = (Engine(plan, 0, 1, compiled) for compiled in (True, False))
+    assert (fast.signatures(held, 0, len(held)) == slow.signatures(held, 0, len(held))).all()
+    assert (fast.band_keys(held) == slow.band_keys(held)).all()
+    rows = np.arange(len(held))
+    left, right = np.repeat(rows, len(rows)), np.tile(rows, len(rows))
+    similar = fast.jaccard(held, left, held, right)
+    assert (similar == slow.jaccard(held, left, held, right)).all()
+    for one, two, score in zip(left, right, similar, strict=True):
+        mine, theirs = (set(shingles(texts[at], config)) for at in (one, two))
+        assert score == len(mine & theirs) / len(mine | theirs)
+
+
+@pytest.mark.parametrize("permutations", [16, 100, 128, 256])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_signatures_equal_datasketch(permutations: int, compiled: bool) -> None:
+    from datasketch import LeanMinHash, MinHash
+
+    texts = ["one two three four five six", "short", "", "ein Satz mit Ümlaut und mehr"]
+    config = FuzzyDedup(permutations=permutations)
+    held, plan = gather(texts), plan_of(config)
+    rows = Engine(plan, 0, 1, compiled).signatures(held, 0, len(held))
+    for text, row in zip(texts, rows, strict=True):
+        sketch = MinHash(permutations, SEED, hashfunc=lambda value: value & 0xFFFFFFFF)
+        sketch.update_batch(shingles(text, config))
+        assert (row == sketch.hashvalues).all()
+        lean = LeanMinHash(seed=SEED, hashvalues=row, scheme="affine32")
+        assert lean.jaccard(LeanMinHash(sketch)) == 1
+
+
+def test_a_bucket_is_a_band_of_equal_values() -> None:
+    """Two rows share a band key exactly when datasketch's LSH would put them in one bucket."""
+    texts = [f"a b c d {n % 7} {n % 5} x y z" for n in range(60)]
+    held, plan = gather(texts), plan_of(FuzzyDedup(ngram=1))
+    engine = Engine(plan, 0)
+    values, keys = engine.signatures(held, 0, len(held)), engine.band_keys(held)
+    for number in range(plan.bands):
+        part = values[:, number * plan.rows : (number + 1) * plan.rows]
+        same = (part[:, None] == part[None]).all(axis=2)
+        assert ((keys[number][:, None] == keys[number][None]) == same).all()
+
+
+@given(st.integers(1, 12), st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11))))
+def test_trees_join_the_same_way(size: int, pairs: list[tuple[int, int]]) -> None:
+    edges = [(one % size, two % size) for one, two in pairs]
+    left, right = (np.array([edge[side] for edge in edges], np.int64) for side in (0, 1))
+    plan, found = plan_of(FuzzyDedup()), []
+    for compiled in (True, False):
+        engine, parent = Engine(plan, 0, 1, compiled), np.arange(size)
+        engine.unite(parent, left, right)
+        found.append(engine.roots(parent, np.arange(size)).tolist())
+    assert found[0] == found[1]
+    group = {row: {row} for row in range(size)}
+    for one, two in edges:
+        for row in (joined := group[one] | group[two]):
+            group[row] = joined
+    assert found[0] == [min(group[row]) for row in range(size)]
