@@ -53,6 +53,12 @@ class ColumnSource(SourceBase):
     """Columns to report scores by; missing values are fine."""
     group: str | None = None
     """Rows with equal values in this column never straddle a split."""
+    media: dict[str, str | None] = {}
+    """Columns with the path or URI (``gs://``, ``https://``) of an image, a recording, a video or
+    a PDF to show with the prompt, each with its MIME type; null goes by the ending."""
+    media_root: str | None = None
+    """Put before relative paths in `media` columns, e.g. ``gs://bucket/photos``; null takes the
+    folder of the data file."""
     references_by: str | None = None
     """In validation and test, rows with equal values in this column become one row with
     several references; in train they stay separate rows."""

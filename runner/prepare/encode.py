@@ -30,11 +30,14 @@ def row_line(row: Row) -> bytes:
         "target": row.target,
         "origin": {"file": row.origin.file, "line": row.origin.line},
     }
-    for name in ("references", "slices", "group", "system", *GEMINI_ONLY):
+    for name in ("references", "slices", "group", "system"):
         if value := getattr(row, name):
             out[name] = value
     if row.history:
         out["history"] = list(map(_turn, row.history))
+    for name in (*GEMINI_ONLY, "media"):
+        if value := getattr(row, name):
+            out[name] = value
     return orjson.dumps(out) + b"\n"
 
 
@@ -53,8 +56,10 @@ def example_line(example: Example) -> bytes:
 
 
 def gemini_line(example: Example) -> bytes:
-    """`Example.to_gemini` as one line, whatever the reader takes for a line's end."""
-    line = orjson.dumps(example.to_gemini())
+    """The tuning row as one line, whatever the reader takes for a line's end: with two answers
+    a row for preference tuning, else one for supervised tuning."""
+    row = example.to_preference() if example.rejected else example.to_gemini()
+    line = orjson.dumps(row)
     for raw, escaped in LINE_BREAKS:
         if raw in line:
             line = line.replace(raw, escaped)

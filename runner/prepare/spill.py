@@ -53,7 +53,7 @@ class Spill:
     labels: dict[int, str] | None
     """Target hash to target; None when there are more than `MOST_LABELS`."""
     columns: tuple[str, ...]
-    """Input columns of all rows, in order of appearance."""
+    """Input columns of all rows with text for the template, in order of appearance."""
     has_stratum: bool
     """Whether any row has the column to stratify by."""
 
@@ -129,7 +129,8 @@ class SpillWriter:
         self._lengths.append(_input_length(row))
         self._lengths.append(len(row.target))
         if row.fields.keys() - self._columns.keys():
-            self._columns.update(dict.fromkeys(row.fields))
+            texts = (name for name in row.fields if name not in row.media)
+            self._columns.update(dict.fromkeys(texts))
         if self._labels is not None and target not in self._labels:
             self._labels[target] = row.target
             if len(self._labels) > MOST_LABELS:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner.config import Template
 from runner.errors import ConfigError, Problem
-from runner.records import Example, Row, Turn
+from runner.prepare.parts import prompted, spoken, with_files
+from runner.records import Example, Row
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
@@ -21,8 +22,9 @@ class Renderer:
 
     Templates see the input columns by name, `input` when there is just one, and `row` for names
     that are no identifiers (``{{ row["Order no."] }}``); the target template also `target`. For
-    rows that arrive as turns `input` is the last user turn, and the prompt template makes the new
-    one; a row's own system instruction goes before the template's.
+    rows that arrive as turns `input` is the text of the last user turn, and the prompt template
+    makes the new one; its files stay, and so does an answer that calls functions. Files of media
+    columns follow the prompt. A row's own system instruction goes before the template's.
 
     Raises ConfigError, for all three templates at once, when one does not compile or names a
     column that does not exist.
@@ -49,22 +51,30 @@ class Renderer:
         names = self._names(row)
         system = row.system or self._part("system", names, row)
         prompt = self._part("prompt", names, row)
-        names["target"] = row.target
+        last = prompted(row.history[-1], prompt) if row.history else with_files(prompt, row)
         return Example(
             row.id,
-            (*row.history[:-1], Turn("user", prompt)),
-            self._part("target", names, row),
+            (*row.history[:-1], last),
+            row.target if row.target_parts else self._answer(row.target, names, row),
             row.origin,
             system,
             row.references,
             row.slices,
+            row.target_parts,
+            self._answer(row.rejected, names, row) if row.rejected else "",
+            row.extras,
         )
+
+    def _answer(self, answer: str, names: dict[str, Any], row: Row) -> str:
+        return self._part("target", {**names, "target": answer}, row)
 
     def _names(self, row: Row) -> dict[str, Any]:
         fields = {name: row.fields.get(name, "") for name in self._columns}
         names: dict[str, Any] = {"row": fields, **fields}
         if row.history:
-            names["input"] = row.history[-1].text
+            names["input"] = spoken(row.history[-1])
+        elif row.media and not fields:
+            names.setdefault("input", "")
         elif len(fields) == 1:
             names.setdefault("input", *fields.values())
         return names

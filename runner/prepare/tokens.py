@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from runner.prepare.spread import spread
-from runner.records import Example
+from runner.records import Example, Turn, parts_text
 
 if TYPE_CHECKING:
     from runner.prepare import TokenCounter
@@ -17,10 +18,36 @@ LOW, HIGH = 5, 3
 prose (nearer 5) and JSON or code (nearer 3). Any other character is 1/LOW to 1 token."""
 
 
+FILE_TOKENS = {
+    "image": (64, 1290),
+    "audio": (32, 32 * 3600),
+    "video": (64, 300 * (256 + 32)),
+    "application": (258, 300 * 258),
+}
+"""Fewest and most tokens of one file by the first half of its MIME type, within the limits of
+tuning: an image at LOW and at HIGH (1,290 measured for a photo), 32 tokens a second of sound,
+one frame a second of video, 258 tokens a page. Offline nobody knows how long a file is."""
+
+
 def texts(example: Example) -> tuple[str, str]:
-    """Everything in front of the answer as one text, and the answer."""
-    turns = [turn.text for turn in example.contents]
-    return "\n".join([example.system, *turns] if example.system else turns), example.target
+    """Everything in front of the answer as one text (files left out), and the answer."""
+    turns = [_without_files(turn) if turn.parts else turn.text for turn in example.contents]
+    heads = [example.system] if example.system else []
+    if tools := example.extras.get("tools"):
+        heads.append(json.dumps(tools, ensure_ascii=False))
+    return "\n".join([*heads, *turns]), example.target
+
+
+def file_tokens(example: Example) -> tuple[int, int]:
+    """Fewest and most tokens of the example's files."""
+    files = [p["fileData"] for t in example.contents for p in t.parts if "fileData" in p]
+    kinds = [str(file.get("mimeType", "")).partition("/")[0] for file in files]
+    bands = [FILE_TOKENS.get(kind, (1, 1290)) for kind in kinds]
+    return sum(low for low, _ in bands), sum(high for _, high in bands)
+
+
+def _without_files(turn: Turn) -> str:
+    return parts_text(part for part in turn.parts if "fileData" not in part)
 
 
 def estimate(text: str) -> tuple[int, int]:
@@ -45,16 +72,20 @@ class TokenTally:
         first is exact, or the fewest it can be."""
         pairs = [texts(example) for example in examples]
         bands = [[estimate(text) for text in pair] for pair in pairs]
-        low = [prompt[0] + target[0] for prompt, target in bands]
-        high = [prompt[1] + target[1] for prompt, target in bands]
+        for band, example in zip(bands, examples, strict=True):
+            if any(turn.parts for turn in example.contents):
+                low, high = file_tokens(example)
+                band[0] = (band[0][0] + low, band[0][1] + high)
+        lows = [prompt[0] + target[0] for prompt, target in bands]
+        highs = [prompt[1] + target[1] for prompt, target in bands]
         counted = self._count(examples) if pairs else None
         self.exact = counted is not None if pairs else self.exact
         counts = counted or [(prompt[1], target[1]) for prompt, target in bands]
-        self._last = list(zip(counts, low, high, strict=True))
+        self._last = list(zip(counts, lows, highs, strict=True))
         if counted is None:
-            return [(least, least, most) for least, most in zip(low, high, strict=True)]
+            return [(least, least, most) for least, most in zip(lows, highs, strict=True)]
         totals = [prompt + target for prompt, target in counts]
-        return list(zip(totals, low, high, strict=True))
+        return list(zip(totals, lows, highs, strict=True))
 
     def keep(self, at: int) -> None:
         """Count example `at` of the last batch in."""

@@ -7,6 +7,7 @@ answers with `Prediction`s; tuning leaves `Checkpoint`s and `CurvePoint`s.
 
 from runner.records.answers import Generation, Prediction, Request
 from runner.records.jsonl import read_jsonl, write_jsonl
+from runner.records.parts import call_json, parts_text, plain_text
 from runner.records.progress import Progress, quiet
 from runner.records.rows import SPLITS, Example, Origin, Row, Turn
 from runner.records.tally import Dropped, FaultLog, Tally
@@ -29,6 +30,9 @@ __all__ = [
     "Tally",
     "TuningResult",
     "Turn",
+    "call_json",
+    "parts_text",
+    "plain_text",
     "quiet",
     "read_jsonl",
     "write_jsonl",

@@ -68,6 +68,9 @@ class Row:
     extras: Mapping[str, Any] = field(default_factory=dict)
     """Further row-level keys of Gemini's format, as given: ``tools``, ``toolConfig``,
     ``generationConfig``."""
+    media: Mapping[str, str] = field(default_factory=dict)
+    """Those of `fields` that hold the URI of a file to be shown to the model, with its MIME
+    type."""
 
     def to_json(self) -> dict[str, Any]:
         return compact(self)
@@ -87,6 +90,7 @@ class Row:
             target_parts=tuple(raw.get("target_parts", ())),
             rejected=raw.get("rejected", ""),
             extras=raw.get("extras", {}),
+            media=raw.get("media", {}),
         )
 
 
@@ -127,7 +131,18 @@ class Example:
 
     def to_gemini(self) -> dict[str, Any]:
         """The Gemini SFT dataset row: ``systemInstruction`` and ``contents``, target last."""
-        turns = (*self.contents, Turn("model", self.target, self.target_parts))
+        answer = Turn("model", self.target, self.target_parts)
+        return self._gemini((*self.contents, answer))
+
+    def to_preference(self) -> dict[str, Any]:
+        """The row for preference tuning: ``contents`` without an answer, and two
+        ``completions``, the better one with score 1."""
+        scored = ((1, Turn("model", self.target)), (0, Turn("model", self.rejected)))
+        row = self._gemini(self.contents)
+        row["completions"] = [{"score": n, "completion": turn.to_gemini()} for n, turn in scored]
+        return row
+
+    def _gemini(self, turns: tuple[Turn, ...]) -> dict[str, Any]:
         row: dict[str, Any] = {}
         if self.system:
             row["systemInstruction"] = {"role": "system", "parts": [{"text": self.system}]}

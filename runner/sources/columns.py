@@ -26,12 +26,19 @@ class Columns:
         if self.inputs and self.target in self.inputs:
             message = f"the target column {self.target!r} cannot be an input as well"
             raise ConfigError([Problem("source.input", message)])
+        if source.target in source.media:
+            message = f"the target column {self.target!r} cannot be shown to the model"
+            raise ConfigError([Problem("source.media", message)])
+        self.media = dict(source.media)
+        """Columns that name a file, with its MIME type or None."""
+        self.media_root = source.media_root
         roles = [
             *(("source.input", name) for name in self.inputs or ()),
             ("source.target", self.target),
             ("source.id", self.id),
             ("source.group", self.group),
             ("source.references_by", self.references_by),
+            *(("source.media", name) for name in self.media),
             *(("source.slices", name) for name in self.slices),
         ]
         self.roles = {name: key for key, name in reversed(roles) if name}
@@ -41,8 +48,10 @@ class Columns:
         self._taken = {name for name in self.roles if name not in (self.inputs or ())}
 
     def inputs_of(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The input columns of a table, or of one JSON object, with these names."""
-        return self.inputs or tuple(name for name in names if name not in self._taken)
+        """The input columns of a table, or of one JSON object, with these names; media columns
+        are among them."""
+        listed = self.inputs or tuple(name for name in names if name not in self._taken)
+        return (*listed, *(name for name in self.media if name not in listed))
 
     def used(self, names: Sequence[str]) -> list[str]:
         """The columns that have a role, in the table's order."""

@@ -10,6 +10,7 @@ from runner.errors import RowFault
 from runner.records import FaultLog, Origin, Row
 from runner.sources.columns import Columns
 from runner.sources.locate import InputFile
+from runner.sources.media import file_type, whole_uri
 from runner.sources.record import Record, as_text
 
 LOOKED_AT = 1000
@@ -78,6 +79,9 @@ class RowMaker:
         named, fault = self._id(file, line, record)
         if fault:
             return fault
+        media, fault = self._media(file, line, fields)
+        if fault:
+            return fault
         return Row(
             named,
             fields,
@@ -89,7 +93,25 @@ class RowMaker:
                 if record.get(key) is not None and record[key] != ""
             },
             group=as_text(record[columns.group]) if columns.group else "",
+            media=media,
         )
+
+    def _media(
+        self, file: InputFile, line: int, fields: dict[str, str]
+    ) -> tuple[dict[str, str], RowFault | None]:
+        """The MIME types of the files the row names, made whole in `fields`; or what is wrong."""
+        found: dict[str, str] = {}
+        for name, given in self.columns.media.items():
+            path = fields[name].strip()
+            if not path:
+                return {}, RowFault(file.path, line, "empty_media", "no file is named", name)
+            mime = file_type(path, given)
+            if not mime:
+                message = f"no MIME type for {path[:80]!r}; give one in source.media"
+                return {}, RowFault(file.path, line, "unknown_mime", message, name)
+            fields[name] = whole_uri(path, self.columns.media_root, file.path)
+            found[name] = mime
+        return found, None
 
     def _id(
         self, file: InputFile, line: int, record: Mapping[str, Any]

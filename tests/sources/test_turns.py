@@ -83,11 +83,16 @@ def test_bad_chat_rows_are_faults(tmp_path: Path, messages: Any, rule: str) -> N
     assert rules(faults) == [(1, rule)]
 
 
-def gemini(*turns: tuple[str, Any]) -> dict[str, Any]:
+def gemini(*turns: tuple[str | None, Any]) -> dict[str, Any]:
     return {"contents": [{"role": role, "parts": parts} for role, parts in turns]}
 
 
 TEXT = [{"text": "a"}]
+FILE = {"fileData": {"mimeType": "image/png", "fileUri": "gs://b/x.png"}}
+
+
+def scored(score: float, text: str) -> dict[str, Any]:
+    return {"score": score, "completion": {"role": "model", "parts": [{"text": text}]}}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +102,40 @@ TEXT = [{"text": "a"}]
         (gemini(), "bad_turns"),
         (gemini(("user", TEXT), ("assistant", TEXT)), "bad_role"),
         (gemini(("user", TEXT), ("model", {"text": "a"})), "bad_turns"),
-        (gemini(("user", [{"fileData": {}}]), ("model", TEXT)), "unsupported_part"),
+        (gemini(("user", [{"fileData": {}}]), ("model", TEXT)), "bad_part"),
+        (gemini(("user", [{"fileData": {"fileUri": "gs://b/x"}}]), ("model", TEXT)), "bad_part"),
+        (gemini(("user", [{"inlineData": {"data": "x"}}]), ("model", TEXT)), "unsupported_part"),
+        (gemini(("user", [{"text": "a", "thought": True}]), ("model", TEXT)), "unsupported_part"),
+        (gemini(("user", [{"text": "a", "fileData": {}}]), ("model", TEXT)), "unsupported_part"),
+        (gemini(("user", TEXT), ("model", [FILE])), "unsupported_part"),
+        (gemini(("user", TEXT), ("model", [{"functionCall": {"args": {}}}])), "bad_part"),
+        (gemini(("user", TEXT), (None, TEXT)), "bad_role"),
+        ({**gemini(("user", TEXT), ("model", TEXT)), "cachedContent": "c"}, "unsupported_key"),
+        ({**gemini(("user", TEXT), ("model", TEXT)), "model": "m"}, "unsupported_key"),
+        (
+            {"contents": [{"role": "user", "parts": TEXT}, {"role": "model", "weight": 0}]},
+            "unsupported_key",
+        ),
+        ({**gemini(("user", TEXT)), "completions": []}, "bad_completions"),
+        (
+            {**gemini(("user", TEXT)), "completions": [scored(1, "a"), scored(1, "b")]},
+            "bad_completions",
+        ),
+        (
+            {**gemini(("user", TEXT)), "completions": [scored(1, "a"), scored(0.5, "b")]},
+            "bad_completions",
+        ),
+        (
+            {**gemini(("user", TEXT)), "completions": [scored(1, "a"), scored(0, " ")]},
+            "bad_completions",
+        ),
+        (
+            {
+                **gemini(("user", TEXT), ("model", TEXT)),
+                "completions": [scored(1, "a"), scored(0, "b")],
+            },
+            "bad_order",
+        ),
         (gemini(("user", TEXT)), "bad_order"),
         ({**gemini(("user", TEXT), ("model", TEXT)), "systemInstruction": "x"}, "bad_turns"),
     ],
