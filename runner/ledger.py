@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.errors import SftError
+from runner.records import Resource
 from runner.results import ArmResult, ExperimentResult, Spending, Spent
 
 SCHEMA = """
@@ -38,6 +39,10 @@ CREATE TABLE IF NOT EXISTS spending (
   arm TEXT NOT NULL, tokens INTEGER NOT NULL, usd REAL, ms INTEGER NOT NULL,
   settled INTEGER NOT NULL, PRIMARY KEY (label, what, month)
 );
+CREATE TABLE IF NOT EXISTS resources (
+  kind TEXT NOT NULL, name TEXT NOT NULL, label TEXT NOT NULL, created_ms INTEGER NOT NULL,
+  deleted_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (name, label)
+);
 """
 
 SPENDING = "label, what, experiment, arm, tokens, usd, ms, settled"
@@ -53,6 +58,18 @@ class JobRecord:
     tokens: int
     seconds: float
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRecord:
+    """Something of ours on a service: what it is (see `records.Resource`), the tuning job that
+    left it, and when it was deleted (Unix milliseconds; 0 while it is there)."""
+
+    kind: str
+    name: str
+    label: str
+    created_ms: int
+    deleted_ms: int
 
 
 def now_ms() -> int:
@@ -202,6 +219,42 @@ class Ledger:
                 " ORDER BY intended_ms DESC"
             ).fetchall()
         return [JobRecord(*row) for row in rows]
+
+    def add_resources(self, label: str, found: Sequence[Resource]) -> None:
+        """Record what the tuning job left on a service; what is known already stays as it is."""
+        rows = [(item.kind, item.name, label, now_ms()) for item in found]
+        with self._open() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO resources (kind, name, label, created_ms)"
+                " VALUES (?, ?, ?, ?)",
+                rows,
+            )
+
+    def resources(self, labels: Sequence[str]) -> list[ResourceRecord]:
+        """What the tuning jobs of these labels left, in the order in which it was recorded."""
+        with self._open() as db:
+            rows = db.execute(
+                "SELECT kind, name, label, created_ms, deleted_ms FROM resources"
+                " WHERE label IN (SELECT value FROM json_each(?)) ORDER BY rowid",
+                (json.dumps(list(labels)),),
+            ).fetchall()
+        return [ResourceRecord(*row) for row in rows]
+
+    def sharers(self, name: str) -> list[str]:
+        """Labels of all tuning jobs that still need the resource of this name."""
+        with self._open() as db:
+            rows = db.execute(
+                "SELECT label FROM resources WHERE name = ? AND deleted_ms = 0", (name,)
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def mark_deleted(self, name: str) -> None:
+        """Remember that the resource of this name is gone."""
+        with self._open() as db:
+            db.execute(
+                "UPDATE resources SET deleted_ms = ? WHERE name = ? AND deleted_ms = 0",
+                (now_ms(), name),
+            )
 
     def hold(self, item: Spending, name: str, judge: Callable[[Spent], None]) -> None:
         """Hold money back for a tuning job that is about to be submitted, in one transaction

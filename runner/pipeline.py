@@ -233,6 +233,7 @@ class Pipeline:
                 raise
             # A service that does not say is taken at the upper estimate.
             self.purse.settle(label, result.billable_tokens or self.trained_tokens)
+            ledger.add_resources(label, result.resources)
             ledger.end_job(label, "succeeded", result.seconds)
             (out / "result.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
 

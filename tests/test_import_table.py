@@ -36,7 +36,7 @@ ABOVE = {
     "__main__": {"cli"},
     "cli": {"verbs", "compose", "errors"},
     "compose": BASE,
-    "ledger": {"errors", "results"},
+    "ledger": {"errors", "records", "results"},
     "backend": {"config", "errors", "records", "local"},
     "store": {"secrets"},
     "results": {"records"},

@@ -8,6 +8,7 @@ import pytest
 
 from runner.errors import SftError
 from runner.ledger import Ledger
+from runner.records import Resource
 from runner.results import ArmResult, ExperimentResult, Score, Scores
 
 NAN = float("nan")
@@ -91,3 +92,22 @@ def test_an_experiment_with_arms_to_do_is_not_finished(tmp_path: Path) -> None:
     first = ledger.begin(experiment())
     ledger.finish(first.model_copy(update={"ended_ms": 50}))
     assert ledger.begin(experiment()).ended_ms == 0
+
+
+def test_resources_are_recorded_once_and_shared_ones_are_known(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    data, model = Resource("object", "gs://b/data.jsonl"), Resource("model", "projects/p/models/1")
+    ledger.add_resources("job1", [data, model])
+    ledger.add_resources("job1", [data, model])
+    ledger.add_resources("job2", [data])
+    assert [(item.kind, item.name) for item in ledger.resources(["job1"])] == [
+        ("object", data.name),
+        ("model", model.name),
+    ]
+    assert ledger.sharers(data.name) == ["job1", "job2"]
+    ledger.mark_deleted(data.name)
+    assert ledger.sharers(data.name) == []
+    gone = {item.name: bool(item.deleted_ms) for item in Ledger(tmp_path).resources(["job1"])}
+    assert gone == {data.name: True, model.name: False}
+    ledger.add_resources("job1", [data])
+    assert ledger.sharers(data.name) == [], "what was deleted does not come back by itself"
