@@ -49,6 +49,9 @@ class Baseline(Group):
     zero_shot: bool = True
     few_shot: list[Annotated[int, Field(ge=1, le=64)]] = [3]
     """One baseline arm for each number of worked examples, drawn from train (seeded)."""
+    default_thinking: bool = True
+    """Measure a Gemini model that thinks zero-shot a second time, thinking as it does by default;
+    everything else is asked as `backend.thinking` says."""
     skip_reason: str | None = None
     """Why this experiment needs no baseline; required to switch both off."""
 

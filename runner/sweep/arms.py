@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from runner.config import Experiment, Select
+from runner.config import Experiment, GeminiModel, Select, VertexBackend
 from runner.pipeline import MODEL_FACTS, arm_digest, stage_versions
 from runner.results import ArmKind, ArmResult
 from runner.secrets import masked
@@ -93,8 +93,26 @@ def _baselines(pairs: Sequence[tuple[Point, str]]) -> list[Arm]:
         kinds: list[int] = [0] if baseline.zero_shot else []
         for shots in [*kinds, *baseline.few_shot]:
             digest = _baseline_digest(point.experiment, data, shots)
-            arms.setdefault(digest, _baseline(digest, point, shots))
+            arms.setdefault(digest, _baseline(digest, point, point.experiment, shots))
+        if thinker := _thinker(point.experiment):
+            digest = _baseline_digest(thinker, data, 0)
+            arms.setdefault(digest, _baseline(digest, point, thinker, 0))
     return sorted(arms.values(), key=lambda arm: arm.shots)
+
+
+def _thinker(experiment: Experiment) -> Experiment | None:
+    """The experiment with the model thinking as it does by default; None where that is no
+    question. Tuned models are asked to think as little as they can, and so is the untuned one;
+    but whoever would not tune would leave it at its default, so that is a bar as well."""
+    model, backend, baseline = experiment.model, experiment.backend, experiment.baseline
+    if not (isinstance(model, GeminiModel) and isinstance(backend, VertexBackend)):
+        return None
+    thinks = model.thinking.kind != "none" and backend.thinking == "least"
+    if not (thinks and baseline.zero_shot and baseline.default_thinking):
+        return None
+    return experiment.model_copy(
+        update={"backend": backend.model_copy(update={"thinking": "default"})}
+    )
 
 
 def _baseline_digest(experiment: Experiment, data: str, shots: int) -> str:
@@ -112,18 +130,22 @@ def _baseline_digest(experiment: Experiment, data: str, shots: int) -> str:
     return digest_of([stage_versions(), config, prepare, backend, data, shots])
 
 
-def _baseline(digest: str, point: Point, shots: int) -> Arm:
+def _baseline(digest: str, point: Point, asked: Experiment, shots: int) -> Arm:
     varying = {
         key: value
         for key, value in masked(point.varying).items()
         if key.split(".")[0] not in IRRELEVANT and not key.startswith("prepare.select")
     }
     # Worked examples are drawn from the whole of train, whatever sizes the sweep tries.
-    prepare = point.experiment.prepare.model_copy(update={"select": Select()})
-    experiment = point.experiment.model_copy(update={"prepare": prepare})
+    prepare = asked.prepare.model_copy(update={"select": Select()})
+    experiment = asked.model_copy(update={"prepare": prepare})
     config = masked({**point.config, "prepare": prepare.model_dump(mode="json")})
+    words = [f"{shots}-shot" if shots else "zero-shot"]
+    if asked.backend is not point.experiment.backend:
+        config["backend"] = masked(asked.backend.model_dump(mode="json"))
+        words.append("default thinking")
     kind: ArmKind = "few_shot" if shots else "zero_shot"
-    name = " · ".join(filter(None, [f"{shots}-shot" if shots else "zero-shot", label(varying)]))
+    name = " · ".join(filter(None, [*words, label(varying)]))
     return Arm(digest, name, kind, shots, varying, config, experiment)
 
 

@@ -128,3 +128,44 @@ def test_generation_settings_can_vary() -> None:
     suite = {"name": "s", "metrics": [{"kind": "exact_match"}], "primary": "exact_match"}
     warm = {**suite, "generation": {"temperature": 0.7}}
     check_one_experiment([Point(experiment(suite=suite)), Point(experiment(suite=warm))])
+
+
+GEMINI = {
+    "kind": "gemini",
+    "name": "g",
+    "id": "g",
+    "adapter_sizes": [8],
+    "tuning_locations": [],
+    "serving_locations": ["us"],
+    "thinking": {"kind": "level", "least": "MINIMAL"},
+    "prices": {"input": 1, "output": 1},
+    "evidence": [],
+}
+VERTEX = {"kind": "vertex", "project": "p", "bucket": "gs://bucket"}
+
+
+def test_a_gemini_that_thinks_is_also_measured_at_its_default() -> None:
+    point = Point(experiment(model=GEMINI, backend=VERTEX))
+    arms = expand([point], ["data"])
+    names = [arm.name for arm in arms]
+    assert names == ["zero-shot", "zero-shot · default thinking", "3-shot", "tuned"]
+    ways = [arm.experiment.backend.model_dump()["thinking"] for arm in arms]
+    assert ways == ["least", "default", "least", "least"]
+    assert len({arm.digest for arm in arms}) == 4
+    assert arms[1].config["backend"]["thinking"] == "default", "the record says how it was asked"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"baseline": {"default_thinking": False}},
+        {"backend": {**VERTEX, "thinking": "default"}},
+        {"model": {**GEMINI, "thinking": {"kind": "none"}}},
+        {"baseline": {"zero_shot": False}},
+    ],
+)
+def test_a_second_way_of_thinking_is_measured_only_where_there_is_one(
+    changes: dict[str, Any],
+) -> None:
+    point = Point(experiment(**{"model": GEMINI, "backend": VERTEX, **changes}))
+    assert not [arm for arm in expand([point], ["data"]) if "thinking" in arm.name]
