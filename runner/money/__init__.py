@@ -4,8 +4,8 @@ Only models with prices (`config.GeminiModel`) cost anything; on this machine no
 """
 
 from runner.money.band import Band, total
-from runner.money.budget import CHEAPER, cents, over_estimate, refuse, unknown, usd
-from runner.money.dataset import DatasetTokens, dataset_tokens, prompt_text
+from runner.money.budget import CHEAPER, over_estimate, refuse, unknown, usd
+from runner.money.dataset import DatasetTokens, dataset_tokens
 from runner.money.duration import queue_seconds, tuning_seconds
 from runner.money.price import (
     Calls,
@@ -30,11 +30,9 @@ __all__ = [
     "Purse",
     "answer_part",
     "by_batch",
-    "cents",
     "checkpoints",
     "dataset_tokens",
     "over_estimate",
-    "prompt_text",
     "queue_seconds",
     "readings",
     "refuse",

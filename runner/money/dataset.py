@@ -14,17 +14,17 @@ Preference tuning is documented: twice the prompt, and both completions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.money.band import Band
-from runner.records import Example, Turn
+from runner.records import Example, Request, Turn
 
 PADDING = 8
 """Tokens the service may add to a record."""
 
-Count = Callable[[str], tuple[int, int]]
-"""Fewest and most tokens of a text."""
+Count = Callable[[Request], tuple[int, int]]
+"""Fewest and most tokens of a system instruction and turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def dataset_tokens(examples: Iterable[Example], count: Count) -> DatasetTokens:
 def _supervised(example: Example, count: Count) -> DatasetTokens:
     turns = [*example.contents, Turn("model", example.target)]
     records = [
-        _record(example.system, turns[:at], turn.text, count)
+        _record(example, turns[:at], turn.text, count)
         for at, turn in enumerate(turns)
         if turn.role == "model"
     ]
@@ -62,21 +62,21 @@ def _supervised(example: Example, count: Count) -> DatasetTokens:
     return DatasetTokens(Band(*records[-1]), every)
 
 
-def _record(system: str, before: list[Turn], reply: str, count: Count) -> tuple[int, int]:
+def _record(example: Example, before: Sequence[Turn], reply: str, count: Count) -> tuple[int, int]:
     """Fewest and most tokens of one reply with all that stands before it."""
-    prompt, answer = count(prompt_text(system, before)), count(reply)
+    prompt, answer = _prompt(example, before, count), count(Request("", (Turn("model", reply),)))
     return prompt[0] + answer[0], prompt[1] + answer[1] + PADDING
 
 
 def _preference(example: Example, count: Count) -> DatasetTokens:
-    prompt = count(prompt_text(example.system, example.contents))
-    answers = [count(example.target), count(example.rejected)]
+    prompt = _prompt(example, example.contents, count)
+    answers = [
+        count(Request("", (Turn("model", text),))) for text in (example.target, example.rejected)
+    ]
     low = 2 * prompt[0] + sum(answer[0] for answer in answers)
     high = 2 * prompt[1] + sum(answer[1] for answer in answers) + 2 * PADDING
     return DatasetTokens(Band(low, high), Band(low, high))
 
 
-def prompt_text(system: str, turns: Iterable[Turn]) -> str:
-    """System instruction and turns as the one text whose tokens are counted."""
-    texts = [turn.text for turn in turns]
-    return "\n".join([system, *texts] if system else texts)
+def _prompt(example: Example, before: Sequence[Turn], count: Count) -> tuple[int, int]:
+    return count(Request(example.id, tuple(before), example.system, example.extras))

@@ -19,12 +19,12 @@ def answer_rates(model: GeminiModel, *, tuned: bool, batch: bool) -> tuple[Band,
 
 
 def regional(model: GeminiModel, *, tuned: bool) -> Band:
-    """The multiplier for the place that answers: certain for a tuned model in the single region
-    of its job, else with and without the surcharge."""
+    """The multiplier for the place that answers. Models that answer where the job ran are in one
+    region; else untuned ones answer at ``global``, and tuned ones in a multi-region."""
     by = model.prices.regional_multiplier
-    if tuned and model.serving_locations == ["job"]:
+    if "job" in model.serving_locations:
         return Band(by, by)
-    return Band(min(1.0, by), max(1.0, by))
+    return Band(min(1.0, by), max(1.0, by)) if tuned else Band(1.0, 1.0)
 
 
 def train_rate(model: GeminiModel) -> float | None:

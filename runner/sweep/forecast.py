@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runner.config import GeminiModel, VertexBackend
-from runner.inference import Question
+from runner.inference import Question, requests_for
 from runner.money import (
     Band,
     Calls,
@@ -18,13 +18,12 @@ from runner.money import (
     by_batch,
     checkpoints,
     dataset_tokens,
-    prompt_text,
     readings,
     total,
     tuning_parts,
 )
 from runner.pipeline import Pipeline
-from runner.records import Example, Request, read_jsonl
+from runner.records import Example, Origin, Request, Turn, read_jsonl
 from runner.sweep.arms import Arm
 
 
@@ -59,7 +58,8 @@ class Forecast:
         for split, times in sets:
             examples = pipeline.examples(split)
             if examples:
-                calls = _calls(arm, "evaluation", split, _prompts(examples), examples, times)
+                requests = requests_for(examples)
+                calls = _calls(arm, "evaluation", split, requests, examples, times)
                 parts = (*parts, answer_part(model, calls))
         return Price(parts, shown)
 
@@ -108,43 +108,39 @@ class Forecast:
         left = {request.id: request for request in pipeline.unanswered(question)}
         if left:
             examples = [row for row in pipeline.examples(split) if row.id in left]
-            prompts = [_prompt(request) for request in left.values()]
-            yield answer_part(model, _calls(arm, group, split, prompts, examples, Band(1.0, 1.0)))
+            requests = list(left.values())
+            yield answer_part(model, _calls(arm, group, split, requests, examples, Band(1.0, 1.0)))
 
 
 def _calls(
-    arm: Arm, group: str, what: str, prompts: list[Band], examples: list[Example], times: Band
+    arm: Arm, group: str, what: str, requests: list[Request], examples: list[Example], times: Band
 ) -> Calls:
     """A set of requests, asked `times` times. Answers are between their targets' length and the
     most that may be generated, which is also the most that is billed."""
     limit = arm.experiment.suite.generation.max_tokens
-    least = sum(min(_count(example.target)[0], limit) for example in examples)
+    answers = [Request("", (Turn("model", example.target),)) for example in examples]
+    least = sum(min(_count(answer)[0], limit) for answer in answers)
     tuned = arm.kind == "tuned"
     backend = arm.experiment.backend
     batch_from = backend.batch_from if isinstance(backend, VertexBackend) else None
     return Calls(
         group,
         what,
-        times * len(prompts),
-        total(prompts) * times,
-        Band(least, limit * len(prompts)) * times,
+        times * len(requests),
+        total(Band(*_count(request)) for request in requests) * times,
+        Band(least, limit * len(requests)) * times,
         tuned=tuned,
-        batch=by_batch(batch_from, len(prompts), tuned=tuned),
+        batch=by_batch(batch_from, len(requests), tuned=tuned),
     )
 
 
-def _prompts(examples: Iterable[Example]) -> list[Band]:
-    return [_prompt(Request(row.id, row.contents, row.system)) for row in examples]
+def _count(request: Request) -> tuple[int, int]:
+    """Fewest and most tokens, as the data's own counts are estimated."""
+    from runner.prepare.tokens import estimate, texts
 
-
-def _prompt(request: Request) -> Band:
-    return Band(*_count(prompt_text(request.system, request.contents)))
-
-
-def _count(text: str) -> tuple[int, int]:
-    from runner.prepare.tokens import estimate
-
-    return estimate(text)
+    nowhere = Origin("", 0)
+    shown = Example("", request.contents, "", nowhere, request.system, extras=request.extras)
+    return estimate(texts(shown)[0])
 
 
 def _epochs(arm: Arm) -> Band:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from runner.money import Band, total, usd
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from runner.money import Band, Price
+    from runner.money import Price
     from runner.results import Spent
     from runner.sweep.plan import PlannedArm
     from runner.sweep.run import Sweep
@@ -52,35 +54,30 @@ def _table(priced: Sequence[tuple[PlannedArm, Price]]) -> Table:
     table.add_column("USD")
     for heading in (*GROUPS, "total"):
         table.add_column(heading, justify="right")
+    whole = _sum([price.usd for _, price in priced])
+    places = 2 if whole is None or whole.high >= 1 else 4
     for line, price in priced:
         groups = price.groups
-        cells = [_range(groups[name]) if name in groups else "-" for name in GROUPS]
-        table.add_row(line.name, *cells, _range(price.usd) if price.parts else "-")
-    sums = [
-        _sum([price.groups[name] for _, price in priced if name in price.groups]) for name in GROUPS
-    ]
-    whole = _sum([price.usd for _, price in priced])
-    table.add_row("total", *map(_range, sums), _range(whole), style="bold")
+        cells = [groups.get(name, Band()) for name in GROUPS]
+        table.add_row(line.name, *(_range(cell, places) for cell in (*cells, price.usd)))
+    sums = [_sum([price.groups.get(name, Band()) for _, price in priced]) for name in GROUPS]
+    table.add_row("total", *(_range(cell, places) for cell in (*sums, whole)), style="bold")
     return table
 
 
 def _sum(bands: Sequence[Band | None]) -> Band | None:
     """None as soon as one of them is not known."""
-    from runner.money import total
-
     known = [band for band in bands if band is not None]
     return total(known) if len(known) == len(bands) else None
 
 
-def _range(band: Band | None) -> str:
-    """``0.12-0.40``, rounded away from optimism; ``unknown`` without a price."""
-    from runner.money import cents
-
+def _range(band: Band | None, places: int = 2) -> str:
+    """``0.12-0.40``; ``unknown`` without a price."""
     if band is None:
         return "unknown"
     if not band.high:
         return "-"
-    low, high = cents(band.low), cents(band.high)
+    low, high = f"{band.low:,.{places}f}", f"{band.high:,.{places}f}"
     return high if low == high else f"{low}-{high}"
 
 
@@ -99,8 +96,6 @@ def _explain(terminal: Console, prices: Sequence[Price]) -> None:
 
 
 def _caps(terminal: Console, sweep: Sweep, spent: Spent) -> None:
-    from runner.money import usd
-
     budget = sweep.arms[0].experiment.budget
     gone = {"experiment": spent.experiment, "month": spent.month}
     for cap, limit in budget.model_dump(mode="json").items():

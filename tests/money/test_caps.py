@@ -11,8 +11,8 @@ from tests.money.conftest import PAID, Shop
 from tests.money.paid import BILLED, OUTPUT_TOKENS, PROMPT_TOKENS
 
 JOB = BILLED * 3.00 / 1e6
-BASE_CALL = 1.1 * (PROMPT_TOKENS * 0.25 + OUTPUT_TOKENS * 1.50) / 1e6
-TUNED_CALL = 1.5 * BASE_CALL
+BASE_CALL = (PROMPT_TOKENS * 0.25 + OUTPUT_TOKENS * 1.50) / 1e6
+TUNED_CALL = 1.1 * 1.5 * BASE_CALL
 """US dollars on gemini-3.1-flash-lite; tuned ones answer outside the global location."""
 
 
