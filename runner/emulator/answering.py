@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ def generate(service: Service, call: Call) -> dict[str, Any]:
         answered = service.trainer.answer(handle, [asked], generation_of(call.body))[0]
     except BackendError as error:
         raise Refusal(500, f"Internal error encountered: {error}") from None
-    return reply_of(service, answered, model, handle)
+    return reply_of(service, answered, model, bool(call.body.get("tools")))
 
 
 def count_tokens(service: Service, call: Call) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def generation_of(body: dict[str, Any]) -> Generation:
 
 
 def reply_of(
-    service: Service, answered: Prediction, model: GeminiModel, handle: str
+    service: Service, answered: Prediction, model: GeminiModel, tools: bool
 ) -> dict[str, Any]:
     """An answer as a GenerateContentResponse."""
     if answered.error:
@@ -121,7 +122,7 @@ def reply_of(
         "candidates": [
             {
                 "index": 0,
-                "content": {"role": "model", "parts": parts_of(answered.text)},
+                "content": {"role": "model", "parts": parts_of(answered.text, tools)},
                 "finishReason": FINISH[answered.finish],
             }
         ],
@@ -133,21 +134,20 @@ def reply_of(
         },
         "modelVersion": model.id,
         "createTime": service.clock.stamp(),
-        "responseId": service.registry.new_id(service.seed),
+        "responseId": uuid.uuid4().hex,
     }
 
 
-def parts_of(text: str) -> Sequence[dict[str, Any]]:
-    """The parts of an answer; function calls as `dataset.said` wrote them come back as such."""
+def parts_of(text: str, tools: bool) -> Sequence[dict[str, Any]]:
+    """The parts of an answer. A model that was given tools answers with function calls where
+    its text is one, or a list of them: ``{"name": ..., "args": ...}``."""
     import orjson
 
-    calls = []
-    for line in text.split("\n"):
-        try:
-            part = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return [{"text": text}]
-        if not isinstance(part, dict) or list(part) != ["functionCall"]:
-            return [{"text": text}]
-        calls.append(part)
-    return calls
+    try:
+        read = orjson.loads(text) if tools else None
+    except orjson.JSONDecodeError:
+        read = None
+    calls = read if isinstance(read, list) else [read]
+    if calls and all(isinstance(one, dict) and set(one) == {"name", "args"} for one in calls):
+        return [{"functionCall": one} for one in calls]
+    return [{"text": text}]

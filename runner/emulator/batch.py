@@ -161,7 +161,7 @@ def _answer(service: Service, job: Resource, line: dict[str, Any]) -> dict[str, 
         refuse_body(body, model)
         asked, handle = request_of("line", body), job.inner["handle"]
         answered = service.trainer.answer(handle, [asked], generation_of(body))[0]
-        response: dict[str, Any] = reply_of(service, answered, model, handle)
+        response: dict[str, Any] = reply_of(service, answered, model, "tools" in body)
         status = ""
     except Refusal as refusal:
         status, response = f"Bad Request: {refusal.message}", {}

@@ -10,6 +10,7 @@ from runner.emulator.discovery import Api
 from runner.emulator.refusals import Refusal, Violation
 from runner.emulator.schema import read_body
 from runner.records import Example, Origin, Turn
+from runner.records.parts import parts_text
 
 SFT_KEYS = ("contents", "systemInstruction", "tools", "toolConfig", "generationConfig")
 SHOWN = 20
@@ -126,10 +127,5 @@ def turn(content: Mapping[str, Any]) -> Turn:
 
 
 def said(content: Mapping[str, Any]) -> str:
-    """The text of a Gemini `Content`."""
-    import orjson
-
-    return "\n".join(
-        part["text"] if "text" in part else orjson.dumps(part).decode()
-        for part in content.get("parts", ())
-    )
+    """What a Gemini `Content` says, as text."""
+    return parts_text(content.get("parts", ()))

@@ -27,8 +27,8 @@ def deploy(
         endpoint = _endpoint(service, tuned, place, str(number), one, model)
         entry = {"checkpointId": str(number), "epoch": str(one.epoch), "step": str(one.step)}
         checkpoints.append({**entry, "endpoint": endpoint.name})
-    _spec = job.body.get("supervisedTuningSpec") or job.body["preferenceOptimizationSpec"]
-    shown = {} if _spec.get("exportLastCheckpointOnly") else {"checkpoints": checkpoints}
+    spec = job.body.get("supervisedTuningSpec") or job.body["preferenceOptimizationSpec"]
+    shown = {} if spec.get("exportLastCheckpointOnly") else {"checkpoints": checkpoints}
     return {
         "model": f"{tuned.name}@{tuned.body['versionId']}",
         "endpoint": checkpoints[-1]["endpoint"],
@@ -85,7 +85,7 @@ def _endpoint(
     """An endpoint with one checkpoint deployed to it."""
     name = service.new_name(place, "endpoints")
     deployed = {
-        "id": service.registry.new_id(service.seed + 1),
+        "id": service.registry.new_id(service.seed),
         "model": tuned.name,
         "modelVersionId": tuned.body["versionId"],
         "checkpointId": number,

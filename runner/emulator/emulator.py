@@ -31,6 +31,12 @@ BUCKET = "sft-emulator"
 """The bucket that is there from the start."""
 
 
+def _parsed(faults: Sequence[Fault | dict[str, Any]]) -> list[Fault]:
+    plain = [fault for fault in faults if isinstance(fault, dict)]
+    ready = [fault for fault in faults if not isinstance(fault, dict)]
+    return [*ready, *parse_faults(plain, "faults")]
+
+
 class Emulator:
     """Vertex AI on 127.0.0.1, from `with` to its end.
 
@@ -57,8 +63,7 @@ class Emulator:
     ) -> None:
         for version in VERSIONS:
             api(version)
-        plain = [fault if isinstance(fault, dict) else fault.model_dump() for fault in faults]
-        plan = Faults(parse_faults(plain, "faults"), seed)
+        plan = Faults(_parsed(faults), seed)
         self._temporary = tempfile.TemporaryDirectory(prefix="sft-emulator-")
         folder = home or Path(self._temporary.name)
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,6 +103,11 @@ class Emulator:
     def storage(self) -> Storage:
         """The Cloud Storage stand-in."""
         return self.service.storage
+
+    def plan(self, faults: Sequence[Fault | dict[str, Any]]) -> None:
+        """Replace what is to go wrong from now on; counting begins anew."""
+        self.service.faults = Faults(_parsed(faults), self.service.seed)
+        self.service.clock.skew = self.service.faults.skew
 
     def overview(self) -> dict[str, Any]:
         """The same as ``GET /emulator``."""

@@ -12,8 +12,8 @@ from runner.emulator.refusals import Refusal, Violation, invalid
 from runner.emulator.service import Service, base_model
 
 SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")
-LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+LABEL_KEY = re.compile(r"[a-z][\w-]{0,63}")
+LABEL_VALUE = re.compile(r"[\w-]{0,64}")
 NAME_LENGTH = 128
 ROOT = "tuning_job"
 
@@ -63,7 +63,7 @@ def _model(call: Call, model: GeminiModel, spec: str) -> list[Violation]:
     if not model.tunable or method not in model.methods:
         said = f"Base model {model.id} is not supported for {method} tuning."
         found.append(Violation(f"{ROOT}.base_model", said))
-    elif call.location not in model.tuning_locations:
+    elif model.tuning_locations and call.location not in model.tuning_locations:
         said = (
             f"Base model {model.id} is not supported in location {call.location}. "
             f"Supported locations: {', '.join(model.tuning_locations)}."
@@ -81,9 +81,10 @@ def _labels(body: dict[str, Any]) -> list[Violation]:
         said = f"The display name must have at most {NAME_LENGTH} characters."
         found.append(Violation(f"{ROOT}.tuned_model_display_name", said))
     for key, value in body.get("labels", {}).items():
-        if not LABEL_KEY.fullmatch(key) or not LABEL_VALUE.fullmatch(value):
+        good = LABEL_KEY.fullmatch(key) and LABEL_VALUE.fullmatch(value)
+        if not good or (key + value) != (key + value).lower():
             said = (
-                f"Label {key}={value!r} is not valid: keys and values have at most 63 "
+                f"Label {key}={value!r} is not valid: keys and values have at most 64 "
                 "lowercase letters, digits, underscores and dashes."
             )
             found.append(Violation(f"{ROOT}.labels", said))

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from runner.emulator.script import Script
 from runner.emulator.trainer import Saved, Update, Watch, Work
@@ -44,7 +44,7 @@ class ScriptedTrainer:
             for example in examples
         ]  # fmt: skip
 
-    def train(self, work: Work, watch: Watch) -> Iterator[Update | Saved]:
+    def train(self, work: Work, watch: Watch) -> Generator[Update | Saved, None, None]:
         """One update a step, one checkpoint an epoch."""
         batch = max(self.script.batch_size, math.ceil(len(work.train) / STEPS_AN_EPOCH))
         per_epoch = math.ceil(len(work.train) / batch)

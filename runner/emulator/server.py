@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,6 +19,9 @@ from runner.emulator import dispatch
 from runner.emulator.faults import CallFault
 from runner.emulator.refusals import Refusal
 from runner.emulator.service import Service
+
+KEPT = 20_000
+"""Requests that the log remembers."""
 
 SAID = {
     401: "Request had invalid authentication credentials. Expected OAuth 2 access token, login "
@@ -46,7 +52,7 @@ class Log:
     """Everything that was asked, and everything that was against the schema."""
 
     listen: Callable[[Entry], None] | None = None
-    entries: list[Entry] = field(default_factory=list)
+    entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=KEPT))
     violations: list[dict[str, str]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -109,7 +115,8 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/emulator":
             self._write(200, overview(self.server))
             return
-        method, status, note = "", 0, ""
+        method, note = "", ""
+        headers: dict[str, str] = {}
         try:
             body = self._body()
             found = dispatch.find(self.command, path)
@@ -119,18 +126,19 @@ class Handler(BaseHTTPRequestHandler):
             reply = self._answer(found, body, fault)
             status = 200 if reply is not None else 0
         except Refusal as refusal:
-            status, reply = refusal.code, refusal.body()
+            status, reply, headers = refusal.code, refusal.body(), refusal.headers
             note = note or refusal.message
             if isinstance(refusal, dispatch.SchemaRefusal):
                 self.server.log.violate(self.command, path, refusal)
-            self._entry(path, method, status, began, note)
-            self._write(status, reply, refusal.headers)
-            return
+        except Exception as error:  # a fault of the emulator's own: told, not hidden
+            traceback.print_exc(file=sys.stderr)
+            note = f"fault in the emulator: {error!r}"
+            status, reply = 500, Refusal(500, note).body()
         self._entry(path, method, status, began, note)
         if reply is None:
             self._cut()
         else:
-            self._write(status, reply)
+            self._write(status, reply, headers)
 
     def _answer(
         self, found: dispatch.Found, body: Any, fault: CallFault | None
@@ -164,7 +172,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.log.add(Entry(self.command, path, method, status, seconds, note))
 
     def _write(
-        self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None
+        self, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None
     ) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)

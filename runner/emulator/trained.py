@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,7 @@ class LocalTrainer:
         assert counts is not None  # setup has asked for the packages
         return counts
 
-    def train(self, work: Work, watch: Watch) -> Iterator[Update | Saved]:
+    def train(self, work: Work, watch: Watch) -> Generator[Update | Saved, None, None]:
         """Run the job as the local backend does; resumes what an earlier emulator began."""
         if work.start:
             raise BackendError("continuous tuning is emulated with a script only, not --model")
@@ -62,7 +62,7 @@ class LocalTrainer:
         self.backend.submit(self._job(work))
         try:
             yield from self._follow(work.job, watch)
-        except Stopped:
+        except (Stopped, GeneratorExit):
             self.backend.cancel(work.job)
             raise
 

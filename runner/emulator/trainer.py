@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,8 +69,9 @@ class Trainer(Protocol):
     def tokens(self, examples: Sequence[Example]) -> list[tuple[int, int]]:
         """Prompt and target tokens of each example."""
 
-    def train(self, work: Work, watch: Watch) -> Iterator[Update | Saved]:
-        """Do the job. Raises Stopped when told so, BackendError when it fails."""
+    def train(self, work: Work, watch: Watch) -> Generator[Update | Saved, None, None]:
+        """Do the job; whoever closes the generator early cancels it. Raises Stopped when the
+        watch says so, BackendError when the job fails."""
 
     def answer(
         self, handle: str, requests: Sequence[Request], generation: Generation

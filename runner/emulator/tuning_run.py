@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from runner.emulator import deployment, tensorboard
@@ -49,7 +52,9 @@ class TuningRun:
                 self.cancelled()
         except Refusal as refusal:
             self._end("JOB_STATE_FAILED", INVALID, refusal.message)
-        except SftError as error:
+        except Exception as error:  # the job's end, never its thread's
+            if not isinstance(error, SftError):
+                traceback.print_exc(file=sys.stderr)
             self._end("JOB_STATE_FAILED", INTERNAL, f"Internal error: {error}")
 
     def cancelled(self) -> None:
@@ -121,14 +126,18 @@ class TuningRun:
     def _train(self, work: Work, board: tensorboard.Board, outcome: Outcome | None) -> list[Saved]:
         """Every point goes to the board as it comes; returns the checkpoints that are kept."""
         saved: list[Saved] = []
-        for news in self.service.trainer.train(work, self.watch):
-            if isinstance(news, Saved):
-                saved.append(news)
-                continue
-            board.plot(news.points)
-            self._progress(news)
-            if outcome:
-                self._suffer(outcome, news, work)
+        # Closed at once, so that a trainer hears of a job that ends early.
+        with closing(self.service.trainer.train(work, self.watch)) as training:
+            for news in training:
+                if isinstance(news, Saved):
+                    saved.append(news)
+                    continue
+                board.plot(news.points)
+                self._progress(news)
+                if outcome:
+                    self._suffer(outcome, news, work)
+        if outcome and outcome.do == "partial" and len(saved) > 1:
+            saved = saved[:-1]
         wanted = kept_epochs(work.epochs, bool(self.spec.get("exportLastCheckpointOnly")))
         return [one for one in saved if one.epoch in wanted]
 

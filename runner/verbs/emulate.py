@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=40,
         help="epochs of a job that leaves them open; default 40, as seen on small sets",
     )
+    parser.add_argument(
+        "overrides", nargs="*", help="with --model: further overrides, e.g. backend.threads=2"
+    )
     parser.add_argument("--bucket", action="append", default=[], help="further bucket to create")
 
 
@@ -56,7 +60,7 @@ def main(options: argparse.Namespace) -> int:
         faults=read_faults(options.faults) if options.faults else (),
         seed=options.seed,
         speed=options.speed,
-        experiment=_experiment(options.model) if options.model else None,
+        experiment=_experiment(options.model, options.overrides) if options.model else None,
         quota=options.quota,
         default_epochs=options.default_epochs,
         buckets=(BUCKET, *options.bucket),
@@ -82,11 +86,15 @@ def _check(options: argparse.Namespace) -> None:
             found.append(Problem(flag, f"has to be above {least}, not {value:g}"))
     if options.model and options.script:
         found.append(Problem("--script", "says how jobs are played; --model tunes for real"))
+    if options.overrides and not options.model:
+        found.append(
+            Problem(options.overrides[0], "overrides belong to --model, which is not given")
+        )
     if found:
         raise ConfigError(found)
 
 
-def _experiment(model: str) -> Experiment:
+def _experiment(model: str, overrides: Sequence[str]) -> Experiment:
     """The shipped defaults with the local backend and this model."""
     import tempfile
 
@@ -102,7 +110,7 @@ def _experiment(model: str) -> Experiment:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "emulator.yaml"
         file.write_text(text, encoding="utf-8")
-        compose(file, (), on_batch)
+        compose(file, overrides, on_batch)
     return seen[0].points[0].experiment
 
 
