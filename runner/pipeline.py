@@ -134,6 +134,7 @@ class Pipeline:
             "prepared": self.prepared.digest,
             "template": experiment.template.model_dump(mode="json"),
             "select": experiment.prepare.select.model_dump(mode="json"),
+            "scores": self._hard_scores,
             "context": experiment.model.context_tokens,
             "tokens": self.backend.identity().get("tokenizer", "") if exact else "estimate",
             "seed": experiment.seed,
@@ -152,6 +153,13 @@ class Pipeline:
             )
 
         return self.house.store.make("render", key, build)
+
+    @property
+    def _hard_scores(self) -> str:
+        """Digest of the scores that `prepare.select.hard` goes by: a file outside the store."""
+        hard = self.experiment.prepare.select.hard
+        file = Path(hard.scores) if hard else None
+        return _file_digest(file) if file and file.is_file() else ""
 
     def split_file(self, split: str) -> Path:
         return self.rendered.path / f"{split}.jsonl"

@@ -25,6 +25,7 @@ NEEDED = {
     ("model", "huggingface"): ["model.name=m", "model.path=org/model"],
     ("model", "gguf"): ["model.name=m", "model.path=m.gguf"],
     ("backend", "plugin"): ["backend.name=mine"],
+    ("prepare/select", "hard"): ["prepare.select.hard.scores=rows.jsonl"],
     ("baseline", "none"): ["baseline.skip_reason=measured elsewhere"],
 }
 """What an option leaves to the user."""

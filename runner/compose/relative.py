@@ -26,6 +26,9 @@ def make_absolute(config: dict[str, Any], folder: Path, typed: Container[str]) -
         _source(source, base)
     if isinstance(model, dict):
         _model(model, base)
+    prepare = config.get("prepare")
+    hard = (prepare.get("select") or {}).get("hard") if isinstance(prepare, dict) else None
+    _rewrite(hard, "scores", lambda path: _joined(path, base("prepare.select.hard.scores")))
     for group, key in (("paths", "home"), ("paths", "models"), ("store", "root")):
         _rewrite(config.get(group), key, lambda path: _joined(path, cwd))
     _rewrite(config.get("tracking"), "uri", lambda uri: _sqlite(uri, cwd))

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from runner.config.base import Group, Normalizer, Share
+from runner.config.select import Select
 
 
 class Clean(Group):
@@ -113,13 +114,6 @@ class Leakage(Group):
     """With `dedup.fuzzy` set, also train rows that are near-duplicates of evaluation rows."""
     max_share: Share = 0.05
     """Refuse to go on (exit 4) when more than this share of the evaluation rows leaks."""
-
-
-class Select(Group):
-    """Which of the prepared training rows are used."""
-
-    size: int | None = Field(default=None, gt=0)
-    """Use this many rows. Seeded and nested: the 80 rows are among the 240."""
 
 
 class Prepare(Group):

@@ -17,6 +17,8 @@ from runner.prepare.encode import example_line, gemini_line
 from runner.prepare.journal import Journal, shown
 from runner.prepare.lint import FewShotLint
 from runner.prepare.select import choose
+from runner.prepare.select.choice import Choice
+from runner.prepare.select.map import drawn
 from runner.prepare.template import Renderer
 from runner.prepare.tokens import TokenTally
 from runner.records import SPLITS, Dropped, Example, Progress, Row, Tally
@@ -46,6 +48,8 @@ class _Render:
     journal: Journal
     progress: Progress
     first: list[Example] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What the selection has to say."""
 
 
 @dataclass(slots=True)
@@ -104,17 +108,40 @@ def _rows(work: _Render, split: str) -> Iterator[Row]:
 
 def _selected(work: _Render, select: Select, seed: int) -> Iterator[Row]:
     """The chosen training rows; the others go into the journal."""
-    mask = choose(work.prepared / "train.jsonl", select.size, seed)
+    choice = choose(work.prepared / "train.jsonl", select, seed)
     tally = Tally("select", "train")
     for at, row in enumerate(_rows(work, "train")):
         tally.rows_in += 1
-        if mask is None or mask[at]:
+        if choice is None or choice.chosen[at]:
             tally.kept += 1
             yield row
         else:
-            tally.dropped["not_selected"] += 1
-            work.journal.drop(Dropped(row.id, "train", "select", "not_selected", row.origin))
+            dropped = _not_chosen(row, choice, at)
+            tally.dropped[dropped.reason] += 1
+            work.journal.drop(dropped)
     work.journal.tally(tally)
+    if choice:
+        work.notes += choice.notes
+    if choice and choice.clusters:
+        found = drawn(_rows(work, "train"), choice, seed)
+        (work.out / "map.json").write_bytes(orjson.dumps(found))
+
+
+def _not_chosen(row: Row, choice: Choice, at: int) -> Dropped:
+    why = choice.reason(at)
+    matched = choice.matched.get(why.matched)
+    return Dropped(
+        row.id,
+        "train",
+        "select",
+        why.reason,
+        row.origin,
+        matched=matched.id if matched else "",
+        matched_origin=matched.origin if matched else None,
+        method=why.method,
+        score=why.score,
+        span=shown(row) if why.method else "",
+    )
 
 
 def _render_split(work: _Render, split: str, rows: Iterator[Row], total: int) -> _Split:
@@ -182,7 +209,7 @@ def _summary(
     work: _Render, done: dict[str, _Split], select: Select, prepared: int
 ) -> dict[str, Any]:
     tuned = done["train"]
-    notes = []
+    notes = list(work.notes)
     if select.size and select.size > prepared:
         notes.append(f"prepare.select.size={select.size:,}, and train has only {prepared:,} rows")
     for split, result in done.items():

@@ -13,6 +13,7 @@ from runner.report.coverage import coverage
 from runner.report.flow import dropped_total, flow, read_tallies, set_aside_total
 from runner.report.lengths import lengths, tokens
 from runner.report.losses import MAX_SHOWN, Kind, faults, losses
+from runner.report.map import row_map
 from runner.report.page import write_page
 from runner.report.places import where
 from runner.report.profile import Profile, profiles
@@ -65,6 +66,7 @@ def write_card(prepared: Path, rendered: Path, version: str, out: Path) -> None:
         "slices": spreads(found, slices=True),
         "splits": [profile.split for profile in found.values() if profile.rows],
         "coverage": coverage(found),
+        "map": row_map(rendered),
         "kinds": kinds,
         "conflicts": _conflicts(summary),
         "faults": faulty,

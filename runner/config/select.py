@@ -1,0 +1,92 @@
+"""Which prepared training rows are used: the group `prepare.select`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from runner.config.base import Group, Share
+
+
+class LabelNoise(Group):
+    """Rows whose answer their neighbours do not share. For tasks whose answers are labels."""
+
+    neighbours: int = Field(default=5, ge=2, le=50)
+    """Most similar rows that are asked."""
+    agreement: Share = 0.2
+    """Drop a row when a smaller share of its neighbours has its answer."""
+
+
+class Quality(Group):
+    """Rules a training row has to pass; null switches a rule off."""
+
+    min_words: int | None = Field(default=None, ge=1)
+    """Of the input."""
+    max_words: int | None = Field(default=None, ge=1)
+    min_target_words: int | None = Field(default=None, ge=1)
+    """Of the answer."""
+    max_target_words: int | None = Field(default=None, ge=1)
+    max_repetition: Share | None = None
+    """Largest share of a text's characters that may stand in word triples it repeats (the rule of
+    Rae et al. 2021, table A1, which uses 0.18); the input and the answer are held to it."""
+    scripts: list[str] | None = None
+    """Writing systems an input may be in, by their Unicode names: ``latin``, ``cyrillic``,
+    ``han`` ... A row passes when most of its letters are of one of them."""
+    label_noise: LabelNoise | None = None
+
+
+class LexicalEncoder(Group):
+    """Texts as count-sketches of their weighted words and word pairs: fast, no model, and blind
+    to meaning that is said in other words (lexical-semantic, not semantic)."""
+
+    kind: Literal["lexical"]
+    dimensions: int = Field(default=512, ge=32, le=8192)
+
+
+class PluginEncoder(Group):
+    """An encoder that an installed package adds under the entry point ``runner.encoders``: a
+    callable from a list of texts to an array of shape (texts, dimensions)."""
+
+    kind: Literal["plugin"]
+    name: str
+    """Name of the entry point."""
+
+
+Encoder = Annotated[LexicalEncoder | PluginEncoder, Field(discriminator="kind")]
+
+
+class Diverse(Group):
+    """Not the same cluster over and over: rows are clustered by similarity, and clusters take
+    turns when `size` is filled."""
+
+    encoder: Encoder = LexicalEncoder(kind="lexical")
+    clusters: int | None = Field(default=None, ge=2, le=10_000)
+    """Null takes the square root of half the number of rows."""
+    max_per_cluster: int | None = Field(default=None, ge=1)
+    """Keep at most this many rows of a cluster, those nearest to its centre; null keeps all."""
+
+
+class Hard(Group):
+    """Rows the base model finds hard come first (the guide's hard examples)."""
+
+    scores: str
+    """JSONL with an ``id`` and a ``score`` a row, or the ``rows.jsonl`` of a scored arm."""
+    metric: str | None = None
+    """Which of a scored row's metrics; null takes ``score``, or the only metric there is."""
+    max_score: float | None = None
+    """Use only rows that score at most this; null only orders them."""
+
+
+class Select(Group):
+    """Which of the prepared training rows are used. Rules of `quality` and the caps of `diverse`
+    and `hard` drop rows; then `size` takes the first of an order that none of them repeats."""
+
+    size: int | None = Field(default=None, gt=0)
+    """Use this many rows. Seeded and nested: the 80 rows are among the 240."""
+    balance: str | None = None
+    """`target`, or a slice or input column, whose values take turns when `size` is filled; null
+    for none."""
+    quality: Quality | None = None
+    diverse: Diverse | None = None
+    hard: Hard | None = None

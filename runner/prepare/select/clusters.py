@@ -1,0 +1,133 @@
+"""Rows by similarity: clusters, a cap on each, and how diverse the whole is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.config.select import Diverse
+from runner.prepare.select.choice import Choice, Reason
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from runner.prepare.select.encoders import Vectors
+
+ROUNDS = 25
+TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Clusters of all rows, numbered from the largest."""
+
+    of_row: NDArray[np.int64]
+    similarity: NDArray[np.float32]
+    """Cosine of each row to its cluster's centre."""
+    vectors: Vectors
+
+    def vendi(self, rows: NDArray[np.bool_]) -> float:
+        """The Vendi score of the rows (Friedman, Dieng 2022): how many rows that have nothing in
+        common would be as diverse. Between 1 and the number of rows or dimensions."""
+        return vendi(self.vectors[rows])
+
+
+def cluster(vectors: Vectors, diverse: Diverse, seed: int, choice: Choice) -> Clusters:
+    """Cluster the rows, and drop those beyond the cap of their cluster."""
+    import numpy as np
+
+    count = diverse.clusters or max(2, int(np.sqrt(len(vectors) / 2)))
+    centres, of_row = spherical_kmeans(vectors, min(count, len(vectors)), seed)
+    by_size = np.argsort(-np.bincount(of_row, minlength=len(centres)), kind="stable")
+    number = np.empty(len(centres), np.int64)
+    number[by_size] = np.arange(len(centres))
+    similarity = (vectors * centres[of_row]).sum(axis=1)
+    found = Clusters(number[of_row], similarity, vectors)
+    for row, kept, score in _beyond(found, diverse.max_per_cluster, choice):
+        choice.reasons[row] = Reason("cluster_cap", "cluster", score, kept)
+    return found
+
+
+def _beyond(
+    clusters: Clusters, cap: int | None, choice: Choice
+) -> list[tuple[int, int, float | None]]:
+    """Rows too many for their cluster, each with the most similar row that stays."""
+    import numpy as np
+
+    if cap is None:
+        return []
+    beyond: list[tuple[int, int, float | None]] = []
+    central = np.lexsort((np.arange(len(clusters.of_row)), -clusters.similarity))
+    kept: dict[int, list[int]] = {}
+    for row in central.tolist():
+        if row in choice.reasons:
+            continue
+        mine = kept.setdefault(int(clusters.of_row[row]), [])
+        if len(mine) < cap:
+            mine.append(row)
+        else:
+            alike = clusters.vectors[mine] @ clusters.vectors[row]
+            best = int(alike.argmax())
+            beyond.append((row, mine[best], round(float(alike[best]), 4)))
+    return beyond
+
+
+def spherical_kmeans(vectors: Vectors, count: int, seed: int) -> tuple[Vectors, NDArray[np.int64]]:
+    """Centres of length one and each row's cluster, by k-means on cosines (Dhillon, Modha 2001)
+    from k-means++ seeds (Arthur, Vassilvitskii 2007). The same for the same rows and seed."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    tries = (_converged(vectors, _seeds(vectors, count, rng)) for _ in range(TRIES))
+    # The best of several starts: one alone often leaves two clusters in one.
+    centres, of_row, _ = max(tries, key=lambda found: found[2])
+    return centres, of_row
+
+
+def _converged(vectors: Vectors, seeds: list[int]) -> tuple[Vectors, NDArray[np.int64], float]:
+    """Centres, clusters, and the sum of similarities to the centres."""
+    import numpy as np
+
+    centres = vectors[seeds].copy()
+    of_row = np.full(len(vectors), -1, np.int64)
+    for _ in range(ROUNDS):
+        similar = vectors @ centres.T
+        nearest = similar.argmax(axis=1)
+        if (nearest == of_row).all():
+            break
+        of_row = nearest
+        sums = np.zeros_like(centres)
+        np.add.at(sums, of_row, vectors)
+        length = np.linalg.norm(sums, axis=1, keepdims=True)
+        centres = np.where(length > 0, sums / np.where(length > 0, length, 1), centres)
+    return centres, of_row, float(similar.max(axis=1).sum())
+
+
+def _seeds(vectors: Vectors, count: int, rng: np.random.Generator) -> list[int]:
+    import numpy as np
+
+    seeds = [int(rng.integers(len(vectors)))]
+    away = 1 - vectors @ vectors[seeds[0]]
+    while len(seeds) < count:
+        weight = np.clip(away, 0, None).astype(np.float64) ** 2
+        total = weight.sum()
+        drawn = (
+            rng.choice(len(vectors), p=weight / total) if total > 0 else rng.integers(len(vectors))
+        )
+        seeds.append(int(drawn))
+        away = np.minimum(away, 1 - vectors @ vectors[seeds[-1]])
+    return seeds
+
+
+def vendi(vectors: Vectors) -> float:
+    """Exponential of the entropy of the eigenvalues of the similarity matrix over its size; its
+    eigenvalues are those of the much smaller matrix of dimensions. nan without rows."""
+    import numpy as np
+
+    if not len(vectors):
+        return float("nan")
+    wide = vectors.astype(np.float64)
+    share = np.linalg.eigvalsh(wide.T @ wide / len(wide))
+    share = share[share > 1e-12] / share.sum()
+    return float(np.exp(-(share * np.log(share)).sum()))
