@@ -98,6 +98,8 @@ class RowLimits(Group):
     """Kinds of media that can be tuned on; a kind that is absent is refused."""
     functions: bool = True
     """Whether rows may hold tools and function calls."""
+    part_resolution: bool = True
+    """Whether single parts may have a media resolution of their own (Gemini 3 and later)."""
 
     def most_validation(self, train_rows: int) -> int:
         """Validation rows that go with so many training rows.

@@ -1,7 +1,7 @@
 """From rows as read to examples as the model sees them.
 
 `prepare` cleans, deduplicates, splits and keeps train apart from evaluation; `render` selects
-and renders; `validate_gemini` judges a Gemini tuning file offline; `check_report` gathers the
+and renders; `judge_gemini` judges Gemini tuning files offline; `check_report` gathers the
 numbers. All of them stream: no stage holds its rows.
 """
 
@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runner.config import Prepare, Select, Template
+from runner.config import Prepare, RowLimits, Select, Template
 from runner.errors import RowFault
 from runner.records import Example, FaultLog, Progress, Row, quiet
+
+if TYPE_CHECKING:
+    from runner.prepare.gemini.dataset import Verdict
 
 PREPARE_VERSION = "2"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
@@ -78,15 +81,31 @@ def render(
 
 
 def validate_gemini(path: Path, max_tokens: int) -> list[RowFault]:
-    """Everything Vertex would refuse, or silently drop, in a Gemini tuning file.
+    """Everything Vertex would refuse, or silently drop, in a Gemini tuning file by itself.
 
     Each fault carries the line and, as `field`, the path within the row's JSON. `max_tokens`
     is the model's limit for prompt and answer together. Empty for a good file, and for an empty
     one (a missing validation set is no fault of the format).
     """
-    from runner.prepare.gemini import validate_file
+    return judge_gemini({"train": path}, max_tokens).faults
 
-    return validate_file(path, max_tokens)
+
+def judge_gemini(
+    files: Mapping[str, Path],
+    max_tokens: int,
+    limits: RowLimits | None = None,
+    exists: Callable[[str], int | None] | None = None,
+) -> Verdict:
+    """Judge the files of one tuning dataset, ``train`` and ``validation``, against a model.
+
+    `limits` are those of a `GeminiModel`; without them files are not held against a model's
+    kinds, counts and sizes. `exists` tells the size in bytes of a ``gs://`` object, None when
+    there is none; without it nobody looks. Streams; of each rule at most 200 faults a file are
+    named, all are counted.
+    """
+    from runner.prepare.gemini.dataset import judge_dataset
+
+    return judge_dataset(files, max_tokens, limits, exists)
 
 
 def check_report(prepared: Path, rendered: Path) -> dict[str, Any]:
