@@ -83,13 +83,13 @@ def parse_faults(raw: Sequence[Any], file: str) -> list[Fault]:
     """Faults from plain data; `file` is named in problems."""
     found: list[Any] = []
     wrong: list[Problem] = []
-    for number, item in enumerate(raw, 1):
+    for number, item in enumerate(map(_plain, raw), 1):
         on = item.get("on") if isinstance(item, dict) else None
         kind: type[_When | Skew] = CallFault
         if on in ("job", "clock"):
             kind = Outcome if on == "job" else Skew
         try:
-            found.append(kind.model_validate(_plain(item)))
+            found.append(kind.model_validate(item))
         except ValidationError as error:
             wrong += problems(error, f"{file}, fault {number}", list(kind.model_fields))
     if wrong:
@@ -98,8 +98,11 @@ def parse_faults(raw: Sequence[Any], file: str) -> list[Fault]:
 
 
 def _plain(item: Any) -> Any:
-    """YAML reads 429 as a number."""
-    return {**item, "do": str(item["do"])} if isinstance(item, dict) and "do" in item else item
+    """YAML reads 429 as a number, and the key ``on`` as true."""
+    if not isinstance(item, dict):
+        return item
+    named = {"on" if key is True else key: value for key, value in item.items()}
+    return {**named, "do": str(named["do"])} if "do" in named else named
 
 
 @dataclass
