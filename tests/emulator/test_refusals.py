@@ -154,7 +154,6 @@ def test_data_has_to_be_jsonl_in_storage(emulator: Emulator, uri: str, said: str
         (MODEL, 32, "us-central1", "The adapter size is not supported for this base model."),
         ("gemini-2.5-pro", 16, "us-central1", "The adapter size is not supported"),
         (MODEL, 4, "asia-east1", "is not supported in location asia-east1"),
-        ("gemini-1.5-pro-002", 4, "us-central1", "is not supported for supervised tuning"),
     ],
 )
 def test_models_have_limits(
@@ -166,6 +165,12 @@ def test_models_have_limits(
     path = f"v1/projects/lab/locations/{location}/tuningJobs"
     reply = refused(emulator, {"baseModel": model, "supervisedTuningSpec": spec}, path)
     assert said in reply["error"]["message"]
+
+
+def test_newer_models_have_no_preference_tuning(emulator: Emulator) -> None:
+    upload(emulator, list(animals()))
+    reply = refused(emulator, {"baseModel": MODEL, "preferenceOptimizationSpec": SPEC})
+    assert "is not supported for preference tuning" in reply["error"]["message"]
 
 
 def test_encryption_keys_are_refused_where_they_do_not_work(emulator: Emulator) -> None:
@@ -228,8 +233,8 @@ def test_newer_models_answer_in_multi_regions_only(emulator: Emulator) -> None:
     assert client(emulator, "us-central1").models.generate_content(model=older, contents="x").text
     endpoint = tuned(emulator).tuned_model.endpoint
     assert "/locations/us/" in endpoint
+    elsewhere = endpoint.replace("/us/", "/us-central1/")
     with pytest.raises(errors.ClientError, match="404"):
-        elsewhere = endpoint.replace("/us/", "/us-central1/")
         client(emulator).models.generate_content(model=elsewhere, contents="x")
 
 
