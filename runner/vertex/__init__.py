@@ -1,0 +1,1 @@
+"""Gemini on Vertex AI: the one room that talks to Google."""
