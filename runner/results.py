@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -133,6 +134,23 @@ class ArmResult(_Result):
     log: str = ""
     """Path of the log that has the whole story of a failure."""
 
+    @property
+    def bill(self) -> dict[tuple[str, str], float | None]:
+        """What was paid for, by label and purpose, in US dollars; None where the price is not
+        known. Money that is only held back is not in it."""
+        found: dict[tuple[str, str], float | None] = {}
+        for item in self.spent:
+            if item.settled:
+                key = (item.label, item.what)
+                before = found.get(key, 0.0)
+                found[key] = None if before is None or item.usd is None else before + item.usd
+        return found
+
+    @property
+    def usd(self) -> float | None:
+        """US dollars its results cost; None where nothing has a price, or it is not known."""
+        return _sum(self.bill)
+
     @model_validator(mode="after")
     def _failed_says_why(self) -> Self:
         if self.status == "failed" and not self.error:
@@ -194,9 +212,25 @@ class ExperimentResult(_Result):
     started_ms: int = 0
     ended_ms: int = 0
 
+    @property
+    def bill(self) -> dict[tuple[str, str], float | None]:
+        """As of an arm; what several arms use stands in it once."""
+        return {key: usd for arm in self.arms for key, usd in arm.bill.items()}
+
+    @property
+    def usd(self) -> float | None:
+        """US dollars all arms cost together; None where nothing has a price, or it is not
+        known."""
+        return _sum(self.bill)
+
     def arm(self, digest: str) -> ArmResult:
         """The arm with this digest. Raises KeyError."""
         for arm in self.arms:
             if arm.digest == digest:
                 return arm
         raise KeyError(digest)
+
+
+def _sum(bill: Mapping[tuple[str, str], float | None]) -> float | None:
+    known = [usd for usd in bill.values() if usd is not None]
+    return sum(known) if known and len(known) == len(bill) else None

@@ -12,6 +12,7 @@ from runner.report.wording import (
     MISSING,
     count,
     decimals,
+    dollars,
     interval,
     number,
     p_value,
@@ -43,8 +44,9 @@ class Column:
     justify: Literal["left", "right"] = "right"
 
 
-def columns_for(width: int) -> list[Column]:
-    """The columns behind the arm's name for a terminal of `width` characters."""
+def columns_for(width: int, *, priced: bool = False) -> list[Column]:
+    """The columns behind the arm's name for a terminal of `width` characters; US dollars only
+    where something was paid."""
     gain = Column("gain", _gain_below, _gain_tint)
     test = Column("test", lambda line, digits: _below(line.test, digits))
     if width < MEDIUM:
@@ -54,8 +56,9 @@ def columns_for(width: int) -> list[Column]:
     time = Column(
         "time", lambda line, _: "".join(seconds(line.seconds).replace("min", "m").split())
     )
+    cost = [Column("USD", lambda line, _: dollars(line.arm.usd))] if priced else []
     if width < WIDE:
-        return [rows, Column("validation", _validation_below), test, gain, p, time]
+        return [rows, Column("validation", _validation_below), test, gain, p, time, *cost]
     return [
         Column("kind", lambda line, _: KINDS[line.arm.kind], justify="left"),
         rows,
@@ -65,6 +68,7 @@ def columns_for(width: int) -> list[Column]:
         Column("gain", _gain_beside, _gain_tint),
         p,
         time,
+        *cost,
         Column("status", lambda line, _: line.arm.status, _status_tint, "left"),
     ]
 

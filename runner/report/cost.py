@@ -1,4 +1,4 @@
-"""What the experiment took: seconds per stage, tokens, and what was reused."""
+"""What the experiment took: seconds per stage, tokens, dollars, and what was reused."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from runner.report.scoreboard import Line
 from runner.results import ArmResult, ExperimentResult
 
 ORDER = ("prepare", "render", "tune", "predict", "score")
+PURPOSES = ("tuning", "baseline test", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class Row:
     examples: int
     tokens: int | None
     """Tokens trained on, all epochs; None for untuned arms."""
+    usd: list[float | None]
+    """US dollars by purpose, in the order of `Cost.purposes`; None where nothing was paid, or
+    the price is not known."""
+    total_usd: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +47,20 @@ class Cost:
     tokens: int
     wall: float | None
     """From start to end of the last run of the experiment; None while it goes on."""
+    purposes: list[str]
+    """What was paid for: ``tuning``, ``validation``, ``test`` ...; empty where nothing costs."""
+    usd: float | None
+    """US dollars of the experiment; what arms share is paid for once."""
 
 
 def cost(lines: Sequence[Line], result: ExperimentResult) -> Cost:
     """The accounts of all arms that recorded any."""
     used = {stage for line in lines for stage in (*line.arm.seconds, *line.arm.reused)}
     stages = [*(stage for stage in ORDER if stage in used), *sorted(used - set(ORDER))]
-    rows = [_row(line, stages) for line in lines if line.arm.seconds or line.arm.reused]
+    paid = [what for line in lines for _, what in line.arm.bill]
+    purposes = sorted(set(paid), key=lambda what: (_place(what), what))
+    shown = [line for line in lines if line.arm.seconds or line.arm.reused or line.arm.bill]
+    rows = [_row(line, stages, purposes) for line in shown]
     ended = result.ended_ms > result.started_ms > 0
     return Cost(
         stages=stages,
@@ -56,11 +68,18 @@ def cost(lines: Sequence[Line], result: ExperimentResult) -> Cost:
         computed=_computed(result.arms),
         tokens=sum(_tokens_by_job(result.arms).values()),
         wall=(result.ended_ms - result.started_ms) / 1000 if ended else None,
+        purposes=purposes,
+        usd=result.usd,
     )
 
 
-def _row(line: Line, stages: Sequence[str]) -> Row:
+def _place(what: str) -> int:
+    return PURPOSES.index(what) if what in PURPOSES else len(PURPOSES)
+
+
+def _row(line: Line, stages: Sequence[str], purposes: Sequence[str]) -> Row:
     arm = line.arm
+    bills = [[usd for (_, name), usd in arm.bill.items() if name == what] for what in purposes]
     return Row(
         name=arm.name,
         digest=arm.digest,
@@ -68,7 +87,14 @@ def _row(line: Line, stages: Sequence[str]) -> Row:
         total=line.seconds,
         examples=arm.train_examples,
         tokens=_tokens(arm),
+        usd=[_paid(bill) for bill in bills],
+        total_usd=arm.usd,
     )
+
+
+def _paid(bill: Sequence[float | None]) -> float | None:
+    known = [usd for usd in bill if usd is not None]
+    return sum(known) if known and len(known) == len(bill) else None
 
 
 def _computed(arms: Sequence[ArmResult]) -> float:

@@ -55,7 +55,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        count=wording.count, plural=wording.plural, seconds=wording.seconds, share=wording.share
+        count=wording.count,
+        dollars=wording.dollars,
+        plural=wording.plural,
+        seconds=wording.seconds,
+        share=wording.share,
     )
     return environment
 

@@ -73,7 +73,8 @@ def _table(lines: list[Line], width: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    digits, columns = places(lines), columns_for(width)
+    priced = any(line.arm.spent for line in lines)
+    digits, columns = places(lines), columns_for(width, priced=priced)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("arm", overflow="fold", min_width=10)
     for column in columns:

@@ -95,6 +95,13 @@ def seconds(value: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def dollars(value: float | None) -> str:
+    """``12.30``; below one dollar four decimals, a dash when it is not known."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:,.2f}" if value >= 1 or not value else f"{value:.4f}"
+
+
 def count(value: int) -> str:
     """``12,345``."""
     return f"{value:,}"

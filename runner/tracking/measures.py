@@ -118,9 +118,11 @@ def trained_tokens(arm: ArmResult) -> int | None:
 
 
 def _cost(arm: ArmResult) -> Iterator[Measure]:
-    if not (arm.seconds or arm.tuning):
+    if not (arm.seconds or arm.tuning or arm.spent):
         return
     yield from _defined("cost/seconds", seconds(arm), 0, arm.ended_ms)
+    if (usd := arm.usd) is not None:
+        yield from _defined("cost/usd", usd, 0, arm.ended_ms)
     tokens = trained_tokens(arm)
     if arm.tuning and tokens is not None:
         yield from _defined("cost/tuning_seconds", arm.tuning.seconds, 0, arm.ended_ms)

@@ -70,6 +70,8 @@ def _measures(result: ExperimentResult) -> Iterator[Measure]:
         "cost/seconds": sum(seconds(arm) for arm in result.arms),
         "cost/train_tokens": sum(trained_tokens(arm) or 0 for arm in result.arms),
     }
+    if (usd := result.usd) is not None:
+        numbers["cost/usd"] = usd
     if best := _best(result):
         numbers |= _best_numbers(result, best)
     for name, number in numbers.items():

@@ -122,10 +122,15 @@ def _columns(result: ExperimentResult) -> list[str]:
         f"test/{primary}_low",
         f"test/{primary}_high",
         f"chosen/validation_{primary}",
-        "cost/seconds",
+        *_costs(result),
     ]
     columns = [f"metrics.`{key(name)}`" for name in metrics]
     return columns + [f"params.`{name}`" for name in differing_params(result)]
+
+
+def _costs(result: ExperimentResult) -> list[str]:
+    """The metrics of cost that this experiment has: dollars before seconds."""
+    return ["cost/usd", "cost/seconds"] if result.usd is not None else ["cost/seconds"]
 
 
 def _width(column: str) -> int:
@@ -228,7 +233,7 @@ def _parallel(params: Sequence[str], metrics: Sequence[str]) -> State:
 
 
 def _leaderboard(result: ExperimentResult, baseline_run: str) -> list[Section]:
-    names = [f"test/{result.primary}", f"gain/{result.primary}", "cost/seconds"]
+    names = [f"test/{result.primary}", f"gain/{result.primary}", *_costs(result)]
     return [Section("Scores on test", [_bar(name) for name in names])]
 
 
@@ -253,7 +258,7 @@ def _coordinates(result: ExperimentResult, baseline_run: str) -> list[Section]:
 def _cost(result: ExperimentResult, baseline_run: str) -> list[Section]:
     quality = _metric(f"test/{result.primary}")
     rows = {"key": "train_examples", "type": "PARAM"}
-    costs = [_metric("cost/seconds"), rows, _metric("cost/train_tokens")]
+    costs = [*map(_metric, _costs(result)), rows, _metric("cost/train_tokens")]
     charts = [_scatter(cost, quality) for cost in costs]
     return [Section("Cost against quality", charts)]
 

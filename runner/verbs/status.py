@@ -34,6 +34,7 @@ def main(options: argparse.Namespace) -> int:
     for result in found:
         _show(result, home)
     _show_jobs(ledger.jobs())
+    _show_spent(ledger, found)
     return 0
 
 
@@ -50,7 +51,12 @@ def _as_json(found: list[ExperimentResult], ledger: Ledger) -> dict[str, Any]:
         }
         for result in found
     ]
-    return {"experiments": experiments, "jobs": [asdict(job) for job in ledger.jobs()]}
+    spendings = [item.model_dump(mode="json") for item in ledger.spendings()]
+    return {
+        "experiments": experiments,
+        "jobs": [asdict(job) for job in ledger.jobs()],
+        "spent": {"month": ledger.spent("", "").month, "items": spendings} if spendings else None,
+    }
 
 
 def _show(result: ExperimentResult, home: Path) -> None:
@@ -89,3 +95,25 @@ def _show_jobs(jobs: Sequence[JobRecord]) -> None:
         words = (job.label[:8], job.state, job.model, count(job.tokens), took)
         table.add_row(*map(Text, words), Text(one_line(job.error, 200)))
     terminal.print(table)
+
+
+def _show_spent(ledger: Ledger, found: Sequence[ExperimentResult]) -> None:
+    """US dollars by experiment and in this month; nothing where nothing was paid."""
+    from rich.console import Console
+
+    from runner.money import usd
+
+    items = ledger.spendings()
+    if not items:
+        return
+    terminal = Console(highlight=False)
+    for name in dict.fromkeys(result.name for result in found):
+        total = ledger.spent(name, "").experiment
+        if total:
+            terminal.print(f"\nspent on {name}: {usd(total)}", markup=False, end="")
+    month = ledger.spent("", "").month
+    terminal.print(f"\nspent this month (UTC), all experiments: {usd(month)}")
+    if held := sum(item.usd or 0 for item in items if not item.settled):
+        terminal.print(f"of it held back for jobs under way, by their upper estimate: {usd(held)}")
+    if unknown := sum(item.usd is None for item in items):
+        terminal.print(f"not in it, since the model's price is not known: {unknown} jobs")
