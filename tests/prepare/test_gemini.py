@@ -29,7 +29,7 @@ def turn(role: str, *parts: Any) -> dict[str, Any]:
 USER, MODEL = turn("user"), turn("model")
 GOOD = {"contents": [USER, MODEL]}
 
-VALID = [
+VALID: list[dict[str, Any]] = [
     GOOD,
     {**GOOD, "systemInstruction": {"role": "system", "parts": [{"text": "be kind"}]}},
     {**GOOD, "system_instruction": {"parts": [{"text": "be kind"}]}},
@@ -46,10 +46,72 @@ VALID = [
         "contents": [
             USER,
             turn("model", {"functionCall": {"name": "f", "args": {}}}),
-            {"parts": [{"functionResponse": {"name": "f", "response": {}}}]},
+            {"parts": [{"functionResponse": {"name": "f", "response": {"a": 1}}}]},
             MODEL,
         ],
         "tools": [{"functionDeclarations": [{"name": "f"}]}],
+    },
+    {
+        "contents": [
+            turn(
+                "user",
+                {"text": "when?"},
+                {
+                    "fileData": {"mimeType": "video/mp4", "fileUri": "gs://b/x.mp4"},
+                    "videoMetadata": {"startOffset": "5s", "endOffset": "25.5s", "fps": 1},
+                    "mediaResolution": {"level": "MEDIA_RESOLUTION_LOW"},
+                },
+            ),
+            MODEL,
+        ],
+        "generationConfig": {"temperature": 0.5, "stopSequences": ["x"], "maxOutputTokens": 9},
+    },
+    {
+        "contents": [
+            USER,
+            turn(
+                "model",
+                {"functionCall": {"name": "f", "args": {"day": {"n": [1]}}}},
+                {"function_call": {"name": "g"}},
+            ),
+            {
+                "role": "user",
+                "parts": [
+                    {"functionResponse": {"name": "f", "response": {"ok": True}}},
+                    {"functionResponse": {"name": "g", "response": {"b": None}}},
+                ],
+            },
+            turn("model", {"functionCall": {"name": "g", "args": {}}}),
+        ],
+        "tools": [
+            {
+                "functionDeclarations": [
+                    {
+                        "name": "f",
+                        "description": "does f",
+                        "parameters": {
+                            "type": "OBJECT",
+                            "properties": {
+                                "day": {"type": "STRING", "enum": ["a"], "maxLength": 9},
+                                "hours": {"type": "ARRAY", "items": {"type": "NUMBER"}},
+                                "one": {"anyOf": [{"type": "INTEGER", "minimum": 0}]},
+                            },
+                            "required": ["day"],
+                        },
+                    },
+                    {"name": "g", "parametersJsonSchema": {"type": "object"}},
+                ]
+            }
+        ],
+        "toolConfig": {"functionCallingConfig": {"mode": "AUTO", "allowedFunctionNames": ["f"]}},
+    },
+    {
+        "contents": [USER],
+        "completions": [
+            {"score": 1, "completion": turn("model", {"text": "good"})},
+            {"score": 0.0, "completion": turn("model", {"text": "bad"})},
+        ],
+        "systemInstruction": {"parts": [{"text": "be kind"}]},
     },
 ]
 

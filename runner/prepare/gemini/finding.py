@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -34,5 +35,9 @@ def twice(value: Mapping[str, Any], path: str) -> list[Finding]:
 
 
 def join(path: str, key: object) -> str:
-    """``contents[0]`` and ``role`` as ``contents[0].role``."""
-    return f"{path}.{key}" if path else str(key)
+    """``contents[0]`` and ``role`` as ``contents[0].role``; a key that is no plain word stands in
+    brackets and quotes."""
+    name = str(key)
+    if not (name.isascii() and name.isidentifier()):
+        return f"{path}[{json.dumps(name[:60])}]"
+    return f"{path}.{name}" if path else name

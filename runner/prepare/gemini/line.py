@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from runner.prepare.gemini.finding import Finding
+from runner.prepare.gemini.finding import Finding, join
 
 CURLY = "“”„‟«»"
 DEEPEST = 64
@@ -81,4 +81,4 @@ def _repeated(line: bytes) -> list[Finding]:
 
     json.loads(line, object_pairs_hook=unique)
     message = "the key stands twice in one object"
-    return [("duplicate_key", message, name) for name in dict.fromkeys(names)]
+    return [("duplicate_key", message, join("", name)) for name in dict.fromkeys(names)]

@@ -15,7 +15,7 @@ from runner.prepare.gemini.row import parts_of
 Exists = Callable[[str], int | None]
 """Size in bytes of a ``gs://`` object or a local file; None when there is none."""
 
-GS = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}/[^\r\n]+")
+GS = re.compile(r"gs://[a-z0-9][a-z0-9._-]*/[^\r\n]+")
 WEB = re.compile(r"https?://[^\s/]+(/\S*)?")
 ASKED = 1_000_000
 """Sizes that are remembered; a dataset has at most 300,000 rows with files."""

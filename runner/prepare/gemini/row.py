@@ -69,8 +69,8 @@ def _keys(row: Mapping[str, Any], allowed: set[str]) -> Iterator[Finding]:
     for key in row:
         name = camel(key)
         if name not in allowed and not (key in CURES and "contents" not in row):
-            why = NO_PLACE.get(name) or f"{key!r} is not part of a tuning row"
-            yield "unsupported_key", why, key
+            why = NO_PLACE.get(name) or f"{key[:60]!r} is not part of a tuning row"
+            yield "unsupported_key", why, join("", key)
 
 
 def _system(system: Any) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ TYPES = "STRING|NUMBER|INTEGER|BOOLEAN|ARRAY|OBJECT|NULL"
 SHAPES: dict[str, dict[str, str]] = {
     "FileData": {"fileUri": "text!", "mimeType": "text!"},
     "FunctionCall": {"id": "text", "name": "name!", "args": "struct"},
-    "FunctionResponse": {"id": "text", "name": "name!", "response": "struct!"},
+    "FunctionResponse": {"id": "text", "name": "name!", "response": "filled!"},
     "VideoMetadata": {"startOffset": "duration", "endOffset": "duration", "fps": "number"},
     "PartMediaResolution": {"level": f"enum {RESOLUTIONS}|MEDIA_RESOLUTION_ULTRA_HIGH"},
     "Tool": {"functionDeclarations": "list FunctionDeclaration!"},
@@ -93,7 +93,11 @@ def judge(shape: str, value: Any, path: str) -> Iterator[Finding]:
         name = camel(key)
         kind = fields.get(name)
         if kind is None:
-            yield "unsupported_key", f"a {shape} of a tuning row has no {key!r}", join(path, key)
+            yield (
+                "unsupported_key",
+                f"a {shape} of a tuning row has no {key[:60]!r}",
+                join(path, key),
+            )
             continue
         there.add(name)
         yield from _value(kind.removesuffix("!"), item, join(path, key))
@@ -148,6 +152,7 @@ _FITS: dict[str, Any] = {
     "name": lambda value: isinstance(value, str) and bool(NAME.fullmatch(value)),
     "boolean": lambda value: isinstance(value, bool),
     "struct": lambda value: isinstance(value, Mapping),
+    "filled": lambda value: isinstance(value, Mapping) and bool(value),
     "number": lambda value: type(value) in (int, float) and math.isfinite(value),
     "int32": _whole(32),
     "int64": _whole(64),
@@ -159,6 +164,7 @@ _WORDS = {
     "name": "a function's name (letters, digits, _ . : -, at most 128)",
     "boolean": "true or false",
     "struct": "an object",
+    "filled": "an object that is not empty",
     "number": "a number",
     "int32": "a whole number",
     "int64": "a whole number",
