@@ -42,9 +42,11 @@ from runner.config.prepare import (
     Dedup,
     FuzzyDedup,
     Leakage,
+    Ngrams,
     Prepare,
     Select,
     Split,
+    SubstringDedup,
 )
 from runner.config.source import (
     ChatSource,
@@ -125,6 +127,7 @@ __all__ = [
     "MlflowTracking",
     "Model",
     "ModelBase",
+    "Ngrams",
     "NoExtraction",
     "NoTracking",
     "Normalizer",
@@ -146,6 +149,7 @@ __all__ = [
     "SourceBase",
     "Split",
     "Store",
+    "SubstringDedup",
     "Suite",
     "Sweep",
     "Template",

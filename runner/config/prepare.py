@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from runner.config.augment import Augment
 from runner.config.base import Group, Normalizer, Share
 from runner.config.select import Select
 
@@ -74,6 +75,21 @@ class FuzzyDedup(Group):
         return self
 
 
+class SubstringDedup(Group):
+    """Spans of text that stand more than once in train, within a row or across rows (ExactSubstr,
+    Lee et al. 2021). Looked for in inputs, after the split; evaluation rows keep their text."""
+
+    tokens: int = Field(default=50, ge=5, le=1000)
+    """Shortest span; a token is a run of letters and digits, or one other character."""
+    action: Literal["drop_span", "drop_row", "report"] = "drop_span"
+    """Cut the span out of its row, drop the row, or only list it in ``spans.jsonl``. A row of
+    which a cut leaves nothing, or what stands in another row, is dropped."""
+    keep_first: bool = True
+    """Leave the first place where a span stands; false takes that one away as well."""
+    backend: Literal["window_hash", "suffix_array"] = "window_hash"
+    """`suffix_array` is the slow reference (package pydivsufsort); both find the same."""
+
+
 class Dedup(Group):
     """Repeated rows: which ones count as repeats, and what happens to them."""
 
@@ -87,6 +103,8 @@ class Dedup(Group):
     With `exact: false` they are reported and stay."""
     fuzzy: FuzzyDedup | None = None
     """Near-duplicate removal in train; null for none."""
+    substring: SubstringDedup | None = None
+    """Removal of repeated spans in train; null for none."""
 
 
 class Split(Group):
@@ -103,17 +121,41 @@ class Split(Group):
     stratify: str | None = "target"
     """`target`, or a slice or input column, whose proportions the splits keep; null for none.
     Ignored when it has about as many values as rows."""
+    cluster: FuzzyDedup | None = None
+    """Rows of one cluster of near-duplicates move together, as rows of one group do, so that no
+    cut row has a near-duplicate left in train; null for exact repeats only."""
+
+
+class Ngrams(Group):
+    """Containment: how many of an evaluation row's n-grams of tokens a train row holds."""
+
+    sizes: list[Annotated[int, Field(ge=2, le=100)]] = [13, 8]
+    """Tokens of an n-gram; each size is looked at by itself, the first that finds a pair names
+    it. Rows shorter than that have none."""
+    threshold: Share = 0.5
+    """A leak at or above this share of the distinct n-grams of the smaller of both rows.
+    N-grams that more than 100 evaluation rows hold are a template's and count on neither side."""
 
 
 class Leakage(Group):
-    """Train rows that stand in validation or test. Evaluation rows are protected."""
+    """Train rows that stand in validation, in test or in a named suite. These are protected: it
+    is the train row that goes. What validation and test share is listed, and stays."""
 
     exact: bool = True
     """Drop train rows whose input equals an evaluation row's, after `dedup.normalize`."""
-    fuzzy: bool = True
-    """With `dedup.fuzzy` set, also train rows that are near-duplicates of evaluation rows."""
+    fuzzy: bool | FuzzyDedup = True
+    """Also those that are near-duplicates of evaluation rows: `true` as `dedup.fuzzy` says (not at
+    all without it), or settings of its own."""
+    ngrams: Ngrams | None = None
+    """Also those that share n-grams with one evaluation row; null for none."""
+    substring: int | None = Field(default=None, ge=5, le=1000)
+    """Also those that share a span of so many tokens with one evaluation row; null for none."""
+    suites: dict[str, str] = {}
+    """External evaluation sets by name: a file each, or a glob. The columns of `source.input`
+    are compared, all of them where a file has none of these."""
     max_share: Share = 0.05
-    """Refuse to go on (exit 4) when more than this share of the evaluation rows leaks."""
+    """Refuse to go on (exit 4) when more than this share of the rows of validation, test or a
+    suite leaks, whatever is done about it."""
 
 
 class Prepare(Group):
@@ -124,3 +166,4 @@ class Prepare(Group):
     split: Split = Split()
     leakage: Leakage = Leakage()
     select: Select = Select()
+    augment: Augment = Augment()

@@ -1,0 +1,349 @@
+"""The kernels as machine code. `plain` gives equal results with numpy alone.
+
+A window is `size` tokens in sequence within one text; windows are numbered through all texts, in
+order. `first` is where each text's tokens (or windows) begin in the count of all, with the total
+as its last entry. A window's hash has its lowest bit set: 0 is a free slot.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from runner.prepare.machine import BYTES, PLACES, inlined, machine
+from runner.prepare.substring import alphabet, hashing
+
+STEP, ROLL, BACK = map(np.uint64, (hashing.STEP, hashing.ROLL, hashing.ROLL_INVERSE))
+MIX_A, MIX_B = map(np.uint64, hashing.FMIX64)
+ONE, TWO, THREE, SEVEN = map(np.uint64, (1, 2, 3, 7))
+SHIFT = np.uint64(33)
+NARROW, WIDE = alphabet.tables()
+BLANK, WORD, SINGLE, LOOK = alphabet.BLANK, alphabet.WORD, alphabet.SINGLE, alphabet.LOOK
+HASHES = numba.uint64[::1]
+WHOLE = numba.int64[::1]
+
+
+@inlined
+def longest(first: Any) -> Any:
+    most = 0
+    for text in range(len(first) - 1):
+        most = max(most, first[text + 1] - first[text])
+    return most
+
+
+@inlined
+def fmix64(value: Any) -> Any:
+    value ^= value >> SHIFT
+    value *= MIX_A
+    value ^= value >> SHIFT
+    value *= MIX_B
+    return value ^ (value >> SHIFT)
+
+
+@inlined
+def third(lead: Any, second: Any, last: Any) -> Any:
+    """The kind of a character that its first two bytes leave open."""
+    if lead == 0xE3:
+        return BLANK if last == 0x80 else SINGLE
+    if second == 0x81:
+        return BLANK if last == 0x9F else SINGLE
+    return BLANK if last <= 0x8A or last == 0xA8 or last == 0xA9 or last == 0xAF else SINGLE
+
+
+@inlined
+def character(data: Any, at: int, high: int) -> Any:
+    """The character beyond ASCII that begins here, as 8 * kind + width in bytes."""
+    lead = data[at]
+    width = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+    width = min(width, high - at)
+    kind = np.int64(WORD)
+    if width > 1:
+        kind = np.int64(WIDE[np.int64(lead) * 256 + data[at + 1]])
+        if kind == LOOK:
+            kind = np.int64(third(lead, data[at + 1], data[at + 2]))
+    return 8 * kind + width
+
+
+@inlined
+def tokens_of(data: Any, low: int, high: int, hashes: Any, begins: Any, ends: Any) -> Any:
+    """Hashes of a text's tokens and the bytes they stand at; how many they are."""
+    count, at = 0, low
+    while at < high:
+        kind = NARROW[data[at]]
+        if kind == BLANK:
+            at += 1
+            continue
+        width = 1
+        if kind == LOOK:
+            code = character(data, at, high)
+            kind, width = np.uint8(code >> 3), code & 7
+            if kind == BLANK:
+                at += width
+                continue
+        begins[count] = at
+        value, power = np.uint64(0), ONE
+        while True:
+            for byte in range(at, at + width):
+                value += (np.uint64(data[byte]) + ONE) * power
+                power *= STEP
+            at += width
+            if kind == SINGLE:
+                break
+            while at < high and NARROW[data[at]] == WORD:
+                value += (np.uint64(data[at]) + ONE) * power
+                power *= STEP
+                at += 1
+            if at >= high or data[at] < 128:
+                break
+            code = character(data, at, high)
+            if code >> 3 != WORD:
+                break
+            width = code & 7
+        ends[count] = at
+        hashes[count] = fmix64(value)
+        count += 1
+    return count
+
+
+@machine(numba.void(BYTES, PLACES, WHOLE))
+def count_tokens(data: Any, start: Any, out: Any) -> None:
+    """Tokens of every text."""
+    for text in range(len(out)):
+        count, at, high, inside = 0, start[text], start[text + 1], False
+        while at < high:
+            kind, width = NARROW[data[at]], 1
+            if kind == LOOK:
+                code = character(data, at, high)
+                kind, width = np.uint8(code >> 3), code & 7
+            count += kind == SINGLE or (kind == WORD and not inside)
+            inside = kind == WORD
+            at += width
+        out[text] = count
+
+
+@inlined
+def windows_of(hashes: Any, count: int, size: int, out: Any) -> Any:
+    """Hashes of all windows of a text from those of its tokens; how many they are."""
+    if count < size:
+        return 0
+    value, power, top = np.uint64(0), ONE, ONE
+    for at in range(size):
+        value += hashes[at] * power
+        top = power
+        power *= ROLL
+    out[0] = fmix64(value)
+    for at in range(1, count - size + 1):
+        value = (value - hashes[at - 1]) * BACK + hashes[at + size - 1] * top
+        out[at] = fmix64(value)
+    return count - size + 1
+
+
+@machine(
+    numba.int64(
+        BYTES, PLACES, PLACES, numba.int64, numba.uint64, numba.uint64, HASHES, numba.int64[::1]
+    )
+)
+def part_windows(
+    data: Any, start: Any, first: Any, size: int, parts: Any, part: Any, out: Any, places: Any
+) -> Any:
+    """Hashes of the windows of one part of all texts, in order, and their numbers (those only if
+    `places` has room: without parts they just count up); how many they are."""
+    room = longest(first) + 1
+    hashes, keys = np.empty(room, np.uint64), np.empty(room, np.uint64)
+    begins, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+    done, number, placed = 0, 0, len(places) > 0
+    for text in range(len(start) - 1):
+        if first[text + 1] - first[text] < size:
+            continue
+        count = tokens_of(data, start[text], start[text + 1], hashes, begins, ends)
+        for at in range(windows_of(hashes, count, size, keys)):
+            key = keys[at] | ONE
+            number += 1
+            if parts > ONE and (key >> SHIFT) % parts != part:
+                continue
+            if done == len(out):
+                return -1
+            out[done] = key
+            if placed:
+                places[done] = number - 1
+            done += 1
+    return done
+
+
+@inlined
+def slot_of(table: Any, key: Any) -> Any:
+    """Where the key stands in an open table, or the free slot (0) where it would."""
+    mask = np.uint64(len(table) - 1)
+    at = (key >> TWO) & mask
+    while table[at] != 0 and table[at] != key:
+        at = (at + ONE) & mask
+    return at
+
+
+@inlined
+def sieve_of(table: Any) -> Any:
+    """A bit for every hash of the table, so that most of the others need not be looked up."""
+    bits = np.zeros(len(table) // 2, np.uint8)
+    mask = np.uint64(8 * len(bits) - 1)
+    for key in table:
+        if key != 0:
+            bits[((key >> TWO) & mask) >> THREE] |= np.uint8(ONE << ((key >> TWO) & SEVEN))
+    return bits
+
+
+@inlined
+def passes(bits: Any, key: Any) -> Any:
+    at = (key >> TWO) & np.uint64(8 * len(bits) - 1)
+    return (np.uint64(bits[at >> THREE]) >> (at & SEVEN)) & ONE != 0
+
+
+@machine(numba.void(HASHES, PLACES, PLACES, numba.int64, HASHES, numba.boolean, numba.uint8[::1]))
+def mark(
+    keys: Any, places: Any, first: Any, size: int, table: Any, keep_first: bool, marks: Any
+) -> None:
+    """Mark the windows whose hash is in `table` (of those that come twice). With `keep_first`,
+    only where the window stood before, in another place than the tokens it is made of.
+
+    A window that follows a repeated one most often repeats the one that follows there, so that
+    one is compared first: reading on is cheaper than a look into a large table.
+    """
+    seen, bits = np.full(len(table), -1, np.int64), sieve_of(table)
+    whole, text = len(places) == 0, 0
+    before: Any = np.int64(-2)
+    for at in range(len(keys)):
+        key, here = keys[at], at if whole else places[at]
+        while first[text + 1] <= here:
+            text += 1
+        apart = not keep_first or before + 1 < first[text] or here - before > size
+        if whole and before >= 0 and apart and keys[before + 1] == key:
+            earlier = before + 1
+        elif passes(bits, key):
+            place = slot_of(table, key)
+            if table[place] == 0:
+                before = -2
+                continue
+            earlier = seen[place]
+            if earlier < 0:
+                seen[place] = here
+                before = -2
+                continue
+        else:
+            before = -2
+            continue
+        before = earlier
+        if not keep_first:
+            marks[here] = marks[earlier] = 1
+        elif earlier < first[text] or here - earlier >= size:
+            marks[here] = 1
+
+
+@machine(WHOLE(PLACES, BYTES))
+def marked_texts(first: Any, marks: Any) -> Any:
+    """The texts with a marked window."""
+    out, count = np.empty(len(first) - 1, np.int64), 0
+    for text in range(len(first) - 1):
+        for at in range(first[text], first[text + 1]):
+            if marks[at]:
+                out[count] = text
+                count += 1
+                break
+    return out[:count].copy()
+
+
+@machine(
+    numba.int64(
+        BYTES, PLACES, PLACES, PLACES, numba.int64, BYTES, PLACES, numba.int64[:, ::1], HASHES
+    )
+)
+def spans(
+    data: Any,
+    start: Any,
+    first: Any,
+    numbers: Any,
+    size: int,
+    marks: Any,
+    texts: Any,
+    out: Any,
+    keys_out: Any,
+) -> Any:
+    """The longest runs of tokens that marked windows cover, in `texts`: text, first byte, end,
+    first token, tokens; and the hash of the window each begins with. How many they are, or -1
+    when `out` is too small. `numbers` is `first` for windows."""
+    room = longest(first) + 1
+    hashes, keys = np.empty(room, np.uint64), np.empty(room, np.uint64)
+    begins, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+    found = 0
+    for text in texts:
+        low = start[text]
+        count = tokens_of(data, low, start[text + 1], hashes, begins, ends)
+        last = -1
+        for at in range(windows_of(hashes, count, size, keys)):
+            if not marks[numbers[text] + at]:
+                continue
+            if at > last:
+                if found == len(out):
+                    return -1
+                out[found, 0], out[found, 1], out[found, 3] = text, begins[at] - low, at
+                keys_out[found] = keys[at] | ONE
+                found += 1
+            last = at + size
+            out[found - 1, 2] = ends[last - 1] - low
+            out[found - 1, 4] = last - out[found - 1, 3]
+    return found
+
+
+@machine(numba.void(BYTES, PLACES, PLACES, numba.int64, HASHES, numba.int64[:, ::1]))
+def locate(data: Any, start: Any, first: Any, size: int, table: Any, out: Any) -> None:
+    """The first two texts, with token numbers, of the windows in `table`: a line a slot, with
+    text and token of one and of the other; -1 where there is none."""
+    room, bits = longest(first) + 1, sieve_of(table)
+    hashes, keys = np.empty(room, np.uint64), np.empty(room, np.uint64)
+    begins, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+    for text in range(len(start) - 1):
+        if first[text + 1] - first[text] < size:
+            continue
+        count = tokens_of(data, start[text], start[text + 1], hashes, begins, ends)
+        for at in range(windows_of(hashes, count, size, keys)):
+            key = keys[at] | ONE
+            if not passes(bits, key):
+                continue
+            place = slot_of(table, key)
+            if table[place] == 0 or out[place, 2] >= 0:
+                continue
+            which = 0 if out[place, 0] < 0 else 2
+            out[place, which], out[place, which + 1] = text, at
+
+
+@machine(HASHES(HASHES))
+def twice(ordered: Any) -> Any:
+    """The hashes that come more than once, each once; they are given in order."""
+    count = 0
+    for at in range(1, len(ordered)):
+        count += ordered[at] == ordered[at - 1] and (at < 2 or ordered[at] != ordered[at - 2])
+    out, done = np.empty(count, np.uint64), 0
+    for at in range(1, len(ordered)):
+        if ordered[at] == ordered[at - 1] and (at < 2 or ordered[at] != ordered[at - 2]):
+            out[done] = ordered[at]
+            done += 1
+    return out
+
+
+@machine(HASHES(HASHES))
+def open_table(keys: Any) -> Any:
+    """An open table of these hashes, at most a third full."""
+    room = 16
+    while room < 3 * len(keys):
+        room *= 2
+    table = np.zeros(room, np.uint64)
+    for key in keys:
+        table[slot_of(table, key)] = key
+    return table
+
+
+@machine(numba.void(HASHES, HASHES, WHOLE))
+def slots(table: Any, keys: Any, out: Any) -> None:
+    """The slot of every key that stands in the table."""
+    for at in range(len(keys)):
+        out[at] = slot_of(table, keys[at])

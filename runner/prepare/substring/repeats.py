@@ -1,0 +1,66 @@
+"""Which windows of tokens stand more than once: by hashes, in parts that bound the memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.prepare.substring.tokens import Tokens, kernels
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Hashes = NDArray[np.uint64]
+    Whole = NDArray[np.int64]
+
+PART = 1 << 26
+"""Windows of a part: 1 GB of hashes and their sorted copy."""
+
+
+def repeated(
+    tokens: Tokens, size: int, keep_first: bool, parts: int | None = None
+) -> NDArray[np.uint8]:
+    """Per window (in the order of the texts), 1 where it stands elsewhere too.
+
+    With `keep_first`, only where it stood before and does not overlap that first place. Hashes
+    are compared, not tokens (see `hashing`). A part works through all texts and holds its share
+    of the windows, 16 bytes each; by default as few parts as keep each below `PART`.
+    """
+    import numpy as np
+
+    numbers = tokens.windows(size)
+    total = int(numbers[-1])
+    marks = np.zeros(total, np.uint8)
+    if not total:
+        return marks
+    parts = parts or -(-total // PART)
+    kernel = kernels()
+    for part in range(parts):
+        keys, places = _windows(tokens, size, parts, part, total)
+        table = kernel.open_table(kernel.twice(np.sort(keys)))
+        if len(table):
+            kernel.mark(keys, places, numbers, size, table, keep_first, marks)
+        del keys, places, table
+    return marks
+
+
+def all_keys(tokens: Tokens, size: int) -> Hashes:
+    """The hash of every window."""
+    return _windows(tokens, size, 1, 0, int(tokens.windows(size)[-1]))[0]
+
+
+def _windows(tokens: Tokens, size: int, parts: int, part: int, total: int) -> tuple[Hashes, Whole]:
+    """Hashes of the windows of a part, and their numbers (left out when all are wanted)."""
+    import numpy as np
+
+    kernel, room = kernels(), total if parts == 1 else int(1.05 * total / parts) + 4096
+    texts = tokens.texts
+    while True:
+        keys, places = np.empty(room, np.uint64), np.empty(room if parts > 1 else 0, np.int64)
+        which = np.uint64(parts), np.uint64(part)
+        made = kernel.part_windows(
+            texts.data, texts.start, tokens.first, size, *which, keys, places
+        )
+        if made >= 0:
+            return keys[:made], places[:made]
+        room = 2 * room  # one text repeated through the whole corpus falls into one part
