@@ -1,1 +1,1 @@
-"""Gemini on Vertex AI: the one room that talks to Google."""
+"""Gemini on Vertex AI: the one room that Google's packages are imported in."""
