@@ -28,6 +28,7 @@ STAGES = {
     "money",
     "emulator",
     "vertex",
+    "export",
 }
 
 ABOVE = {
@@ -59,6 +60,7 @@ VENDORS = {
     "gguf": {"local"},
     "safetensors": {"local"},
     "mlflow": {"tracking"},
+    "tensorboard": {"export"},
     "hydra": {"compose"},
     "omegaconf": {"compose"},
     "google": {"vertex"},
@@ -134,6 +136,8 @@ HEAVY = (
         "runner.sources",
         "runner.prepare",
         "runner.money",
+        "runner.export",
+        "runner.vertex.online",
         "runner.local.backend",
         "runner.emulator",
     ],
