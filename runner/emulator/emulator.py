@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -21,12 +22,16 @@ from runner.emulator.scripted import ScriptedTrainer
 from runner.emulator.server import Entry, Log, Server, overview
 from runner.emulator.service import Service
 from runner.emulator.storage import Storage
+from runner.emulator.trained import LocalTrainer
+from runner.emulator.trainer import Trainer
 from runner.errors import BackendError
 from runner.records import Example
 
 if TYPE_CHECKING:
     from runner.config import Experiment
 
+POLL = 0.05
+"""Seconds within which the server notices that it is to stop."""
 BUCKET = "sft-emulator"
 """The bucket that is there from the start."""
 
@@ -42,8 +47,9 @@ class Emulator:
 
     With `experiment` (a composed one with ``backend: local``) it tunes and answers for real
     with that experiment's model; else it plays `script`. State lives in `home`, or is gone
-    at the end without one. Raises MissingExtraError without the extra `emulator`, and
-    BackendError when the port is taken.
+    at the end without one. Port 0 is a free one; the storage listens on the port above a
+    given one. Raises MissingExtraError without the extra `emulator`, and BackendError when a
+    port is taken.
     """
 
     def __init__(
@@ -61,36 +67,74 @@ class Emulator:
         buckets: Sequence[str] = (BUCKET,),
         listen: Callable[[Entry], None] | None = None,
     ) -> None:
+        self._port, self._home, self._buckets = port, home, buckets
+        self._script, self._experiment, self._quota = script or Script(), experiment, quota
+        self._faults = Faults(_parsed(faults), seed)
+        self._clock = Clock(speed, self._faults.skew)
+        self._default_epochs = default_epochs
+        self.log = Log(listen)
+
+    def __enter__(self) -> Self:
         for version in VERSIONS:
             api(version)
-        plan = Faults(_parsed(faults), seed)
-        self._temporary = tempfile.TemporaryDirectory(prefix="sft-emulator-")
-        folder = home or Path(self._temporary.name)
+        with ExitStack() as stack:
+            self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _start(self, stack: ExitStack) -> None:
+        """Start everything; what was started is stopped in reverse order."""
+        folder = self._home
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sft-emulator-")))
         folder.mkdir(parents=True, exist_ok=True)
-        storage = Storage(home / "objects" if home else None)
+        kept = folder if self._home else None
+        registry = stack.enter_context(closing(Registry(kept and kept / "emulator.sqlite")))
+        self.storage = Storage(kept and kept / "objects", self._port and self._port + 1)
+        stack.callback(self.storage.close)
+        for bucket in self._buckets:
+            self.storage.make_bucket(bucket)
         self.service = Service(
-            registry=Registry(home / "emulator.sqlite" if home else None),
-            storage=storage,
-            clock=Clock(speed, plan.skew),
-            seed=seed,
-            script=script or Script(),
-            faults=plan,
-            default_epochs=default_epochs,
+            registry=registry,
+            storage=self.storage,
+            clock=self._clock,
+            seed=self._faults.seed,
+            script=self._script,
+            faults=self._faults,
+            default_epochs=self._default_epochs,
         )
-        self.service.trainer = self._trainer(experiment, folder)
-        self.service.foreman = Foreman(self.service, quota)
-        self.log = Log(listen)
-        self._port, self._buckets = port, buckets
+        self.service.trainer = stack.enter_context(closing(self._trainer(folder)))
+        self.service.foreman = stack.enter_context(closing(Foreman(self.service, self._quota)))
+        self._serve(stack)
+        self.service.foreman.start()
+        batch.resume(self.service)
 
-    def _trainer(self, experiment: Experiment | None, folder: Path) -> Any:
-        if experiment:
-            from runner.emulator.trained import LocalTrainer
+    def _serve(self, stack: ExitStack) -> None:
+        try:
+            self._server = Server(self._port, self.service, self.log)
+        except OSError as error:
+            raise BackendError(
+                f"port {self._port} cannot be used: {error.strerror}; choose another one: --port"
+            ) from None
+        stack.callback(self._server.server_close)
+        threading.Thread(target=self._server.serve_forever, args=(POLL,), daemon=True).start()
+        stack.callback(self._server.shutdown)
 
-            return LocalTrainer(experiment, folder / "local")
-        return ScriptedTrainer(self.service.script, self._rows)
+    def _trainer(self, folder: Path) -> Trainer:
+        if self._experiment:
+            return LocalTrainer(self._experiment, folder / "local")
+        return ScriptedTrainer(self._script, self._rows)
 
     def _rows(self, uri: str) -> tuple[Example, ...]:
-        content = self.service.storage.read(uri) or b""
+        content = self.storage.read(uri) or b""
         preference = b'"completions"' in content.partition(b"\n")[0]
         return read_dataset(api("v1beta1"), content, uri, preference=preference).rows
 
@@ -98,11 +142,6 @@ class Emulator:
     def url(self) -> str:
         """Where clients send their requests: ``http://127.0.0.1:PORT``."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    @property
-    def storage(self) -> Storage:
-        """The Cloud Storage stand-in."""
-        return self.service.storage
 
     def plan(self, faults: Sequence[Fault | dict[str, Any]]) -> None:
         """Replace what is to go wrong from now on; counting begins anew."""
@@ -112,35 +151,3 @@ class Emulator:
     def overview(self) -> dict[str, Any]:
         """The same as ``GET /emulator``."""
         return overview(self._server)
-
-    def __enter__(self) -> Self:
-        for bucket in self._buckets:
-            self.storage.make_bucket(bucket)
-        try:
-            self._server = Server(self._port, self.service, self.log)
-        except OSError as error:
-            self.storage.close()
-            raise BackendError(
-                f"port {self._port} cannot be used: {error.strerror}; choose another one: --port"
-            ) from None
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
-        self._thread.start()
-        self.service.foreman.start()
-        batch.resume(self.service)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self.service.foreman.close()
-        self.service.trainer.close()
-        self.storage.close()
-        self.service.registry.close()
-        self._temporary.cleanup()

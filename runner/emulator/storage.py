@@ -18,29 +18,48 @@ from pathlib import Path
 from runner.errors import BackendError, MissingExtraError
 
 START_SECONDS = 20.0
+STOP_SECONDS = 5.0
+TRIES = 3
+LIFELINE = 'exec 3<&0; (cat <&3 > /dev/null; kill $$) & exec "$@"'
+"""For sh: become the server, with a watcher that ends it when our end of its standard input
+is closed, so that it goes when we do, however we go."""
 
 
 class Storage:
-    """A running stand-in at `url`; objects live in `folder`, or in memory without one."""
+    """A running stand-in at `url`; objects live in `folder`, or in memory without one.
+    Port 0 is a free one. Raises BackendError when it does not start."""
 
     def __init__(self, folder: Path | None, port: int = 0) -> None:
-        port = port or free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        kept = ["-backend", "memory"]
+        self._kept = ["-backend", "memory"]
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
-            kept = ["-backend", "filesystem", "-filesystem-root", str(folder)]
+            self._kept = ["-backend", "filesystem", "-filesystem-root", str(folder)]
+        # A free port may be gone again before the server has it.
+        for _ in range(1 if port else TRIES):
+            if self._start(port or free_port()):
+                return
+        raise BackendError(f"the storage stand-in did not start on {self.url}; is the port taken?")
+
+    def _start(self, port: int) -> bool:
+        self.url = f"http://127.0.0.1:{port}"
+        if not is_free(port):
+            return False
+        server = [
+            *(str(_binary()), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)),
+            *("-external-url", self.url, "-log-level", "error", *self._kept),
+        ]
         self._process = subprocess.Popen(
-            [
-                *(str(_binary()), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)),
-                *("-external-url", self.url, "-log-level", "error", *kept),
-            ],
+            ["/bin/sh", "-c", LIFELINE, "storage", *server],
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             # Ctrl-C is the emulator's to handle; it stops the storage last.
             start_new_session=True,
         )
-        self._wait()
+        if self._answers():
+            return True
+        self.close()
+        return False
 
     def make_bucket(self, name: str) -> None:
         """Create a bucket; nothing happens when it is there."""
@@ -71,14 +90,17 @@ class Storage:
 
     def close(self) -> None:
         """Stop the server."""
+        assert self._process.stdin
         self._process.terminate()
+        self._process.stdin.close()
         try:
-            self._process.wait(5)
+            self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
-    def _wait(self) -> None:
+    def _answers(self) -> bool:
+        """Whether the server came up."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
@@ -86,9 +108,8 @@ class Storage:
             except OSError:
                 time.sleep(0.02)
             else:
-                return
-        self.close()
-        raise BackendError(f"the storage stand-in did not start on {self.url}")
+                return True
+        return False
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -102,6 +123,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether a server can listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _call(verb: str, url: str, body: bytes | None = None) -> bytes:
