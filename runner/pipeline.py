@@ -34,6 +34,7 @@ from runner.records import (
     Request,
     Resource,
     TuningResult,
+    Turn,
     read_jsonl,
     write_jsonl,
 )
@@ -96,7 +97,9 @@ class Pipeline:
         return {
             "version": PREPARE_VERSION,
             "data": self.data_digest,
-            "config": self.experiment.prepare.model_dump(mode="json", exclude={"select"}),
+            "config": self.experiment.prepare.model_dump(
+                mode="json", exclude={"select", "augment"}
+            ),
             "seed": self.experiment.seed,
         }
 
@@ -125,7 +128,7 @@ class Pipeline:
     @cached_property
     def rendered(self) -> Artifact:
         """Examples as the model will see them, within its limits, and the Gemini JSONL."""
-        from runner.prepare import RENDER_VERSION, render
+        from runner.prepare import RENDER_VERSION, Augmentation, render
 
         experiment = self.experiment
         exact = self.backend.count_tokens([]) is not None
@@ -135,6 +138,8 @@ class Pipeline:
             "template": experiment.template.model_dump(mode="json"),
             "select": experiment.prepare.select.model_dump(mode="json"),
             "scores": self._hard_scores,
+            "augment": experiment.prepare.augment.model_dump(mode="json"),
+            "reworded": self._reworded.digest if self._reworded else "",
             "context": experiment.model.context_tokens,
             "tokens": self.backend.identity().get("tokenizer", "") if exact else "estimate",
             "seed": experiment.seed,
@@ -150,9 +155,28 @@ class Pipeline:
                 out,
                 self.backend.count_tokens,
                 self.house.watch("render"),
+                Augmentation(
+                    experiment.prepare.augment,
+                    experiment.prepare.dedup.normalize,
+                    self._reworded.path / "predictions.jsonl" if self._reworded else None,
+                ),
             )
 
         return self.house.store.make("render", key, build)
+
+    @cached_property
+    def _reworded(self) -> Artifact | None:
+        """The untuned model's wordings of training rows, where `prepare.augment` asks for them."""
+        from runner.prepare import reword_prompts
+
+        prepare, seed = self.experiment.prepare, self.experiment.seed
+        if not (asked := prepare.augment.paraphrase):
+            return None
+        prompts = reword_prompts(self.prepared.path, prepare.select, prepare.augment, seed)
+        requests = [Request(name, (Turn("user", prompt),)) for name, prompt in prompts]
+        generation = Generation(asked.max_tokens, asked.temperature, seed)
+        model = {"backend": self.backend.identity(), "checkpoint": None}
+        return self._ask(Question(requests, model, generation), None, "paraphrase")
 
     @property
     def _hard_scores(self) -> str:
@@ -299,11 +323,14 @@ class Pipeline:
         return unanswered(question.requests, cache, question.model, question.generation)
 
     def _predict(self, split: str, checkpoint: Checkpoint | None, shots: int) -> Artifact:
+        what = split if checkpoint else f"baseline {split}"
+        return self._ask(self.question(split, checkpoint, shots), checkpoint, what)
+
+    def _ask(self, question: Question, checkpoint: Checkpoint | None, what: str) -> Artifact:
+        """The answers: ``predictions.jsonl`` in the order of the requests."""
         from runner.inference import PredictionCache, predict
 
-        question = self.question(split, checkpoint, shots)
-        label, what = question.label, split if checkpoint else f"baseline {split}"
-        generation = question.generation
+        label, generation = question.label, question.generation
 
         def ask(requests: Sequence[Request]) -> Iterator[Prediction]:
             answers = self.backend.generate(checkpoint, requests, generation)
@@ -312,7 +339,7 @@ class Pipeline:
 
         def build(out: Path) -> None:
             cache = PredictionCache(self.house.home / "predictions.db")
-            watch = self.house.watch(f"answer {split}")
+            watch = self.house.watch(f"answer {what}")
             answers = predict(question.requests, ask, cache, question.model, generation, watch)
             write_jsonl(out / "predictions.jsonl", (answer.to_json() for answer in answers))
 

@@ -5,6 +5,7 @@ everywhere (``extra="forbid"``), a `kind:` key picks between alternatives, and n
 imported or executed. Field docstrings become the descriptions of `sft schema`.
 """
 
+from runner.config.augment import Augment, AugmentRule, Paraphrase
 from runner.config.backend import (
     Backend,
     LocalBackend,
@@ -44,10 +45,10 @@ from runner.config.prepare import (
     Leakage,
     Ngrams,
     Prepare,
-    Select,
     Split,
     SubstringDedup,
 )
+from runner.config.select import Diverse, Hard, LabelNoise, Quality, Select
 from runner.config.source import (
     ChatSource,
     ColumnSource,
@@ -94,6 +95,8 @@ from runner.config.tuning import (
 )
 
 __all__ = [
+    "Augment",
+    "AugmentRule",
     "Backend",
     "Baseline",
     "Bleu",
@@ -105,6 +108,7 @@ __all__ = [
     "Clean",
     "ColumnSource",
     "Dedup",
+    "Diverse",
     "Evidence",
     "ExactMatch",
     "Experiment",
@@ -117,9 +121,11 @@ __all__ = [
     "GenerationSettings",
     "GgufModel",
     "Group",
+    "Hard",
     "HubSource",
     "JsonExtraction",
     "JsonFields",
+    "LabelNoise",
     "Leakage",
     "LocalBackend",
     "MediaLimit",
@@ -133,12 +139,14 @@ __all__ = [
     "Normalizer",
     "OnlineCalls",
     "OpenModel",
+    "Paraphrase",
     "Paths",
     "PathsGroup",
     "PluginBackend",
     "PluginMetric",
     "Prepare",
     "Prices",
+    "Quality",
     "RandomModel",
     "RegexExtraction",
     "Rouge",

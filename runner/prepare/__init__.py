@@ -7,21 +7,37 @@ numbers. All of them stream: no stage holds its rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.config import Prepare, RowLimits, Select, Template
+from runner.config import Augment, Prepare, RowLimits, Select, Template
 from runner.errors import RowFault
 from runner.records import Example, FaultLog, Progress, Row, quiet
 
 if TYPE_CHECKING:
     from runner.prepare.gemini.dataset import Verdict
+    from runner.prepare.gemini.fix import Fixed
 
 PREPARE_VERSION = "2"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
 RENDER_VERSION = "2"
 """The same for `render`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Where new training rows come from."""
+
+    config: Augment
+    normalize: Sequence[str]
+    """What is ignored when a new row is held against evaluation rows (`dedup.normalize`)."""
+    reworded: Path | None = None
+    """Answers of a model, lines of ``id`` and ``text``."""
+
+
+NOTHING_NEW = Augmentation(Augment(), ())
 
 Reader = Callable[[FaultLog], Iterator[Row] | None]
 """Opens the rows of a split; None when the source does not give it."""
@@ -64,20 +80,43 @@ def render(
     out: Path,
     count_tokens: TokenCounter,
     progress: Progress = quiet,
+    augmentation: Augmentation = NOTHING_NEW,
 ) -> None:
-    """Select training rows and render all rows of a `prepare` folder into examples.
+    """Select training rows, add new ones made from them, and render all rows of a `prepare`
+    folder into examples.
 
     Writes into the folder `out`: ``train.jsonl``, ``validation.jsonl``, ``test.jsonl``
     (`Example`), ``gemini/train.jsonl`` and ``gemini/validation.jsonl`` (Vertex's format),
-    ``dropped.jsonl``, ``tally.json`` and ``summary.json``.
+    ``dropped.jsonl``, ``tally.json`` and ``summary.json``; ``augmented.jsonl`` with every new row,
+    the one it was made of and by which rule.
 
     Raises:
-        ConfigError: a template does not compile, names an unknown column or fails on a row.
+        ConfigError: a template does not compile, names an unknown column or fails on a row; a
+            selection or an augmentation does not fit the rows.
         DataError: no training row is left.
     """
     from runner.prepare.examples import render_rows
 
-    render_rows(prepared, template, select, context_tokens, seed, out, count_tokens, progress)
+    render_rows(
+        prepared,
+        template,
+        select,
+        context_tokens,
+        seed,
+        out,
+        count_tokens,
+        progress,
+        augmentation,
+    )
+
+
+def reword_prompts(
+    prepared: Path, select: Select, augment: Augment, seed: int
+) -> list[tuple[str, str]]:
+    """Row id and prompt of every training row that a model is to reword."""
+    from runner.prepare.examples import to_be_reworded
+
+    return to_be_reworded(prepared, select, augment, seed)
 
 
 def validate_gemini(path: Path, max_tokens: int) -> list[RowFault]:
@@ -106,6 +145,20 @@ def judge_gemini(
     from runner.prepare.gemini.dataset import judge_dataset
 
     return judge_dataset(files, max_tokens, limits, exists)
+
+
+def fix_gemini(lines: Iterable[bytes], source: Path) -> Fixed:
+    """Repair the rows of a Gemini tuning file into new files beside `source`.
+
+    Other formats (`messages`, `prompt`/`completion`, `input_text`/`output_text`), wrong roles,
+    texts where parts belong, typographic quotes, left-over line ends and rows over several lines
+    become sound rows in ``NAME.repaired.jsonl``; rows that cannot be repaired go as they are to
+    ``NAME.rest.jsonl``, and ``NAME.repaired.log`` says what was done line by line. Nothing is
+    written when every row is sound, and no file is overwritten.
+    """
+    from runner.prepare.gemini.fix import fix_file
+
+    return fix_file(lines, source)
 
 
 def check_report(prepared: Path, rendered: Path) -> dict[str, Any]:

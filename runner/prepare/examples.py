@@ -11,8 +11,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 
-from runner.config import Select, Template
+from runner.config import Augment, Select, Template
 from runner.errors import DataError
+from runner.prepare.augment.join import with_new_rows
 from runner.prepare.encode import example_line, gemini_line
 from runner.prepare.journal import Journal, shown
 from runner.prepare.lint import FewShotLint
@@ -24,7 +25,7 @@ from runner.prepare.tokens import TokenTally
 from runner.records import SPLITS, Dropped, Example, Progress, Row, Tally
 
 if TYPE_CHECKING:
-    from runner.prepare import TokenCounter
+    from runner.prepare import Augmentation, TokenCounter
 
 BATCH = 512
 SHOWN = 3
@@ -72,6 +73,7 @@ def render_rows(
     out: Path,
     count_tokens: TokenCounter,
     progress: Progress,
+    augmentation: Augmentation,
 ) -> None:
     """See `runner.prepare.render`."""
     before = orjson.loads((prepared / "summary.json").read_bytes())
@@ -93,7 +95,10 @@ def render_rows(
         )
         done = {}
         for split in SPLITS:
-            rows = _selected(work, select, seed) if split == "train" else _rows(work, split)
+            rows = _rows(work, split)
+            if split == "train":
+                chosen = _selected(work, select, seed)
+                rows = with_new_rows(chosen, augmentation, prepared, out, journal, seed)
             done[split] = _render_split(work, split, rows, before["rows"][split])
         if not done["train"].tally.kept:
             raise DataError(f"no training row is left: {dict(done['train'].tally.dropped)}")
@@ -125,6 +130,24 @@ def _selected(work: _Render, select: Select, seed: int) -> Iterator[Row]:
     if choice and choice.clusters:
         found = drawn(_rows(work, "train"), choice, seed)
         (work.out / "map.json").write_bytes(orjson.dumps(found))
+
+
+def to_be_reworded(
+    prepared: Path, select: Select, augment: Augment, seed: int
+) -> list[tuple[str, str]]:
+    """See `runner.prepare.reword_prompts`."""
+    from runner.prepare.augment import to_reword
+    from runner.prepare.augment.prompt import prompts
+
+    assert augment.paraphrase
+    choice = choose(prepared / "train.jsonl", select, seed)
+    with (prepared / "train.jsonl").open("rb") as lines:
+        rows = [
+            Row.from_json(orjson.loads(line))
+            for at, line in enumerate(lines)
+            if choice is None or choice.chosen[at]
+        ]
+    return prompts(augment.paraphrase.prompt, to_reword(rows, augment, seed))
 
 
 def _not_chosen(row: Row, choice: Choice, at: int) -> Dropped:

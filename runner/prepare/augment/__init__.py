@@ -1,0 +1,202 @@
+"""Further training rows: made by rules or by a model, held against the evaluation rows."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from runner.config.augment import Augment
+from runner.errors import ConfigError, Problem
+from runner.prepare.augment.entities import Entities
+from runner.prepare.augment.rules import apply
+from runner.prepare.keys import hash64, input_text
+from runner.records import Dropped, Row
+
+ATTEMPTS = 5
+"""Draws of another rule or place for a row on which the first finds nothing to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new row with the row and the rule it was made by."""
+
+    row: Row
+    of: Row
+    rule: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Provenance for ``augmented.jsonl``."""
+        texts = {"before": _text(self.of), "after": _text(self.row)}
+        return {"id": self.row.id, "of": self.of.id, "rule": self.rule, **texts}
+
+
+@dataclass(slots=True)
+class Guard:
+    """Keeps out new rows that an evaluation split, or training, has already."""
+
+    steps: Sequence[str]
+    """What is ignored when a row is held against evaluation rows (`dedup.normalize`)."""
+    evaluation: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Hash of the normalised input to split and id."""
+    seen: set[int] = field(default_factory=set)
+    """Hashes of training inputs to the letter: a change of case is a row of its own."""
+
+    def protect(self, split: str, rows: Iterator[Row]) -> None:
+        for row in rows:
+            key = hash64(input_text(row, self.steps))
+            self.evaluation.setdefault(key, (split, row.id))
+
+    def own(self, row: Row) -> bool:
+        """Remember a training row; whether it is new."""
+        key = hash64(input_text(row, []))
+        new = key not in self.seen
+        self.seen.add(key)
+        return new
+
+    def refused(self, made: Made) -> Dropped | None:
+        """Why a new row stays out; None when it comes in."""
+        row = made.row
+        leak = self.evaluation.get(hash64(input_text(row, self.steps)))
+        if leak:
+            split, other = leak
+            return _dropped(made, f"leak_{split}", other, "normalised")
+        return None if self.own(row) else _dropped(made, "exact_duplicate", made.of.id, "exact")
+
+
+def by_rules(rows: Sequence[Row], augment: Augment, seed: int) -> Iterator[Made]:
+    """New rows by the rules, `share` of the rows' number, the same for the same rows and seed.
+
+    Raises ConfigError when `columns` names none, or `entity_swap` has no `entity`.
+    """
+    if not augment.rules:
+        return
+    _check(rows, augment)
+    entities = Entities.of(rows, augment.entity) if augment.entity else None
+    wanted = round(len(rows) * augment.share)
+    order = sorted(rows, key=lambda row: hash64(f"{seed}/{row.id}"))
+    times: Counter[str] = Counter()
+    for number in range(wanted):
+        row = order[number % len(order)]
+        rng = random.Random(f"{seed}/{row.id}/{number}")
+        made = _changed(row, augment, entities, rng)
+        if made:
+            rule, new = made
+            times[row.id] += 1
+            yield Made(replace(new, id=f"{row.id}+{rule}{times[row.id]}"), row, rule)
+
+
+def _check(rows: Sequence[Row], augment: Augment) -> None:
+    known = {name for row in rows for name in row.fields}
+    problems = [
+        Problem("prepare.augment.columns", f"there is no input column {name!r}")
+        for name in augment.columns or ()
+        if name not in known
+    ]
+    if "entity_swap" in augment.rules and not augment.entity:
+        message = "entity_swap needs to know which field of the answer is the entity"
+        problems.append(Problem("prepare.augment.entity", message, hint="e.g. entity: product"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _changed(
+    row: Row, augment: Augment, entities: Entities | None, rng: random.Random
+) -> tuple[str, Row] | None:
+    for _ in range(ATTEMPTS):
+        rule = rng.choice(augment.rules)
+        if rule == "entity_swap":
+            assert entities
+            new = entities.swapped(row, rng)
+        else:
+            new = _each_text(row, augment.columns, lambda text, r=rule: apply(r, text, rng))
+        if new and _text(new) != _text(row):
+            return rule, new
+    return None
+
+
+def _each_text(row: Row, columns: Sequence[str] | None, change: Any) -> Row:
+    if row.history:
+        last = row.history[-1]
+        if last.parts:
+            return row  # media and function calls are no texts to play with
+        return replace(row, history=(*row.history[:-1], replace(last, text=change(last.text))))
+    fields = {
+        name: change(text) if columns is None or name in columns else text
+        for name, text in row.fields.items()
+    }
+    return replace(row, fields=fields)
+
+
+def reworded(rows: Sequence[Row], augment: Augment, answers: Path) -> Iterator[Made]:
+    """New rows from the model's wordings, lines of ``id`` and ``text``; those that are empty,
+    unchanged or of another length by `paraphrase.length` are left out."""
+    assert augment.paraphrase
+    by_id = {row.id: row for row in rows}
+    for line in answers.read_bytes().splitlines():
+        answer: Mapping[str, str] = orjson.loads(line)
+        row = by_id.get(answer["id"])
+        text = answer["text"].strip()
+        if row is None or not text:
+            continue
+        new = _each_text(row, _column(row, augment.paraphrase.column), lambda _, t=text: t)
+        before, after = len(_text(row)), len(_text(new))
+        if _text(new) == _text(row) or max(before, after) > augment.paraphrase.length * min(
+            before, after
+        ):
+            continue
+        yield Made(replace(new, id=f"{row.id}+paraphrase"), row, "paraphrase")
+
+
+def to_reword(rows: Sequence[Row], augment: Augment, seed: int) -> list[tuple[str, str]]:
+    """Id and text of the rows to be reworded, a seeded share of them.
+
+    Raises ConfigError when the column is not there, or not the only one and not named.
+    """
+    assert augment.paraphrase
+    drawn = sorted(rows, key=lambda row: hash64(f"{seed}/reword/{row.id}"))
+    found = []
+    for row in drawn[: round(len(rows) * augment.paraphrase.share)]:
+        if row.history:
+            found.append((row.id, row.history[-1].text))
+            continue
+        columns = _column(row, augment.paraphrase.column)
+        found.append((row.id, row.fields[columns[0]]))
+    return found
+
+
+def _column(row: Row, named: str | None) -> list[str]:
+    if row.history:
+        return []
+    if named is not None and named in row.fields:
+        return [named]
+    listed = ", ".join(sorted(row.fields))
+    if named is not None or len(row.fields) != 1:
+        what = f"there is no column {named!r}" if named else "which column is to be reworded?"
+        raise ConfigError(
+            [Problem("prepare.augment.paraphrase.column", f"{what} The columns are {listed}")]
+        )
+    return list(row.fields)
+
+
+def _text(row: Row) -> str:
+    return row.history[-1].text if row.history else " | ".join(row.fields.values())
+
+
+def _dropped(made: Made, reason: str, matched: str, method: str) -> Dropped:
+    row = made.row
+    return Dropped(
+        row.id,
+        "train",
+        "augment",
+        reason,
+        row.origin,
+        matched=matched,
+        method=method,
+        span=_text(row)[:200],
+    )

@@ -1,0 +1,227 @@
+"""New training rows: by rules, by swapped entities, by a model's wordings; never a leak."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.config import Augment, Select, Template
+from runner.errors import ConfigError
+from runner.prepare import Augmentation, render, reword_prompts
+from runner.prepare.augment.rules import INFORMAL, apply
+from runner.prepare.encode import row_line
+from runner.records import Origin, Row, Turn
+
+STEPS = ("unicode", "case", "alphanumeric", "whitespace")
+RULES = ["case", "typos", "whitespace", "punctuation", "informal"]
+
+
+def row(number: int, text: str, target: str = "yes") -> Row:
+    return Row(f"r{number}", {"text": text}, target, Origin("a.csv", number + 1))
+
+
+def folder(path: Path, train: list[Row], test: list[Row] | None = None) -> Path:
+    path.mkdir()
+    (path / "train.jsonl").write_bytes(b"".join(map(row_line, train)))
+    (path / "validation.jsonl").write_bytes(b"")
+    (path / "test.jsonl").write_bytes(b"".join(map(row_line, test or [])))
+    rows = {"train": len(train), "validation": 0, "test": len(test or [])}
+    (path / "summary.json").write_text(json.dumps({"rows": rows, "columns": ["text"]}))
+    return path
+
+
+def rendered(
+    tmp_path: Path, train: list[Row], test: list[Row] | None = None, **config: object
+) -> tuple[list[dict[str, object]], list[dict[str, object]], list[dict[str, object]]]:
+    """Examples of train, what was made, and what was dropped."""
+    out, answers = tmp_path / "out", config.pop("answers", None)
+    out.mkdir()
+    prepared = folder(tmp_path / "prepared", train, test)
+    augment = Augment.model_validate(config)
+    augmentation = Augmentation(augment, STEPS, answers if isinstance(answers, Path) else None)
+    render(
+        prepared,
+        Template(name="plain"),
+        Select(),
+        2048,
+        17,
+        out,
+        lambda examples: None,
+        augmentation=augmentation,
+    )
+    read = [
+        [json.loads(line) for line in (out / name).read_text().splitlines()]
+        for name in ("train.jsonl", "augmented.jsonl", "dropped.jsonl")
+        if (out / name).exists()
+    ]
+    return read[0], read[1], read[2]
+
+
+def test_new_rows_stand_behind_the_old_ones_with_their_provenance(tmp_path: Path) -> None:
+    train = [row(at, f"Please send order number {at}, I am waiting.") for at in range(40)]
+    examples, made, dropped = rendered(tmp_path, train, rules=RULES, share=0.5)
+    assert [example["id"] for example in examples[:40]] == [r.id for r in train]
+    assert len(made) + len(dropped) == 20
+    assert [example["id"] for example in examples[40:]] == [new["id"] for new in made]
+    for new, example in zip(made, examples[40:], strict=True):
+        assert new["rule"] in RULES
+        assert new["id"] == f"{new['of']}+{new['rule']}1"
+        assert new["after"] != new["before"]
+        assert example["target"] == "yes"
+    tally = json.loads((tmp_path / "out" / "tally.json").read_text())
+    step = next(step for step in tally if step["step"] == "augment")
+    assert step["in"] == 60
+    assert step["kept"] == 40 + len(made)
+    assert sum(step["changed"].values()) == len(made)
+
+
+def test_the_same_rows_and_seed_give_the_same_new_rows(tmp_path: Path) -> None:
+    train = [row(at, f"Please send order number {at}, I am waiting.") for at in range(20)]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one = rendered(tmp_path / "a", train, rules=RULES, share=0.5)
+    assert one == rendered(tmp_path / "b", list(train), rules=RULES, share=0.5)
+
+
+def test_a_new_row_that_a_test_row_says_already_is_a_leak(tmp_path: Path) -> None:
+    train = [row(at, "The card is lost", "a") for at in range(1)]
+    test = [Row("t", {"text": "the purse is LOST"}, "b", Origin("t.csv", 9))]
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text('{"id": "r0", "text": "The purse is lost."}\n')
+    paraphrase = {"share": 1.0, "length": 3.0}
+    examples, made, dropped = rendered(
+        tmp_path, train, test, paraphrase=paraphrase, answers=answers
+    )
+    assert len(examples) == 1
+    assert made == []
+    assert dropped[0]["reason"] == "leak_test"
+    assert dropped[0]["matched"] == "t"
+
+
+def test_wordings_of_a_model(tmp_path: Path) -> None:
+    train = [row(0, "Where is my card?"), row(1, "Where is my money?"), row(2, "And my pin?")]
+    answers = tmp_path / "answers.jsonl"
+    lines = [
+        {"id": "r0", "text": " My card, where is it? "},
+        {"id": "r1", "text": "Where is my money?"},
+        {"id": "r2", "text": "word " * 40},
+        {"id": "gone", "text": "hello"},
+    ]
+    answers.write_text("\n".join(map(json.dumps, lines)))
+    examples, made, _ = rendered(tmp_path, train, paraphrase={"share": 1}, answers=answers)
+    assert [new["id"] for new in made] == ["r0+paraphrase"]
+    assert examples[3]["contents"] == [{"role": "user", "text": "My card, where is it?"}]
+
+
+def test_entities_are_swapped_in_input_and_answer(tmp_path: Path) -> None:
+    train = [
+        row(
+            at,
+            f"My {name} is broken since {at + 1} days.",
+            json.dumps({"product": name, "urgent": True}),
+        )
+        for at, name in enumerate(["Lamp", "Kettle", "Radio"])
+    ]
+    config = {"rules": ["entity_swap"], "entity": "product", "share": 1.0}
+    examples, made, _ = rendered(tmp_path, train, **config)
+    assert made
+    for example in examples[3:]:
+        target = json.loads(str(example["target"]))
+        assert target["urgent"] is True
+        contents = example["contents"]
+        assert isinstance(contents, list)
+        assert contents[0]["text"].startswith(f"My {target['product']} is broken since ")
+    assert {new["of"] for new in made} <= {"r0", "r1", "r2"}
+
+
+def test_rows_that_arrive_as_turns(tmp_path: Path) -> None:
+    turn = Row("c", {}, "ok", Origin("c.jsonl", 1), history=(Turn("user", "Please help me now"),))
+    examples, made, _ = rendered(tmp_path, [turn], rules=["case", "informal"], share=1.0)
+    assert len(made) == 1
+    contents = examples[1]["contents"]
+    assert isinstance(contents, list)
+    assert contents[0]["text"] != "Please help me now"
+
+
+def test_nothing_is_asked_for(tmp_path: Path) -> None:
+    prepared = folder(tmp_path / "p", [row(0, "Hello there")])
+    out = tmp_path / "o"
+    out.mkdir()
+    render(prepared, Template(name="plain"), Select(), 2048, 17, out, lambda examples: None)
+    assert not (out / "augmented.jsonl").exists()
+    assert len((out / "train.jsonl").read_text().splitlines()) == 1
+
+
+@given(st.sampled_from(RULES), st.text(max_size=80), st.integers(0, 99))
+def test_rules_bear_any_text_and_are_repeatable(rule: str, text: str, seed: int) -> None:
+    one = apply(rule, text, random.Random(seed))  # type: ignore[arg-type]
+    assert one == apply(rule, text, random.Random(seed))  # type: ignore[arg-type]
+
+
+@given(st.text(alphabet="abcdefgh ", min_size=20, max_size=200), st.integers(0, 99))
+def test_typos_are_few_and_keep_first_letters(text: str, seed: int) -> None:
+    words, typed = text.split(" "), apply("typos", text, random.Random(seed)).split(" ")
+    assert len(words) == len(typed)
+    changed = [(a, b) for a, b in zip(words, typed, strict=True) if a != b]
+    assert len(changed) <= max(1, round(len(text.split()) / 10))
+    assert all(a[0] == b[0] for a, b in changed)
+
+
+def test_numbers_are_left_alone() -> None:
+    for seed in range(30):
+        for rule in RULES:
+            made = apply(rule, "Pay 1,250.50 to DE4420 by 12:30", random.Random(seed))  # type: ignore[arg-type]
+            assert "1,250.50" in made
+            assert "12:30" in made
+            assert "4420" in made
+
+
+def test_informal_english_by_hand() -> None:
+    said = apply("informal", "I am sorry, could you please answer? Thank you", random.Random(1))
+    assert said == "im sorry, could u pls answer? thx"
+    assert all(formal == formal.strip() for formal in INFORMAL)
+
+
+def test_prompts_for_a_model(tmp_path: Path) -> None:
+    prepared = folder(tmp_path / "p", [row(at, f"Text {at}") for at in range(10)])
+    augment = Augment.model_validate({"paraphrase": {"share": 0.3, "prompt": "Say: {{ text }}"}})
+    asked = reword_prompts(prepared, Select(), augment, 17)
+    assert len(asked) == 3
+    assert all(prompt == f"Say: Text {name[1:]}" for name, prompt in asked)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"rules": ["case"], "columns": ["body"]}, "there is no input column 'body'"),
+        ({"rules": ["entity_swap"]}, "which field of the answer is the entity"),
+    ],
+)
+def test_rules_that_do_not_fit_the_rows(
+    tmp_path: Path, config: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        rendered(tmp_path, [row(0, "Hello")], **config)
+
+
+@pytest.mark.parametrize(
+    ("paraphrase", "message"),
+    [
+        ({"prompt": "{{ text"}, "is no template"),
+        ({"prompt": "{{ body }}"}, "'body' is undefined"),
+        ({"prompt": "Reword it"}, "does not show the text"),
+        ({"column": "body"}, "there is no column 'body'"),
+    ],
+)
+def test_requests_that_cannot_be_made(
+    tmp_path: Path, paraphrase: dict[str, object], message: str
+) -> None:
+    prepared = folder(tmp_path / "p", [row(0, "Hello")])
+    augment = Augment.model_validate({"paraphrase": {"share": 1.0, **paraphrase}})
+    with pytest.raises(ConfigError, match=message):
+        reword_prompts(prepared, Select(), augment, 17)
