@@ -30,6 +30,11 @@ def listing(service: Service, call: Call) -> dict[str, Any]:
     return page(call, "models", service.registry.all(KIND, call.place))
 
 
+def versions(service: Service, call: Call) -> dict[str, Any]:
+    """The versions of a model: the newest one only, which is what is kept here."""
+    return {"models": [service.find(KIND, call.name).body]}
+
+
 def checkpoints(service: Service, call: Call) -> dict[str, Any]:
     """The checkpoints of a model."""
     return {"checkpoints": service.find(KIND, call.name).body["checkpoints"]}

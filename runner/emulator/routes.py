@@ -24,6 +24,7 @@ ROUTES: dict[str, Handler] = {
     f"{PLACE}models.patch": models.patch,
     f"{PLACE}models.delete": models.delete,
     f"{PLACE}models.listCheckpoints": models.checkpoints,
+    f"{PLACE}models.listVersions": models.versions,
     f"{PLACE}models.operations.get": models.get_operation,
     f"{PLACE}endpoints.get": endpoints.get,
     f"{PLACE}endpoints.list": endpoints.listing,

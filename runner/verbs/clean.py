@@ -1,0 +1,121 @@
+"""`sft clean`: delete what an experiment left on a service, and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.errors import BackendError, ConfigError
+from runner.verbs.home import add_home, find_experiment, is_running, open_ledger
+
+if TYPE_CHECKING:
+    from runner.config import VertexBackend
+    from runner.ledger import Ledger, ResourceRecord
+    from runner.results import ArmResult, ExperimentResult
+    from runner.vertex.clients import Clients
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something to delete, and who can."""
+
+    record: ResourceRecord
+    settings: VertexBackend
+    shared: bool
+    """Whether a tuning job of another experiment needs it as well."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", metavar="EXP", help="name or YAML")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    add_home(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    ledger = open_ledger(options.home)
+    result = find_experiment(ledger, options.experiment)
+    if is_running(result, Path(options.home)):
+        raise ConfigError(f"{result.name} is running; stop it first, or wait for its end")
+    found = _in_order(_found(ledger, result))
+    wanted = [item for item in found if not item.shared]
+    for item in found:
+        note = "  (kept: another experiment's job needs it)" if item.shared else ""
+        print(f"{item.record.kind:<10} {item.record.name}{note}")
+    if not wanted:
+        print(f"{result.name}: nothing to delete on a service")
+        return 0
+    if not (options.yes or _agreed(len(wanted))):
+        print("nothing was deleted")
+        return 0
+    return _delete(wanted, ledger)
+
+
+def _found(ledger: Ledger, result: ExperimentResult) -> list[Found]:
+    """What is still there of the experiment's tuning jobs, each thing once."""
+    settings = dict(_jobs(result.arms))
+    ours, names, found = set(settings), set(), []
+    for record in ledger.resources(sorted(settings)):
+        if record.deleted_ms or record.name in names:
+            continue
+        names.add(record.name)
+        shared = not ours.issuperset(ledger.sharers(record.name))
+        found.append(Found(record, settings[record.label], shared))
+    return found
+
+
+def _jobs(arms: Sequence[ArmResult]) -> Iterator[tuple[str, VertexBackend]]:
+    """Label and backend of each tuning job: the name of its artifact, which an arm has that got
+    so far, and of what was paid for."""
+    from runner.config import VertexBackend
+
+    for arm in arms:
+        config: Mapping[str, object] = arm.config.get("backend") or {}
+        if arm.kind != "tuned" or config.get("kind") != "vertex":
+            continue
+        settings = VertexBackend.model_validate(config)
+        if "tune" in arm.artifacts:
+            yield Path(arm.artifacts["tune"]).name, settings
+        for item in arm.spent:
+            yield item.label, settings
+
+
+def _in_order(found: Sequence[Found]) -> list[Found]:
+    from runner.vertex.cleaning import ORDER
+
+    known = [*ORDER, *(item.record.kind for item in found)]
+    return sorted(found, key=lambda item: known.index(item.record.kind))
+
+
+def _agreed(count: int) -> bool:
+    if not sys.stdin.isatty():
+        raise ConfigError(f"to delete these {count}, type: the same command with --yes")
+    return input(f"delete these {count}? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _delete(wanted: Sequence[Found], ledger: Ledger) -> int:
+    """Delete one by one, each marked before the next: a kill or a failure loses nothing, and the
+    same command goes on."""
+    from runner.records import Resource
+    from runner.vertex.cleaning import delete
+    from runner.vertex.clients import Clients
+
+    clients: dict[str, Clients] = {}
+    failed = 0
+    for item in wanted:
+        settings, record = item.settings, item.record
+        client = clients.setdefault(settings.model_dump_json(), Clients(settings))
+        try:
+            there = delete(client, Resource(record.kind, record.name))
+        except BackendError as error:
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+            continue
+        ledger.mark_deleted(record.name)
+        print(f"{'deleted' if there else 'was gone'}: {record.name}")
+    if failed:
+        print(f"{failed} left; the same command tries again", file=sys.stderr)
+    return 1 if failed else 0

@@ -1,0 +1,101 @@
+"""`sft clean` against the emulator: only what the ledger has, asked first, resumable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.cli import main
+from runner.emulator import Emulator
+from runner.vertex.clients import Clients
+from tests.vertex.asking import backend
+from tests.vertex.tuned import DATA, arm, experiment, tune
+
+
+def clean(home: Path, *words: str) -> int:
+    return main(["clean", "exp", "--home", str(home), *words])
+
+
+def left(emulator: Emulator) -> dict[str, int]:
+    registry = emulator.service.registry
+    kinds = {kind: len(registry.all(kind)) for kind in ("models", "endpoints")}
+    return {**kinds, "objects": int(emulator.storage.read(DATA) is not None)}
+
+
+def test_it_deletes_what_the_ledger_has_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Emulator() as emulator:
+        settings = backend(emulator)
+        clients = Clients(settings)
+        ours, other = tune(clients), tune(clients)
+        ledger = experiment(tmp_path, "exp", [arm(settings, ours, "job1")])
+        assert left(emulator) == {"models": 2, "endpoints": 6, "objects": 1}
+        assert clean(tmp_path, "--yes") == 0
+        assert left(emulator) == {"models": 1, "endpoints": 3, "objects": 0}
+        kept = clients.tuning.models.get(model=other["tunedModel"]["model"])
+        assert kept.name
+        assert not emulator.overview()["violations"]
+        assert all(record.deleted_ms for record in ledger.resources(["job1"]))
+        assert "deleted" in capsys.readouterr().out
+        assert clean(tmp_path, "--yes") == 0
+        assert "nothing to delete" in capsys.readouterr().out
+
+
+def test_without_yes_it_lists_and_deletes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Emulator() as emulator:
+        settings = backend(emulator)
+        job = tune(Clients(settings))
+        experiment(tmp_path, "exp", [arm(settings, job, "job1")])
+        before = left(emulator)
+        assert clean(tmp_path) == 2
+        said = capsys.readouterr()
+        assert job["tunedModel"]["endpoint"] in said.out
+        assert DATA in said.out
+        assert "--yes" in said.err
+        assert left(emulator) == before
+
+
+def test_a_dataset_that_another_experiment_needs_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Emulator() as emulator:
+        settings = backend(emulator)
+        clients = Clients(settings)
+        experiment(tmp_path, "other", [arm(settings, tune(clients), "job2")])
+        experiment(tmp_path, "exp", [arm(settings, tune(clients), "job1")])
+        assert clean(tmp_path, "--yes") == 0
+        assert left(emulator) == {"models": 1, "endpoints": 3, "objects": 1}
+        assert "another experiment's job needs it" in capsys.readouterr().out
+
+
+def test_what_fails_is_tried_again_by_the_same_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults = [{"on": "*endpoints.delete", "do": "500", "nth": [2]}]
+    with Emulator(faults=faults) as emulator:
+        settings = backend(emulator)
+        ledger = experiment(tmp_path, "exp", [arm(settings, tune(Clients(settings)), "job1")])
+        assert clean(tmp_path, "--yes") == 1
+        assert "the same command tries again" in capsys.readouterr().err
+        there = [record.kind for record in ledger.resources(["job1"]) if not record.deleted_ms]
+        assert "endpoint" in there
+        assert clean(tmp_path, "--yes") == 0
+        assert left(emulator) == {"models": 0, "endpoints": 0, "objects": 0}
+
+
+def test_what_somebody_deleted_already_counts_as_gone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Emulator() as emulator:
+        settings = backend(emulator)
+        clients = Clients(settings)
+        ledger = experiment(tmp_path, "exp", [arm(settings, tune(clients), "job1")])
+        bucket, _, path = DATA.removeprefix("gs://").partition("/")
+        clients.storage.bucket(bucket).blob(path).delete()
+        assert clean(tmp_path, "--yes") == 0
+        assert f"was gone: {DATA}" in capsys.readouterr().out
+        assert all(record.deleted_ms for record in ledger.resources(["job1"]))
