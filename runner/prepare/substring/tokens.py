@@ -49,3 +49,15 @@ def kernels() -> ModuleType:
 
         return plain
     return compiled
+
+
+@cache
+def gram_kernels() -> ModuleType:
+    """The same for the kernel of containment."""
+    try:
+        from runner.prepare.substring import compiled_grams
+    except ImportError:
+        from runner.prepare.substring import plain_grams
+
+        return plain_grams
+    return compiled_grams

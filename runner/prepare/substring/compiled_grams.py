@@ -1,0 +1,105 @@
+"""The kernel of containment as machine code, on the tokens and windows of `compiled`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from runner.prepare.machine import BYTES, PLACES, inlined, machine
+from runner.prepare.substring.compiled import (
+    HASHES,
+    ONE,
+    TWO,
+    WHOLE,
+    longest,
+    passes,
+    sieve_of,
+    slot_of,
+    tokens_of,
+    windows_of,
+)
+
+
+@inlined
+def enter(table: Any, stamps: Any, mask: Any, epoch: int, value: Any) -> Any:
+    """Put a value into the open table of this epoch; whether it was new."""
+    at = (value >> TWO) & mask
+    while stamps[at] == epoch:
+        if table[at] == value:
+            return False
+        at = (at + ONE) & mask
+    stamps[at], table[at] = epoch, value
+    return True
+
+
+@machine(
+    numba.void(
+        BYTES, PLACES, PLACES, numba.int64, HASHES, PLACES, PLACES, PLACES, numba.float64,
+        WHOLE, numba.float64[::1], numba.uint8[::1],
+    )
+)  # fmt: skip
+def contain(
+    data: Any,
+    start: Any,
+    first: Any,
+    size: int,
+    table: Any,
+    low: Any,
+    rows: Any,
+    sizes: Any,
+    threshold: float,
+    best: Any,
+    score: Any,
+    hit: Any,
+) -> None:
+    """Per text, the row of a corpus that shares most of the distinct windows of the smaller one.
+
+    `table` holds the corpus' windows; those of slot `at` stand in `rows[low[at]:low[at + 1]]`, in
+    no row when they count on neither side. `sizes` counts them by row. `hit` marks every row
+    that is shared with any text.
+    """
+    most, room = longest(first) + 1, 16
+    while room <= 4 * most:
+        room *= 2
+    hashes, keys = np.empty(most, np.uint64), np.empty(most, np.uint64)
+    begins, ends = np.empty(most, np.int64), np.empty(most, np.int64)
+    own, stamps, bits = np.empty(room, np.uint64), np.zeros(room, np.int64), sieve_of(table)
+    shared, touched = np.zeros(len(sizes), np.int64), np.empty(len(sizes), np.int64)
+    for text in range(len(start) - 1):
+        if first[text + 1] - first[text] < size:
+            continue
+        count = tokens_of(data, start[text], start[text + 1], hashes, begins, ends)
+        made = windows_of(hashes, count, size, keys)
+        span = 16
+        while span < 2 * made:
+            span *= 2
+        mask = np.uint64(span - 1)
+        seen = templates = distinct = 0
+        for at in range(made):
+            key = keys[at] | ONE
+            if not passes(bits, key):
+                continue
+            place = slot_of(table, key)
+            if table[place] == 0 or not enter(own, stamps, mask, 2 * text + 1, key):
+                continue
+            templates += low[place] == low[place + 1]
+            for row in rows[low[place] : low[place + 1]]:
+                if shared[row] == 0:
+                    touched[seen] = row
+                    seen += 1
+                shared[row] += 1
+        if seen == 0:
+            continue
+        for at in range(made):
+            distinct += enter(own, stamps, mask, 2 * text + 2, keys[at] | ONE)
+        distinct -= templates
+        for row in touched[:seen]:
+            part = shared[row] / min(distinct, sizes[row])
+            shared[row] = 0
+            if part < threshold:
+                continue
+            hit[row] = 1
+            if part > score[text] or (part == score[text] and row < best[text]):
+                best[text], score[text] = row, part
