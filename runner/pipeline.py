@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.backend import Backend, TuningJob
-from runner.config import Experiment
+from runner.config import Experiment, GeminiModel
 from runner.errors import SftError
 from runner.inference import Question
 from runner.ledger import Ledger
@@ -132,6 +132,7 @@ class Pipeline:
 
         experiment = self.experiment
         exact = self.backend.count_tokens([]) is not None
+        limits = experiment.model.limits if isinstance(experiment.model, GeminiModel) else None
         key = {
             "version": RENDER_VERSION,
             "prepared": self.prepared.digest,
@@ -143,6 +144,7 @@ class Pipeline:
             "context": experiment.model.context_tokens,
             "tokens": self.backend.identity().get("tokenizer", "") if exact else "estimate",
             "seed": experiment.seed,
+            "limits": limits.validation_rule() if limits else None,
         }
 
         def build(out: Path) -> None:
@@ -160,6 +162,7 @@ class Pipeline:
                     experiment.prepare.dedup.normalize,
                     self._reworded.path / "predictions.jsonl" if self._reworded else None,
                 ),
+                limits,
             )
 
         return self.house.store.make("render", key, build)

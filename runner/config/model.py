@@ -101,6 +101,10 @@ class RowLimits(Group):
     part_resolution: bool = True
     """Whether single parts may have a media resolution of their own (Gemini 3 and later)."""
 
+    def validation_rule(self) -> list[float | None]:
+        """What `most_validation` goes by."""
+        return [self.validation_rows, self.validation_share, self.validation_free]
+
     def most_validation(self, train_rows: int) -> int:
         """Validation rows that go with so many training rows.
 

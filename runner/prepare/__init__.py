@@ -81,9 +81,10 @@ def render(
     count_tokens: TokenCounter,
     progress: Progress = quiet,
     augmentation: Augmentation = NOTHING_NEW,
+    limits: RowLimits | None = None,
 ) -> None:
     """Select training rows, add new ones made from them, and render all rows of a `prepare`
-    folder into examples.
+    folder into examples. With the `limits` of a service, validation is cut to what it takes.
 
     Writes into the folder `out`: ``train.jsonl``, ``validation.jsonl``, ``test.jsonl``
     (`Example`), ``gemini/train.jsonl`` and ``gemini/validation.jsonl`` (Vertex's format),
@@ -107,6 +108,7 @@ def render(
         count_tokens,
         progress,
         augmentation,
+        limits,
     )
 
 

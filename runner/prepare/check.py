@@ -37,7 +37,7 @@ def gather(prepared: Path, rendered: Path) -> dict[str, Any]:
         "faults": _dropped(tallies, ["read"]),
         "first_faults": _first_faults(prepared / "faults.jsonl"),
         "dropped_by_reason": _dropped(
-            tallies, ["clean", "dedup", "split", "leakage", "select", "template"]
+            tallies, ["clean", "dedup", "split", "leakage", "select", "fit", "template"]
         ),
         "changed": _changed(tallies),
         "labels": {split: len(labels or ()) for split, labels in data["labels"].items()},

@@ -11,10 +11,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 
-from runner.config import Augment, Select, Template
+from runner.config import Augment, RowLimits, Select, Template
 from runner.errors import DataError
 from runner.prepare.augment.join import with_new_rows
 from runner.prepare.encode import example_line, gemini_line
+from runner.prepare.fit import fitting
 from runner.prepare.journal import Journal, shown
 from runner.prepare.lint import FewShotLint
 from runner.prepare.select import choose
@@ -74,6 +75,7 @@ def render_rows(
     count_tokens: TokenCounter,
     progress: Progress,
     augmentation: Augmentation,
+    limits: RowLimits | None = None,
 ) -> None:
     """See `runner.prepare.render`."""
     before = orjson.loads((prepared / "summary.json").read_bytes())
@@ -93,12 +95,14 @@ def render_rows(
             journal,
             progress,
         )
-        done = {}
+        done: dict[str, _Split] = {}
         for split in SPLITS:
             rows = _rows(work, split)
             if split == "train":
                 chosen = _selected(work, select, seed)
                 rows = with_new_rows(chosen, augmentation, prepared, out, journal, seed)
+            elif split == "validation" and limits:
+                rows = _fitting(work, limits.most_validation(done["train"].tally.kept), seed)
             done[split] = _render_split(work, split, rows, before["rows"][split])
         if not done["train"].tally.kept:
             raise DataError(f"no training row is left: {dict(done['train'].tally.dropped)}")
@@ -109,6 +113,29 @@ def _rows(work: _Render, split: str) -> Iterator[Row]:
     with (work.prepared / f"{split}.jsonl").open("rb") as lines:
         for line in lines:
             yield Row.from_json(orjson.loads(line))
+
+
+def _fitting(work: _Render, most: int, seed: int) -> Iterator[Row]:
+    """Validation rows as far as the service takes them; the others go into the journal."""
+    kept = fitting(_rows(work, "validation"), most, seed)
+    if kept is None:
+        yield from _rows(work, "validation")
+        return
+    tally = Tally("fit", "validation")
+    for row, stays in zip(_rows(work, "validation"), kept, strict=True):
+        tally.rows_in += 1
+        if stays:
+            tally.kept += 1
+            yield row
+        else:
+            tally.dropped["service_limit"] += 1
+            origin = row.origin
+            work.journal.drop(Dropped(row.id, "validation", "fit", "service_limit", origin))
+    work.journal.tally(tally)
+    gone = tally.dropped["service_limit"]
+    work.notes.append(
+        f"validation: {gone:,} rows left out, the service takes {most:,} with these training rows"
+    )
 
 
 def _selected(work: _Render, select: Select, seed: int) -> Iterator[Row]:
