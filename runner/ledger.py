@@ -34,10 +34,10 @@ CREATE TABLE IF NOT EXISTS jobs (
   ended_ms INTEGER NOT NULL DEFAULT 0, tokens INTEGER NOT NULL DEFAULT 0,
   seconds REAL NOT NULL DEFAULT 0, model TEXT NOT NULL, error TEXT NOT NULL DEFAULT ''
 );
-CREATE TABLE IF NOT EXISTS spending (
+CREATE TABLE IF NOT EXISTS spendings (
   label TEXT NOT NULL, what TEXT NOT NULL, month TEXT NOT NULL, experiment TEXT NOT NULL,
   arm TEXT NOT NULL, tokens INTEGER NOT NULL, usd REAL, ms INTEGER NOT NULL,
-  settled INTEGER NOT NULL, PRIMARY KEY (label, what, month)
+  settled INTEGER NOT NULL, rehearsal INTEGER NOT NULL, PRIMARY KEY (label, what, month)
 );
 CREATE TABLE IF NOT EXISTS resources (
   kind TEXT NOT NULL, name TEXT NOT NULL, label TEXT NOT NULL, created_ms INTEGER NOT NULL,
@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS resources (
 );
 """
 
-SPENDING = "label, what, experiment, arm, tokens, usd, ms, settled"
+SPENDING = "label, what, experiment, arm, tokens, usd, ms, settled, rehearsal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,7 @@ class Ledger:
         raises when it is too much: two runs at once cannot both take the last dollars."""
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
-            judge(_spent(db, name, item.arm, [item.label]))
+            judge(_spent(db, name, item.arm, [item.label], item.rehearsal))
             _settle(db, item.model_copy(update={"settled": False}))
 
     def settle(self, item: Spending) -> None:
@@ -275,28 +275,31 @@ class Ledger:
     def release(self, label: str) -> None:
         """Let go of money that was held back for a job which never came to a bill."""
         with self._open() as db:
-            db.execute("DELETE FROM spending WHERE label = ? AND NOT settled", (label,))
+            db.execute("DELETE FROM spendings WHERE label = ? AND NOT settled", (label,))
 
     def add_spending(self, item: Spending) -> None:
         """Add to what a set of answers has cost: each call of this is money gone."""
         with self._open() as db:
             db.execute(
-                f"INSERT INTO spending ({SPENDING}, month) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                f"INSERT INTO spendings ({SPENDING}, month) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (label, what, month) DO UPDATE SET usd = usd + excluded.usd,"
                 " tokens = tokens + excluded.tokens, ms = excluded.ms",
                 (*_values(item), _month(item.ms)),
             )
 
-    def spent(self, name: str, arm: str, besides: Sequence[str] = ()) -> Spent:
+    def spent(
+        self, name: str, arm: str, besides: Sequence[str] = (), *, rehearsal: bool = False
+    ) -> Spent:
         """Dollars gone or held back by this arm, by all experiments called `name`, and in this
-        month; without what is held back for the jobs `besides`."""
+        month; without what is held back for the jobs `besides`. What a `rehearsal` would have
+        cost is an account of its own."""
         with self._open() as db:
-            return _spent(db, name, arm, besides)
+            return _spent(db, name, arm, besides, rehearsal)
 
     def spendings(self, labels: Sequence[str] | None = None) -> list[Spending]:
         """Everything that was paid for, oldest first; only these labels' if given."""
         query = (
-            f"SELECT {SPENDING} FROM spending"
+            f"SELECT {SPENDING} FROM spendings"
             " WHERE ? IS NULL OR label IN (SELECT value FROM json_each(?)) ORDER BY ms, label"
         )
         wanted = None if labels is None else json.dumps(list(labels))
@@ -305,16 +308,18 @@ class Ledger:
         return [Spending(**dict(zip(SPENDING.split(", "), row, strict=True))) for row in rows]
 
 
-def _spent(db: sqlite3.Connection, name: str, arm: str, besides: Sequence[str]) -> Spent:
+def _spent(
+    db: sqlite3.Connection, name: str, arm: str, besides: Sequence[str], rehearsal: bool
+) -> Spent:
     """See `Ledger.spent`."""
     labels = json.dumps(list(besides))
 
     def total(where: str, value: str) -> float:
         query = (
-            f"SELECT TOTAL(usd) FROM spending WHERE {where}"
+            f"SELECT TOTAL(usd) FROM spendings WHERE {where} AND rehearsal = ?"
             " AND (settled OR label NOT IN (SELECT value FROM json_each(?)))"
         )
-        return float(db.execute(query, (value, labels)).fetchone()[0])
+        return float(db.execute(query, (value, rehearsal, labels)).fetchone()[0])
 
     namesakes = "experiment IN (SELECT digest FROM experiments WHERE name = ?)"
     return Spent(
@@ -326,15 +331,15 @@ def _spent(db: sqlite3.Connection, name: str, arm: str, besides: Sequence[str]) 
 
 def _settle(db: sqlite3.Connection, item: Spending) -> None:
     key = (item.label, item.what)
-    known = db.execute("SELECT 1 FROM spending WHERE label = ? AND what = ?", key).fetchone()
+    known = db.execute("SELECT 1 FROM spendings WHERE label = ? AND what = ?", key).fetchone()
     if known:
         db.execute(
-            "UPDATE spending SET tokens = ?, usd = ?, settled = ? WHERE label = ? AND what = ?",
+            "UPDATE spendings SET tokens = ?, usd = ?, settled = ? WHERE label = ? AND what = ?",
             (item.tokens, item.usd, item.settled, *key),
         )
         return
     db.execute(
-        f"INSERT INTO spending ({SPENDING}, month) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO spendings ({SPENDING}, month) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*_values(item), _month(item.ms)),
     )
 

@@ -72,6 +72,8 @@ class Spending(_Result):
     """When the job was asked for, or the last answer came (Unix milliseconds)."""
     settled: bool = True
     """False while a tuning job is under way: then it is the upper estimate, held back."""
+    rehearsal: bool = False
+    """Whether this was the emulator, which takes no money."""
 
 
 class Spent(_Result):

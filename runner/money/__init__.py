@@ -16,7 +16,7 @@ from runner.money.price import (
     readings,
     tuning_parts,
 )
-from runner.money.purse import Accounts, Purse
+from runner.money.purse import Accounts, Purse, is_rehearsal
 from runner.money.rates import by_batch
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "by_batch",
     "checkpoints",
     "dataset_tokens",
+    "is_rehearsal",
     "over_estimate",
     "queue_seconds",
     "readings",

@@ -28,7 +28,9 @@ class Accounts(Protocol):
     def settle(self, item: Spending) -> None: ...
     def release(self, label: str) -> None: ...
     def add_spending(self, item: Spending) -> None: ...
-    def spent(self, name: str, arm: str, besides: Sequence[str] = ()) -> Spent: ...
+    def spent(
+        self, name: str, arm: str, besides: Sequence[str] = (), *, rehearsal: bool = False
+    ) -> Spent: ...
     def spendings(self, labels: Sequence[str] | None = None) -> list[Spending]: ...
 
 
@@ -43,6 +45,7 @@ class Purse:
         self.experiment, self.arm = experiment, arm
         backend = config.backend
         self.batch_from = backend.batch_from if isinstance(backend, VertexBackend) else None
+        self.rehearsal = is_rehearsal(config)
         self.price = Price()
         """What the arm was estimated to cost before it began; see `expect`."""
         self.used: set[str] = set()
@@ -118,7 +121,8 @@ class Purse:
         return self.accounts.spendings(sorted(self.used)) if self.model else []
 
     def _check(self) -> None:
-        refuse(used_up(self.budget, self.accounts.spent(self.name, self.arm)), KEPT)
+        spent = self.accounts.spent(self.name, self.arm, rehearsal=self.rehearsal)
+        refuse(used_up(self.budget, spent), KEPT)
 
     def _item(self, label: str, what: str, tokens: int, dollars: float | None) -> Spending:
         return Spending(
@@ -129,7 +133,13 @@ class Purse:
             tokens=tokens,
             usd=dollars,
             ms=time.time_ns() // 1_000_000,
+            rehearsal=self.rehearsal,
         )
+
+
+def is_rehearsal(config: Experiment) -> bool:
+    """Whether the experiment runs on the emulator: same prices, same caps, no money."""
+    return isinstance(config.backend, VertexBackend) and config.backend.emulator is not None
 
 
 def _close(answers: Iterator[Prediction]) -> None:

@@ -51,6 +51,8 @@ class Cost:
     """What was paid for: ``tuning``, ``validation``, ``test`` ...; empty where nothing costs."""
     usd: float | None
     """US dollars of the experiment; what arms share is paid for once."""
+    rehearsal: bool
+    """Whether the dollars are what the emulator would have cost."""
 
 
 def cost(lines: Sequence[Line], result: ExperimentResult) -> Cost:
@@ -70,6 +72,7 @@ def cost(lines: Sequence[Line], result: ExperimentResult) -> Cost:
         wall=(result.ended_ms - result.started_ms) / 1000 if ended else None,
         purposes=purposes,
         usd=result.usd,
+        rehearsal=any(item.rehearsal for arm in result.arms for item in arm.spent),
     )
 
 

@@ -4,7 +4,7 @@ prices. What is in the store or the answer cache, and what an earlier arm pays f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runner.config import GeminiModel, VertexBackend
 from runner.inference import Question, requests_for
@@ -61,6 +61,9 @@ class Forecast:
                 requests = requests_for(examples)
                 calls = _calls(arm, "evaluation", split, requests, examples, times)
                 parts = (*parts, answer_part(model, calls))
+                if split == "validation" and _auto_evaluated(arm):
+                    auto = replace(calls, what="validation, by the service", batch=True)
+                    parts = (*parts, answer_part(model, auto))
         return Price(parts, shown)
 
     def _tuning(
@@ -136,17 +139,24 @@ def _calls(
 
 def _count(request: Request) -> tuple[int, int]:
     """Fewest and most tokens, as the data's own counts are estimated."""
-    from runner.prepare.tokens import estimate, texts
+    from runner.prepare.tokens import estimate, file_tokens, texts
 
     nowhere = Origin("", 0)
     shown = Example("", request.contents, "", nowhere, request.system, extras=request.extras)
-    return estimate(texts(shown)[0])
+    said, files = estimate(texts(shown)[0]), file_tokens(shown)
+    return said[0] + files[0], said[1] + files[1]
 
 
 def _epochs(arm: Arm) -> Band:
     """Left to the service, it may be any number up to the one at which the job is stopped."""
     tuning = arm.experiment.tuning
     return Band(tuning.epochs or 1, tuning.most_epochs)
+
+
+def _auto_evaluated(arm: Arm) -> bool:
+    """Google bills its own evaluation of checkpoints as batch prediction."""
+    backend = arm.experiment.backend
+    return isinstance(backend, VertexBackend) and backend.auto_evaluation
 
 
 def _checkpoints(arm: Arm, epochs: Band) -> Band:

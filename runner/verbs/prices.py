@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from runner.money import Band, total, usd
+from runner.money import Band, is_rehearsal, total, usd
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,7 @@ def prices_json(sweep: Sweep, lines: Sequence[PlannedArm]) -> dict[str, Any]:
     if not priced:
         return {}
     whole = _sum([price.usd for price in priced])
-    spent = sweep.ledger.spent(sweep.result.name, "")
+    spent = _spent(sweep)
     return {
         "price": None if whole is None else {"low": whole.low, "high": whole.high},
         "budget": sweep.arms[0].experiment.budget.model_dump(mode="json"),
@@ -44,7 +44,12 @@ def print_prices(sweep: Sweep, lines: Sequence[PlannedArm]) -> None:
     terminal.print()
     terminal.print(_table(priced))
     _explain(terminal, [price for _, price in priced])
-    _caps(terminal, sweep, sweep.ledger.spent(sweep.result.name, ""))
+    _caps(terminal, sweep, _spent(sweep))
+
+
+def _spent(sweep: Sweep) -> Spent:
+    rehearsal = is_rehearsal(sweep.arms[0].experiment)
+    return sweep.ledger.spent(sweep.result.name, "", rehearsal=rehearsal)
 
 
 def _table(priced: Sequence[tuple[PlannedArm, Price]]) -> Table:
@@ -96,12 +101,14 @@ def _explain(terminal: Console, prices: Sequence[Price]) -> None:
 
 
 def _caps(terminal: Console, sweep: Sweep, spent: Spent) -> None:
-    budget = sweep.arms[0].experiment.budget
+    config = sweep.arms[0].experiment
+    if is_rehearsal(config):
+        terminal.print("a rehearsal on the emulator: caps count as if it were paid, nothing is")
     gone = {"experiment": spent.experiment, "month": spent.month}
-    for cap, limit in budget.model_dump(mode="json").items():
+    caps = {cap: limit for cap, limit in config.budget.model_dump().items() if limit is not None}
+    for cap, limit in caps.items():
         known = f", {usd(gone[cap])} of it gone" if cap in gone else " each"
-        if limit is not None:
-            terminal.print(f"budget.{cap}: {limit:g} USD{known}")
-    if not any(budget.model_dump().values()):
+        terminal.print(f"budget.{cap}: {limit:g} USD{known}")
+    if not caps:
         words = f"no budget is set; {usd(spent.month)} spent this month. Set one: budget=small"
         terminal.print(words)

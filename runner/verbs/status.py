@@ -103,7 +103,7 @@ def _show_spent(ledger: Ledger, found: Sequence[ExperimentResult]) -> None:
 
     from runner.money import usd
 
-    items = ledger.spendings()
+    items = [item for item in ledger.spendings() if not item.rehearsal]
     if not items:
         return
     terminal = Console(highlight=False)

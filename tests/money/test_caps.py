@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from runner.errors import BudgetError
-from runner.results import ArmResult
+from runner.ledger import Ledger, now_ms
+from runner.results import ArmResult, Spending, Spent
 from tests.acceptance.tiny import sft
 from tests.money.conftest import PAID, Shop
 from tests.money.paid import BILLED, OUTPUT_TOKENS, PROMPT_TOKENS
 
+NOW = now_ms()
+MARCH = 1_772_400_000_000
+"""In 2026, in Unix milliseconds."""
 JOB = BILLED * 3.00 / 1e6
 BASE_CALL = (PROMPT_TOKENS * 0.25 + OUTPUT_TOKENS * 1.50) / 1e6
 TUNED_CALL = 1.1 * 1.5 * BASE_CALL
@@ -137,3 +147,76 @@ def test_the_command_exits_with_4_and_one_sentence(shop: Shop) -> None:
     assert said.returncode == 4, said.stderr
     assert "budget.arm=0.0001" in said.stderr
     assert "Traceback" not in said.stderr
+
+
+def test_a_rehearsal_has_an_account_of_its_own(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    base = {"label": "a", "what": "test", "experiment": "e", "arm": "m", "tokens": 10, "ms": NOW}
+    ledger.add_spending(Spending(**base, usd=3.0, rehearsal=True))
+    ledger.add_spending(Spending(**{**base, "label": "b"}, usd=1.0))
+    assert ledger.spent("", "m").arm == 1.0
+    assert ledger.spent("", "m", rehearsal=True).arm == 3.0
+
+
+def test_two_runs_at_once_cannot_both_take_the_last_dollars(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+
+    def take(number: int) -> bool:
+        item = Spending(
+            label=f"job {number}",
+            what="tuning",
+            experiment="e",
+            arm="m",
+            tokens=1,
+            usd=3.0,
+            ms=NOW,
+        )
+
+        def judge(spent: Spent) -> None:
+            if spent.month + 3.0 > 10.0:
+                raise BudgetError("too much")
+
+        try:
+            ledger.hold(item, "", judge)
+        except BudgetError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(take, range(16)))
+    assert sum(taken) == 3
+    assert ledger.spent("", "m").month == 9.0
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 10**6)), max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_settling_again_changes_nothing(bills: list[tuple[str, int]]) -> None:
+    with TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder))
+        last: dict[str, float] = {}
+        for label, tokens in bills:
+            item = Spending(
+                label=label,
+                what="tuning",
+                experiment="e",
+                arm="m",
+                tokens=tokens,
+                usd=tokens * 3e-6,
+                ms=NOW,
+            )
+            ledger.settle(item)
+            ledger.settle(item)
+            last[label] = item.usd or 0.0
+        assert ledger.spent("", "m").month == pytest.approx(sum(last.values()))
+        assert len(ledger.spendings()) == len(last)
+
+
+def test_the_month_is_that_of_the_submit(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    long_ago = Spending(
+        label="a", what="tuning", experiment="e", arm="m", tokens=1, usd=5.0, ms=MARCH
+    )
+    ledger.hold(long_ago, "", lambda spent: None)
+    ledger.settle(long_ago.model_copy(update={"usd": 4.0, "ms": NOW}))
+    spent = ledger.spent("", "m")
+    assert (spent.arm, spent.month) == (4.0, 0.0)
