@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal, Protocol
 
-from runner.config import Experiment, PluginBackend, Tuning
+from runner.config import Experiment, PluginBackend, Tuning, VertexBackend
 from runner.errors import ConfigError
 from runner.records import (
     Checkpoint,
@@ -50,6 +50,12 @@ class JobStatus:
     """What it is doing, e.g. ``epoch 2/3, 1.9 s a step, 2 min left``."""
     error: str = ""
     log: str = ""
+    epochs: int = 0
+    """Epochs as the backend resolved them; 0 when that is not known (yet)."""
+    next_look: float = 0.25
+    """Seconds until another look is worth its while."""
+    patience: float = 0.0
+    """Seconds without progress after which something is wrong; 0 for no such limit."""
 
 
 class Backend(Protocol):
@@ -110,6 +116,10 @@ def make_backend(experiment: Experiment, home: Path) -> Backend:
             raise ConfigError(f"backend.name: no plug-in {chosen.name!r}; installed: {listed}")
         factory: Factory = known[chosen.name].load()
         return factory(experiment, home)
+    if isinstance(chosen, VertexBackend):
+        from runner.vertex.backend import VertexBackend as Vertex
+
+        return Vertex(experiment, chosen)
     from runner.local.backend import LocalBackend
 
     return LocalBackend(experiment, home)

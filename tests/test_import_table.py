@@ -39,7 +39,7 @@ ABOVE = {
     "cli": {"verbs", "compose", "errors"},
     "compose": BASE,
     "ledger": {"errors", "records", "results"},
-    "backend": {"config", "errors", "records", "local"},
+    "backend": {"config", "errors", "records", "local", "vertex"},
     "store": {"secrets"},
     "results": {"records"},
     "records": {"errors"},

@@ -11,13 +11,14 @@ from runner.records.parts import call_json, parts_text, plain_text
 from runner.records.progress import Progress, quiet
 from runner.records.rows import SPLITS, Example, Origin, Row, Turn
 from runner.records.tally import Dropped, FaultLog, Tally
-from runner.records.tuning import Checkpoint, CurvePoint, Resource, TuningResult
+from runner.records.tuning import Checkpoint, CurvePoint, DroppedRow, Resource, TuningResult
 
 __all__ = [
     "SPLITS",
     "Checkpoint",
     "CurvePoint",
     "Dropped",
+    "DroppedRow",
     "Example",
     "FaultLog",
     "Generation",

@@ -45,6 +45,15 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class DroppedRow:
+    """A training row that the service left out: its 1-based line in the job's training file,
+    and the service's reason."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TuningResult:
     """What a finished tuning job left."""
 
@@ -65,3 +74,5 @@ class TuningResult:
     """Pages about the job by name, e.g. ``console``, ``tensorboard``."""
     resources: tuple[Resource, ...] = ()
     """What the job left on a service; `sft clean` deletes these and nothing else."""
+    dropped: tuple[DroppedRow, ...] = ()
+    """Training rows that the service dropped and names; a sample when there are many."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from runner.backend import Backend, JobStatus, TuningJob
-from runner.errors import BackendError
+from runner.errors import BackendError, GateError
 from runner.records import CurvePoint, Progress, TuningResult
+from runner.tuning.findings import findings
+from runner.tuning.patience import Silence, persistent, wait
 
 TUNE_VERSION = "1"
-POLL_SECONDS = 0.25
+ENDED_BADLY = ("interrupted", "failed", "cancelled")
+FIRST_WAIT = 0.5
+"""Seconds before the first look is tried again that failed in passing."""
+UNSEEN = 5
+"""Looks that a job just submitted may be missing from: a service's lists can lag."""
 
 Listener = Callable[[Sequence[CurvePoint]], None]
 
@@ -27,24 +33,41 @@ def tune(
     `intend` is called right before a submit, so that the intent is on record before the
     effect; `listen` gets every new curve point. A job that is running already (another runner,
     or a remote service after a kill) is watched, not started again. Raises BackendError when
-    the job fails or is cancelled.
+    the job fails or is cancelled, and GateError when the backend resolved it to more epochs
+    than `tuning.max_epochs`; it is cancelled then.
     """
-    status = backend.find(job.label)
-    if status is None or status.state in ("interrupted", "failed", "cancelled"):
+    status = persistent(lambda: backend.find(job.label), FIRST_WAIT)
+    if status is None or status.state in ENDED_BADLY:
+        if status:
+            _gate(backend, job, status)
         intend()
         backend.submit(job)
-    seen = 0
+    _follow(backend, job, progress, listen)
+    result = persistent(lambda: backend.result(job.label), FIRST_WAIT)
+    return replace(result, findings=(*result.findings, *findings(job, result)))
+
+
+def _follow(backend: Backend, job: TuningJob, progress: Progress, listen: Listener) -> None:
+    """Return when the job has succeeded and every point was passed on."""
+    seen, unseen, silence, seconds = 0, 0, Silence(), FIRST_WAIT
     while True:
-        status = backend.find(job.label)
+        status = persistent(lambda: backend.find(job.label), seconds)
         seen += _report(backend.metrics(job.label)[seen:], listen)
         if status is None:
-            raise BackendError(f"tuning job {job.label} is gone from the backend")
-        progress(status.step, status.total_steps, status.note)
+            unseen += 1
+            if unseen >= UNSEEN:
+                raise BackendError(f"tuning job {job.label} is gone from the backend")
+            wait(seconds)
+            continue
+        seconds = status.next_look
+        alarm = silence.after(job.label, status)
+        progress(status.step, status.total_steps, "; ".join(filter(None, (status.note, alarm))))
+        _gate(backend, job, status)
         if status.state == "succeeded":
             _report(backend.metrics(job.label)[seen:], listen)
-            return backend.result(job.label)
+            return
         _refuse(job, status)
-        time.sleep(POLL_SECONDS)
+        wait(seconds)
 
 
 def _report(points: Sequence[CurvePoint], listen: Listener) -> int:
@@ -53,7 +76,22 @@ def _report(points: Sequence[CurvePoint], listen: Listener) -> int:
     return len(points)
 
 
+def _gate(backend: Backend, job: TuningJob, status: JobStatus) -> None:
+    """Raise GateError for more epochs than allowed: nobody wants to pay for those. A job that
+    has succeeded all the same is paid for already and kept."""
+    limit = max(job.tuning.max_epochs, job.tuning.epochs or 0)
+    if status.epochs <= limit or status.state == "succeeded":
+        return
+    if status.state in ("queued", "running"):
+        persistent(lambda: backend.cancel(job.label), FIRST_WAIT)
+    raise GateError(
+        f"tuning job {job.label}: left to itself, the service chose {status.epochs} epochs, and"
+        f" tuning.max_epochs allows {job.tuning.max_epochs}; the job was cancelled\n"
+        f"  set tuning.epochs, or allow it: tuning.max_epochs={status.epochs}"
+    )
+
+
 def _refuse(job: TuningJob, status: JobStatus) -> None:
-    if status.state in ("failed", "cancelled", "interrupted"):
+    if status.state in ENDED_BADLY:
         cause = status.error or f"the job was {status.state}"
         raise BackendError(f"tuning job {job.label}: {cause}", log=status.log)

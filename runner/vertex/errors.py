@@ -12,9 +12,12 @@ from runner.vertex.causes import advice
 
 VENDORS = {"google", "googleapiclient", "requests", "urllib3", "httpx", "httpcore", "httpx2"}
 VENDORS |= {"httpcore2", "grpc", "pydantic", "pydantic_core", "ssl"}
-SEEN_AS_LOST = ("ConnectError", "ConnectionError", "TransportError", "Timeout", "ProtocolError")
-SEEN_AS_LOST += ("ReadError", "WriteError", "CloseError", "RetryError", "ResumeIncomplete")
-SEEN_AS_LOST += ("ChunkedEncodingError", "IncompleteRead", "TransferStalledError")
+SEEN_AS_LOST = (
+    *("ConnectError", "ConnectionError", "TransportError", "Timeout", "ProtocolError"),
+    *("ReadError", "WriteError", "CloseError", "RetryError", "ResumeIncomplete"),
+    *("ChunkedEncodingError", "IncompleteRead", "TransferStalledError"),
+)
+"""Ends of class names, of an exception or of what it derives from."""
 LINE = (ConnectionError, TimeoutError, URLError, socket.gaierror)
 """What Python itself raises when there is no connection."""
 LATER = {401, 408, 425, 429, 499, 500, 502, 503, 504}
