@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,35 +43,47 @@ def connect(texts: Texts, engine: Engine) -> Links:
     parent = np.arange(len(texts))
     kept: list[tuple[Rows, Rows, NDArray[np.float64]]] = []
     refused = np.empty(0, np.int64)
-    for left, right in _proposals(engine.each(_crowded, engine.band_keys(texts))):
-        apart = engine.roots(parent, left) != engine.roots(parent, right)
-        left, right = left[apart], right[apart]
-        fresh = ~np.isin(left * len(texts) + right, refused)
-        left, right = left[fresh], right[fresh]
-        if not len(left):
-            continue
-        score = engine.jaccard(texts, left, texts, right)
-        good = score >= engine.plan.threshold
-        refused = np.concatenate((refused, (left * len(texts) + right)[~good]))
-        kept.append((left[good], right[good], score[good]))
-        engine.unite(parent, left[good], right[good])
+    for keys, rows in engine.each(_crowded, engine.band_keys(texts)):
+        again = []
+        for left, right in _proposals(keys, rows):
+            apart = engine.roots(parent, left) != engine.roots(parent, right)
+            left, right = left[apart], right[apart]
+            fresh = ~_among(left * len(texts) + right, refused)
+            left, right = left[fresh], right[fresh]
+            score = engine.jaccard(texts, left, texts, right)
+            good = score >= engine.plan.threshold
+            again.append((left * len(texts) + right)[~good])
+            kept.append((left[good], right[good], score[good]))
+            engine.unite(parent, left[good], right[good])
+        # A pair stands in a bucket once, so only the bands to come can propose it again.
+        refused = np.sort(np.concatenate((refused, *again)))
     root = engine.roots(parent, np.arange(len(texts)))
     nothing = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     ends = [np.concatenate(parts) for parts in zip(nothing, *kept, strict=True)]
     return Links(ends[0], ends[1], ends[2], root)
 
 
-def _proposals(buckets: Iterable[tuple[Hashes, Rows]]) -> Iterator[tuple[Rows, Rows]]:
-    """Pairs of rows in one bucket, band by band, nearest neighbours first; left is the smaller
-    row. Whoever takes them may have connected some rows before the next come."""
+def _proposals(keys: Hashes, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
+    """Pairs of rows in one bucket, nearest neighbours first; left is the smaller row. Whoever
+    takes them may have connected some rows before the next come."""
     import numpy as np
 
-    for keys, rows in buckets:
-        for step in range(1, NEIGHBOURS + 1):
-            meets = np.flatnonzero(keys[step:] == keys[:-step])
-            if not len(meets):
-                break
-            yield rows[meets], rows[meets + step]
+    for step in range(1, NEIGHBOURS + 1):
+        meets = np.flatnonzero(keys[step:] == keys[:-step])
+        if not len(meets):
+            break
+        yield rows[meets], rows[meets + step]
+
+
+def _among(pairs: Rows, known: Rows) -> NDArray[np.bool_]:
+    """Which of the pairs stand in a sorted array."""
+    import numpy as np
+
+    if not len(known):
+        return np.zeros(len(pairs), np.bool_)
+    at = np.minimum(np.searchsorted(known, pairs), len(known) - 1)
+    found: NDArray[np.bool_] = known[at] == pairs
+    return found
 
 
 def _crowded(band: Hashes) -> tuple[Hashes, Rows]:

@@ -25,7 +25,7 @@ TASK_BYTES = 1 << 20
 """Text of one task: enough to forget its cost, little enough for every thread to have some."""
 TASK_ROWS = 2048
 TASK_PAIRS = 512
-SMALL = 16 << 20
+SMALL = 4 << 20
 """Bytes of text that numpy has signed before numba is imported."""
 FEW = 5_000
 """Pairs that numpy has verified before numba is imported."""
