@@ -19,12 +19,16 @@ CONF = packaged_conf()
 EXPERIMENTS = sorted((CHECKOUT / "experiments").glob("*.yaml"))
 OPTIONS = [(group, option) for group in groups(()) for option in option_files(group, ())]
 
+CLOUD = ["backend.project=p", "backend.bucket=gs://bucket"]
+GEMINI = ["backend=vertex", *CLOUD, "tuning.adapter_size=null", "model.force_retired=true"]
+"""What goes with every Gemini model, also with one that is retired by now."""
 NEEDED = {
     ("source", "hub"): ["source.dataset=org/data"],
     ("template", "instruction"): ["template.system=Answer."],
     ("model", "huggingface"): ["model.name=m", "model.path=org/model"],
     ("model", "gguf"): ["model.name=m", "model.path=m.gguf"],
     ("backend", "plugin"): ["backend.name=mine"],
+    ("backend", "vertex"): ["model=gemini_3_1_flash_lite", *CLOUD],
     ("prepare/select", "hard"): ["prepare.select.hard.scores=rows.jsonl"],
     ("baseline", "none"): ["baseline.skip_reason=measured elsewhere"],
 }
@@ -52,7 +56,8 @@ def test_the_groups_are_the_schemas() -> None:
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda value: str(value))
 def test_every_option_composes(tmp_path: Path, group: str, option: str) -> None:
     needed = NEEDED.get((group, option), [])
-    argv = [f"{group}={option}", "source.train=a.jsonl", *needed]
+    around = GEMINI if option.startswith("gemini_") else []
+    argv = [f"{group}={option}", "source.train=a.jsonl", *needed, *around]
     (point,) = compose_text(tmp_path, "", *argv).points
     for key in needed:
         # What the user gives is all that is left to give.
