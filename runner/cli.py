@@ -22,6 +22,7 @@ VERBS = {
     "run": "do it; the same command again resumes",
     "status": "arms and tuning jobs of this folder",
     "compare": "the answer: arms, intervals, paired tests, winner",
+    "ship": "make the winning checkpoint the default, and write a client that asks it",
     "clean": "delete what an experiment left on a service, after listing it",
     "export": "the arms' curves as TensorBoard event files",
     "ui": "MLflow on this folder's runs",

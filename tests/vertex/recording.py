@@ -20,7 +20,7 @@ class Recording:
 
     url: str = ""
     bodies: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    """Path and body of each POST."""
+    """Path and body of each call of generateContent."""
 
 
 def camel(value: Any) -> Any:
@@ -37,16 +37,23 @@ def recorded(target: str) -> Iterator[Recording]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
-            recording.bodies.append((self.path, json.loads(content)))
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if "generateContent" in self.path:
+                recording.bodies.append((self.path, json.loads(content)))
             self._pass(content)
+
+        do_PATCH = do_POST
 
         def do_GET(self) -> None:
             self._pass(None)
 
+        do_DELETE = do_GET
+
         def _pass(self, content: bytes | None) -> None:
             headers = {"Content-Type": "application/json"}
-            request = urllib.request.Request(target + self.path, content, headers)
+            request = urllib.request.Request(
+                target + self.path, content, headers, method=self.command
+            )
             try:
                 reply = urllib.request.urlopen(request)
             except HTTPError as error:

@@ -1,0 +1,39 @@
+"""Making a checkpoint the one that a tuned model answers with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runner.config import GeminiModel, VertexBackend
+from runner.records import Checkpoint, Generation
+from runner.vertex.errors import translated
+from runner.vertex.places import location_of, serving_location
+from runner.vertex.requests import settings_of
+
+if TYPE_CHECKING:
+    from runner.vertex.clients import Clients
+
+
+def set_default(clients: Clients, model: str, checkpoint: str) -> str:
+    """Make the checkpoint the default of the model (``projects/.../models/ID``, with or without
+    ``@VERSION``); returns what was the default before. Raises BackendError."""
+    with translated(f"setting the default checkpoint of {model}"):
+        service = clients.serving(location_of(model)).models
+        before = str(service.get(model=model).default_checkpoint_id or "")
+        if before != checkpoint:
+            service.update(model=model, config={"default_checkpoint_id": checkpoint})
+    return before
+
+
+def client_facts(
+    settings: VertexBackend, model: GeminiModel, checkpoint: Checkpoint, generation: Generation
+) -> dict[str, Any]:
+    """What a client of this checkpoint has to know besides its prompts."""
+    return {
+        "kind": "vertex",
+        "project": settings.project,
+        "location": serving_location(model, settings.location, checkpoint.path),
+        "emulator": settings.emulator,
+        "model": checkpoint.path,
+        "generationConfig": settings_of(generation, model, settings.thinking),
+    }
