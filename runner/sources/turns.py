@@ -15,6 +15,9 @@ from runner.sources.messages import chat_turns
 from runner.sources.record import Record
 from runner.sources.rows import made_up_id
 
+MENDABLE = {"missing_column", "bad_role", "bad_turns", "bad_part", "unsupported_key"}
+"""Rules whose rows can often be repaired by themselves."""
+
 
 def turn_rows(
     source: GeminiSource | ChatSource,
@@ -35,6 +38,8 @@ def turn_rows(
             check_order(said.turns)
         except BadTurns as error:
             rule, message, place = error.args
+            if isinstance(source, GeminiSource) and rule in MENDABLE:
+                message += "; `sft check EXP --fix` writes a repaired copy where it can"
             faults.bad(RowFault(file.path, line, rule, message, place))
             continue
         answer = said.turns[-1]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.verbs.experiment import add_experiment, with_sweep
 
 if TYPE_CHECKING:
     from runner.compose import Composition
+    from runner.config import Experiment
     from runner.pipeline import Pipeline
     from runner.sweep.arms import Arm
     from runner.sweep.console import Console
@@ -26,7 +28,7 @@ FILES = {
 }
 """Keys of the report that are paths, and what people call them."""
 IN_WORDS = {
-    *("arms", "rendered", "gemini_faults", "suite_faults"),
+    *("arms", "rendered", "gemini_faults", "gemini_warnings", "suite_faults"),
     *("conflicts", "conflicting_texts", "leakage", "lint", "first_faults"),
 }
 """Keys that are not part of the outline of numbers."""
@@ -34,9 +36,18 @@ IN_WORDS = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_experiment(parser)
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="write repaired copies of the files of source.kind: gemini, and stop",
+    )
 
 
 def main(options: argparse.Namespace) -> int:
+    if options.fix:
+        from runner.verbs.fix import fix
+
+        return fix(options)
     from runner.sweep.console import Console
 
     console = Console(silent=options.json)
@@ -57,19 +68,22 @@ def main(options: argparse.Namespace) -> int:
 
 def _treatments(sweep: Sweep) -> list[list[Arm]]:
     """The arms of each distinct data treatment."""
+    from runner.config import GeminiModel
     from runner.store import digest_of
 
     found: dict[str, list[Arm]] = {}
     tuned = [arm for arm in sweep.arms if arm.kind == "tuned"]
     for arm in tuned:
         config = arm.experiment.model_dump(mode="json", include={"prepare", "template", "source"})
-        key = digest_of([config, arm.experiment.model.context_tokens, arm.experiment.seed])
+        model = arm.experiment.model
+        limits = model.limits.model_dump(mode="json") if isinstance(model, GeminiModel) else None
+        key = digest_of([config, model.context_tokens, limits, arm.experiment.seed])
         found.setdefault(key, []).append(arm)
     return list(found.values())
 
 
 def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
-    from runner.prepare import check_report, validate_gemini
+    from runner.prepare import check_report
     from runner.report import write_data_card
     from runner.report.places import card_name
     from runner.sweep.plan import ready
@@ -78,25 +92,43 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
     pipeline = pipelines[0]
     ready(pipeline, console)
     prepared, rendered = pipeline.prepared.path, pipeline.rendered.path
-    limit = pipeline.experiment.model.context_tokens
-    faults = [
-        str(fault)
-        for split in ("train", "validation")
-        for fault in validate_gemini(rendered / "gemini" / f"{split}.jsonl", limit)
-    ]
+    judged = _gemini(rendered / "gemini", pipeline.experiment)
     card = pipeline.house.home / "reports" / card_name(rendered)
     card.parent.mkdir(parents=True, exist_ok=True)
     write_data_card(prepared, rendered, card)
     return {
         "arms": [arm.name for arm in arms],
         **check_report(prepared, rendered),
-        "gemini_faults": faults,
+        **judged,
         "suite_faults": _suite_faults(pipelines),
         "data_card": str(card),
         "dropped": str(prepared / "dropped.jsonl"),
         "faults_file": str(prepared / "faults.jsonl"),
         "gemini_train": str(rendered / "gemini" / "train.jsonl"),
         "gemini_validation": str(rendered / "gemini" / "validation.jsonl"),
+    }
+
+
+def _gemini(folder: Path, experiment: Experiment) -> dict[str, list[str]]:
+    """What the model's service would refuse in the rendered files, and what is odd in them."""
+    from runner.config import GeminiModel, VertexBackend
+    from runner.prepare import judge_gemini
+    from runner.verbs.objects import Sizes
+
+    model, backend = experiment.model, experiment.backend
+    limits = model.limits if isinstance(model, GeminiModel) else None
+    files = {split: folder / f"{split}.jsonl" for split in ("train", "validation")}
+    sizes = Sizes(backend) if isinstance(backend, VertexBackend) else None
+    verdict = judge_gemini(files, model.context_tokens, limits, sizes)
+    more = [
+        f"{rule}: {count:,} in all"
+        for rule, count in verdict.counts.items()
+        if count > sum(fault.rule == rule for fault in verdict.faults)
+    ]
+    unasked = [sizes.trouble] if sizes and sizes.trouble else []
+    return {
+        "gemini_faults": [*map(str, verdict.faults), *more],
+        "gemini_warnings": [*verdict.warnings, *unasked],
     }
 
 

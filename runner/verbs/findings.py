@@ -18,7 +18,7 @@ def findings(report: Mapping[str, Any]) -> Iterator[str]:
     yield from _conflicts(report["conflicts"], report["conflicting_texts"])
     yield from _leaks(report["leakage"])
     yield from _lint(report["lint"])
-    for rule in ("gemini_faults", "suite_faults"):
+    for rule in ("gemini_faults", "gemini_warnings", "suite_faults"):
         yield from _listed(rule.replace("_", " "), report[rule])
 
 

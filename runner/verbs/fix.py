@@ -1,0 +1,99 @@
+"""`sft check --fix`: repaired copies of the files of `source.kind: gemini`, row by row."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import ConfigError, Problem
+from runner.verbs.experiment import experiment_file
+
+if TYPE_CHECKING:
+    from runner.compose import Composition
+    from runner.config import GeminiSource
+
+
+def fix(options: argparse.Namespace) -> int:
+    """Repair every file once and say what was done; 2 when rows are left that need a hand.
+
+    Raises ConfigError for sources of another kind.
+    """
+    from runner.compose import compose
+
+    found: list[dict[str, Any]] = []
+
+    def on_batch(composition: Composition) -> list[float]:
+        sources = {
+            point.experiment.source.model_dump_json(): point.experiment.source
+            for point in composition.points
+        }
+        for source in sources.values():
+            found.extend(_files(_gemini(source)))
+        return [0.0] * len(composition.points)
+
+    words = [*(["--multirun"] if options.multirun else []), *options.overrides]
+    compose(experiment_file(options.experiment), words, on_batch)
+    if options.json:
+        print(json.dumps({"files": found}, indent=1, ensure_ascii=False))
+    else:
+        for report in found:
+            _show(report)
+    return 2 if any(report["rest"] for report in found) else 0
+
+
+def _gemini(source: Any) -> GeminiSource:
+    from runner.config import GeminiSource
+
+    if isinstance(source, GeminiSource):
+        return source
+    message = f"is {source.kind}; --fix repairs files in Gemini's format only"
+    hint = "rows with `messages` are converted as they are read, by source.kind: chat"
+    raise ConfigError([Problem("source.kind", message, hint=hint)])
+
+
+def _files(source: GeminiSource) -> Iterator[dict[str, Any]]:
+    from runner.prepare import fix_gemini
+    from runner.sources.raw import raw_files, raw_lines
+
+    for split, file in raw_files(source):
+        with raw_lines(file) as lines:
+            fixed = fix_gemini(lines, Path(file.path))
+        yield {
+            "split": split,
+            "file": fixed.source,
+            "untouched": fixed.untouched,
+            "repaired": fixed.repaired,
+            "rest": fixed.rest,
+            "notes": fixed.notes,
+            "files": {name: str(path) for name, path in fixed.files.items()},
+        }
+
+
+def _show(report: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from runner.report.wording import one_line, plural
+
+    terminal = Console(highlight=False, markup=False)
+    files, changed = report["files"], report["repaired"] + report["rest"]
+    rows = plural(report["repaired"] + report["rest"] + report["untouched"], "row")
+    terminal.print(f"{report['file']}: {rows}", soft_wrap=True)
+    if not changed:
+        terminal.print("  every row is sound; nothing was written\n")
+        return
+    for note in report["notes"]:
+        terminal.print(f"  {one_line(note, 300)}", soft_wrap=True)
+    if changed > len(report["notes"]):
+        terminal.print(f"  ... and {changed - len(report['notes']):,} more in {files['log']}")
+    for name, count, what in (
+        ("repaired", report["untouched"] + report["repaired"], "sound rows"),
+        ("rest", report["rest"], "rows that need a hand, as they were"),
+    ):
+        if name in files:
+            terminal.print(f"{name:<10} {files[name]}  ({count:,} {what})", soft_wrap=True)
+    if "repaired" in files:
+        terminal.print(f"to use it: source.{report['split']}={files['repaired']}", soft_wrap=True)
+    terminal.print()
