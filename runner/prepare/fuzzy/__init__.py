@@ -61,7 +61,12 @@ def near_clusters(
         threads: at most so many; the processor's when None.
     """
     held = texts if isinstance(texts, Texts) else gather(texts, folder)
-    return clusters(held, Engine(plan_of(config), len(held.data), threads), merit)
+    links = None
+    if config.engine != "local":
+        from runner.prepare.fuzzy.daft_links import daft_links
+
+        links = daft_links(held, config, folder)
+    return clusters(held, Engine(plan_of(config), len(held.data), threads), merit, links)
 
 
 def near_duplicates(texts: Texts | Iterable[str], config: FuzzyDedup) -> list[Near]:

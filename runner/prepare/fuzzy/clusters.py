@@ -124,13 +124,17 @@ class Cluster:
 
 
 def clusters(
-    texts: Texts, engine: Engine, merit: NDArray[np.float64] | None = None
+    texts: Texts,
+    engine: Engine,
+    merit: NDArray[np.float64] | None = None,
+    links: Links | None = None,
 ) -> list[Cluster]:
     """The clusters of several rows, by their first row. The row of most `merit` (one value a row)
-    represents its cluster, the first of equals; without it the first row does."""
+    represents its cluster, the first of equals; without it the first row does. `links` are those
+    of `connect`, where somebody else has found them."""
     import numpy as np
 
-    links = connect(texts, engine)
+    links = links or connect(texts, engine)
     rows = np.flatnonzero(np.bincount(links.root, minlength=len(texts))[links.root] > 1)
     root = links.root[rows]
     order = np.lexsort((rows, *(() if merit is None else (-merit[rows],)), root))
@@ -138,8 +142,8 @@ def clusters(
     head = np.append(True, root[1:] != root[:-1])[: len(rows)]
     kept = rows[head][np.cumsum(head) - 1]
     others, matched = rows[~head], kept[~head]
-    score = engine.jaccard(texts, matched, texts, others)
-    nearest = _nearest(links)
+    score = _scores(texts, engine, links, matched, others)
+    nearest = _nearest(links, others[score < engine.plan.threshold])
     found: dict[int, list[Near]] = {}
     for row, match, at in zip(others.tolist(), matched.tolist(), score.tolist(), strict=True):
         through = nearest[row] if at < engine.plan.threshold else None
@@ -150,13 +154,32 @@ def clusters(
     return sorted(listed, key=lambda one: min(one.kept, one.members[0].row))
 
 
-def _nearest(links: Links) -> dict[int, tuple[int, float]]:
-    """Per linked row, the most similar row it was verified with; the first of equals."""
+def _scores(
+    texts: Texts, engine: Engine, links: Links, left: Rows, right: Rows
+) -> NDArray[np.float64]:
+    """Similarity of pairs, from the links where they have it."""
+    import numpy as np
+
+    size = len(texts)
+    known = np.minimum(links.left, links.right) * size + np.maximum(links.left, links.right)
+    order = np.argsort(known)
+    wanted = np.minimum(left, right) * size + np.maximum(left, right)
+    score, fresh = np.empty(len(wanted)), ~_among(wanted, known[order])
+    at = np.searchsorted(known[order], wanted[~fresh])
+    score[~fresh] = links.score[order][at]
+    score[fresh] = engine.jaccard(texts, left[fresh], texts, right[fresh])
+    return score
+
+
+def _nearest(links: Links, rows: Rows) -> dict[int, tuple[int, float]]:
+    """For each of some rows, the most similar one it was verified with; the first of equals."""
+    import numpy as np
+
     best: dict[int, tuple[int, float]] = {}
-    both = ((links.left, links.right), (links.right, links.left))
-    for rows, others in both:
-        pairs = zip(rows.tolist(), others.tolist(), links.score.tolist(), strict=True)
-        for row, other, score in pairs:
+    for ends, others in ((links.left, links.right), (links.right, links.left)):
+        here = np.isin(ends, rows)
+        columns = (part[here].tolist() for part in (ends, others, links.score))
+        for row, other, score in zip(*columns, strict=True):
             known = best.get(row)
             if known is None or (score, -other) > (known[1], -known[0]):
                 best[row] = (other, score)

@@ -1,0 +1,105 @@
+"""Near-duplicates on Daft, embedded and on a Ray cluster: the clusters of the one machine."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runner.config import FuzzyDedup
+from runner.errors import BackendError, MissingExtraError
+from runner.prepare.fuzzy import near_clusters
+from runner.prepare.fuzzy.clusters import Cluster
+
+pytest.importorskip("daft", reason="the extra 'scale' is not installed")
+
+
+def texts(count: int) -> list[str]:
+    """Random texts, a sixth of them with one to three near copies, in random order; some are
+    empty, some are no ASCII, one holds half a surrogate pair."""
+    rng = random.Random(5)
+    words = [f"w{at}" for at in range(2000)] + ["größer", "東京", "naïve"]
+    made = ["", "", "\ud800 lone", "short one"]
+    for _ in range(count):
+        words_here = [rng.choice(words) for _ in range(60)]
+        made.append(" ".join(words_here))
+        for _ in range(rng.randint(1, 3) if rng.random() < 0.16 else 0):
+            changed = list(words_here)
+            changed[rng.randrange(60)] = "changed"
+            made.append(" ".join(changed))
+    rng.shuffle(made)
+    return made
+
+
+def plain(clusters: list[Cluster]) -> list[Cluster]:
+    """Without the chain a row hangs on: there may be several as good."""
+    return [
+        replace(one, members=tuple(replace(near, through=None) for near in one.members))
+        for one in clusters
+    ]
+
+
+def test_embedded_daft_finds_the_same_clusters(tmp_path: Path) -> None:
+    given = texts(900)
+    here = near_clusters(given, FuzzyDedup())
+    there = near_clusters(given, FuzzyDedup(engine="daft"), folder=tmp_path)
+    assert len(here) > 80
+    assert plain(there) == plain(here)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_bucket_is_proposed_alike(tmp_path: Path) -> None:
+    """More equal texts than a bucket's rows are compared with."""
+    given = [*["the same text again and again"] * 150, *texts(20)]
+    here, there = (
+        near_clusters(given, FuzzyDedup(engine=engine), folder=tmp_path)
+        for engine in ("local", "daft")
+    )
+    assert plain(there) == plain(here)
+    assert max(len(one.members) for one in here) == 149
+
+
+def test_the_representative_is_chosen_here(tmp_path: Path) -> None:
+    import numpy as np
+
+    given = texts(200)
+    merit = np.array([len(text) for text in given], float)
+    here = near_clusters(given, FuzzyDedup(), merit)
+    there = near_clusters(given, FuzzyDedup(engine="daft"), merit, tmp_path)
+    assert [one.kept for one in there] == [one.kept for one in here]
+
+
+def test_without_daft(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "daft", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'sft-runner\[scale\]'"):
+        near_clusters(["a", "b"], FuzzyDedup(engine="daft"))
+
+
+def test_a_failure_inside_daft_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        "runner.prepare.fuzzy.daft_links.write_parquet", lambda *given: ["/nowhere.parquet"]
+    )
+    with pytest.raises(BackendError, match=r"Daft \(daft\) could not finish"):
+        near_clusters(["a", "b"], FuzzyDedup(engine="daft"), folder=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.enable_socket
+def test_a_ray_cluster_of_two_workers_finds_the_same_clusters(tmp_path: Path) -> None:
+    """In a process of its own: Daft keeps the runner it was given first."""
+    import subprocess
+    import sys
+
+    pytest.importorskip("ray")
+    code = Path(__file__).with_name("ray_cluster.py")
+    done = subprocess.run(
+        [sys.executable, str(code), str(tmp_path)], capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "2 workers, equal: True" in done.stdout
