@@ -12,21 +12,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from runner.backend import Backend, TuningJob
-from runner.config import Experiment, GeminiModel
+from runner.config import Experiment, GeminiModel, VertexBackend
 from runner.errors import SftError
 from runner.inference import Question
 from runner.ledger import Ledger
 from runner.money import Purse
+from runner.once import once
 from runner.records import (
     SPLITS,
     Checkpoint,
     CurvePoint,
+    DroppedRow,
     Example,
     Generation,
     Prediction,
@@ -54,6 +57,8 @@ class House:
     ledger: Ledger
     watch: Watch
     listen: Callable[[Sequence[CurvePoint]], None]
+    turns: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    """Held while a tuning job is under way: no more of them at a time than a service takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +87,20 @@ class Pipeline:
 
     # --- data ------------------------------------------------------------------------------
 
-    @cached_property
+    @once
     def data_digest(self) -> str:
-        """Digest of the content of every source file and of how it is read."""
-        from runner.sources import source_digest
+        """Digest of the content of every source file and of how it is read, and of the suites
+        that train must not hold."""
+        from runner.sources import source_digest, suites_digest
 
-        return source_digest(self.experiment.source, self.house.home / "source_digests.json")
+        cache, suites = (
+            self.house.home / "source_digests.json",
+            self.experiment.prepare.leakage.suites,
+        )
+        source = source_digest(self.experiment.source, cache)
+        return digest_of([source, suites_digest(suites, cache)]) if suites else source
 
-    @cached_property
+    @once
     def prepare_key(self) -> dict[str, Any]:
         """Everything that determines the prepared rows."""
         from runner.prepare import PREPARE_VERSION
@@ -98,7 +109,7 @@ class Pipeline:
             "version": PREPARE_VERSION,
             "data": self.data_digest,
             "config": self.experiment.prepare.model_dump(
-                mode="json", exclude={"select", "augment"}
+                mode="json", exclude={"select": True, "augment": True, "leakage": {"suites"}}
             ),
             "seed": self.experiment.seed,
         }
@@ -107,11 +118,11 @@ class Pipeline:
     def prepare_digest(self) -> str:
         return digest_of({"stage": "prepare", **self.prepare_key})
 
-    @cached_property
+    @once
     def prepared(self) -> Artifact:
         """Rows, cleaned, deduplicated, split and free of leaks; what was dropped and why."""
         from runner.prepare import prepare
-        from runner.sources import open_split
+        from runner.sources import open_split, open_suites
 
         config, source = self.experiment.prepare, self.experiment.source
 
@@ -120,12 +131,14 @@ class Pipeline:
             rows = {
                 split: partial(open_split, source, split, self.experiment.seed) for split in given
             }
+            if suites := config.leakage.suites:
+                rows["suites"] = partial(open_suites, source, suites)
             progress = self.house.watch("prepare")
             prepare(rows, config, source.max_bad_share, self.experiment.seed, out, progress)
 
         return self.house.store.make("prepare", self.prepare_key, build)
 
-    @cached_property
+    @once
     def rendered(self) -> Artifact:
         """Examples as the model will see them, within its limits, and the Gemini JSONL."""
         from runner.prepare import RENDER_VERSION, Augmentation, render
@@ -167,7 +180,7 @@ class Pipeline:
 
         return self.house.store.make("render", key, build)
 
-    @cached_property
+    @once
     def _reworded(self) -> Artifact | None:
         """The untuned model's wordings of training rows, where `prepare.augment` asks for them."""
         from runner.prepare import reword_prompts
@@ -215,7 +228,7 @@ class Pipeline:
 
     # --- tuning ----------------------------------------------------------------------------
 
-    @cached_property
+    @once
     def tune_key(self) -> dict[str, Any]:
         """Everything that determines what tuning leaves: data by content, knobs, backend."""
         from runner.tuning import TUNE_VERSION
@@ -227,9 +240,7 @@ class Pipeline:
             "tuning": self.experiment.tuning.model_dump(mode="json", exclude={"max_epochs"}),
             "seed": self.experiment.seed,
             "backend": self.backend.identity(),
-            "settings": self.experiment.backend.model_dump(
-                mode="json", exclude={"generation_batch"}
-            ),
+            "settings": backend_facts(self.experiment, but={"generation_batch"}),
             "learning_rate": self.experiment.model.base_learning_rate,
         }
 
@@ -237,7 +248,7 @@ class Pipeline:
     def job_label(self) -> str:
         return digest_of({"stage": "tune", **self.tune_key})
 
-    @cached_property
+    @once
     def tuned(self) -> Artifact:
         """The finished tuning job: ``result.json`` with its curves and checkpoints."""
         from runner.tuning import tune
@@ -258,9 +269,10 @@ class Pipeline:
 
         def build(out: Path) -> None:
             try:
-                result = tune(
-                    self.backend, job, self.house.watch("tune"), self.house.listen, intend
-                )
+                with self.house.turns:
+                    result = tune(
+                        self.backend, job, self.house.watch("tune"), self.house.listen, intend
+                    )
             except SftError as error:
                 ledger.end_job(label, "failed", 0.0, str(error))
                 if not getattr(error, "transient", False):  # else it may be running, and billed
@@ -275,16 +287,17 @@ class Pipeline:
         self.purse.used.add(label)
         return self.house.store.make("tune", self.tune_key, build)
 
-    @cached_property
+    @once
     def tuning_result(self) -> TuningResult:
         raw = json.loads((self.tuned.path / "result.json").read_text(encoding="utf-8"))
         raw["checkpoints"] = tuple(Checkpoint(**item) for item in raw["checkpoints"])
         raw["curves"] = tuple(CurvePoint(**item) for item in raw["curves"])
         raw["resources"] = tuple(Resource(**item) for item in raw.get("resources", ()))
         raw["findings"] = tuple(raw.get("findings", ()))
+        raw["dropped"] = tuple(DroppedRow(**item) for item in raw.get("dropped", ()))
         return TuningResult(**raw)
 
-    @cached_property
+    @once
     def trained_tokens(self) -> int:
         """Tokens of all epochs; the upper estimate where no exact count is possible."""
         summary = json.loads((self.rendered.path / "summary.json").read_text(encoding="utf-8"))
@@ -391,11 +404,23 @@ def arm_digest(experiment: Experiment, data: str, kind: Mapping[str, Any]) -> st
         mode="json",
         exclude={
             **dict.fromkeys(("name", "question", "source", "baseline", "tracking"), True),
-            **dict.fromkeys(("store", "paths", "sweep", "budget"), True),
+            **dict.fromkeys(("store", "paths", "sweep", "budget", "skew"), True),
             "model": MODEL_FACTS,
         },
     )
+    config["backend"] = backend_facts(experiment)
     return digest_of({"versions": stage_versions(), "config": config, "data": data, **kind})
+
+
+def backend_facts(experiment: Experiment, but: set[str] | None = None) -> dict[str, Any]:
+    """What of the group `backend` shapes results. Of Vertex AI that is little: project, place,
+    pace and who pays change no result; whether it is the real service does."""
+    backend = experiment.backend
+    if not isinstance(backend, VertexBackend):
+        return backend.model_dump(mode="json", exclude=but)
+    shaping = {"kind", "last_checkpoint_only", "thinking", "auto_evaluation"}
+    facts = backend.model_dump(mode="json", include=shaping)
+    return {**facts, "emulated": backend.emulator is not None}
 
 
 def stage_versions() -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console as Terminal
@@ -33,7 +35,9 @@ class Console:
         self.terminal = terminal or Terminal(stderr=True, quiet=silent, highlight=False)
         self._bars: Progress | None = None
         self._task: TaskID | None = None
-        self._points: Callable[[Sequence[CurvePoint]], None] | None = None
+        self._several = False
+        self._mine = threading.local()
+        """The arm that this thread runs: `name`, and where its `points` go."""
 
     def say(self, text: str) -> None:
         """One line for people."""
@@ -45,7 +49,8 @@ class Console:
         self.terminal.print(f"[dim]  {escape(name)} …[/dim]")
 
     def arm(self, number: int, total: int, name: str, note: str) -> None:
-        """An arm has begun, or is passed over with a note."""
+        """An arm has begun in this thread, or is passed over with a note."""
+        self._mine.name = name
         self._drop_bar()
         tail = f" [dim]{escape(note)}[/dim]" if note else ""
         self.terminal.print(f"[bold]\\[{number}/{total}][/bold] {escape(name)}{tail}")
@@ -53,25 +58,38 @@ class Console:
     def arm_done(self, result: ArmResult) -> None:
         """An arm has ended."""
         self._drop_bar()
+        of = f" {escape(result.name)}" if self._several else ""
         if result.status == "failed":
             first, *_ = result.error.splitlines() or [""]
-            self.terminal.print(f"  [red]failed:[/red] {escape(first)}")
+            self.terminal.print(f"  [red]failed{of}:[/red] {escape(first)}")
             self.terminal.print(f"  [dim]log: {escape(result.log)}[/dim]")
             return
         spent = sum(result.seconds.values())
-        self.terminal.print(f"  [green]done[/green] [dim]in {spent:.0f} s[/dim]")
+        self.terminal.print(f"  [green]done[/green]{of} [dim]in {spent:.0f} s[/dim]")
 
     def on_points(self, forward: Callable[[Sequence[CurvePoint]], None]) -> None:
-        """Send curve points of the arm that runs now to `forward`."""
-        self._points = forward
+        """Send curve points of the arm that this thread runs to `forward`."""
+        self._mine.points = forward
 
     def listen(self, points: Sequence[CurvePoint]) -> None:
-        """New curve points of the arm that runs now."""
-        if self._points:
-            self._points(points)
+        """New curve points of the arm that this thread runs."""
+        if forward := getattr(self._mine, "points", None):
+            forward(points)
+
+    @contextmanager
+    def abreast(self) -> Iterator[None]:
+        """While several arms run in threads of their own: lines with names instead of bars."""
+        self._drop_bar()
+        self._several = True
+        try:
+            yield
+        finally:
+            self._several = False
 
     def watch(self, stage: str) -> Callable[..., None]:
         """A bar for a stage: call it with done, total and a note."""
+        if self._several:
+            return self._lines(f"{getattr(self._mine, 'name', '')}: {stage}")
         return self._bar(stage) if self.terminal.is_terminal else self._lines(stage)
 
     def close(self) -> None:

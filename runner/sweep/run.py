@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from runner.pipeline import House, Pipeline, arm_digest
 from runner.records import CurvePoint
 from runner.results import ArmResult, ExperimentResult
 from runner.store import Store, digest_of
+from runner.sweep.abreast import EVALUATING, jobs_at_once, run_abreast
 from runner.sweep.affordable import check_affordable
 from runner.sweep.arm import run_arm
 from runner.sweep.arms import Arm, Point, expand
@@ -95,7 +97,8 @@ def assemble(points: Sequence[Point], file: Path, command: str, console: Console
     home = Path(first.paths.home)
     store = Store(Path(first.store.root) if first.store.root else home / "store")
     ledger = Ledger(home)
-    house = House(home, store, ledger, console.watch, console.listen)
+    turns = threading.Semaphore(max(1, min(jobs_at_once(p.experiment) for p in points)))
+    house = House(home, store, ledger, console.watch, console.listen, turns)
     backends = Backends(home)
     data = [_data_digest(point, house) for point in points]
     arms = expand(points, data)
@@ -197,31 +200,60 @@ def _run_arms(
 ) -> ExperimentResult:
     """Bring every arm to its end. The backends' processes are gone afterwards."""
     results: dict[str, ArmResult] = {arm.digest: arm for arm in known.arms}
+    stop, order = threading.Event(), stop_order(sweep.home, known.digest)
+    order.unlink(missing_ok=True)
 
     def save(result: ArmResult) -> None:
+        if stop.is_set():  # a thread that was left behind
+            return
         paid = sweep.pipelines[result.digest].purse.paid()
         result = result.model_copy(update={"spent": paid})
         sweep.ledger.put_arm(known.digest, result)
         results[result.digest] = result
 
-    before: Backend | None = None
+    def job(number: int, arm: Arm) -> None:
+        if order.exists():
+            raise KeyboardInterrupt
+        if _whole(results[arm.digest]):
+            console.arm(number, len(sweep.arms), arm.name, "done before")
+            return
+        console.arm(number, len(sweep.arms), arm.name, "")
+        console.on_points(_forward(tracker, known.digest, arm.digest))
+        pipeline = sweep.pipelines[arm.digest]
+        set_up = partial(pipeline.backend.setup, console.watch("model"))
+        console.arm_done(run_arm(arm, pipeline, sweep.home / "logs", set_up, save))
+
+    numbered = list(enumerate(sweep.arms, 1))
+    here = [(n, arm) for n, arm in numbered if not jobs_at_once(arm.experiment)]
+    elsewhere = [partial(job, n, arm) for n, arm in numbered if jobs_at_once(arm.experiment)]
     try:
-        for number, arm in enumerate(sweep.arms, 1):
-            if _whole(results[arm.digest]):
-                console.arm(number, len(sweep.arms), arm.name, "done before")
-                continue
-            pipeline = sweep.pipelines[arm.digest]
-            console.arm(number, len(sweep.arms), arm.name, "")
-            console.on_points(_forward(tracker, known.digest, arm.digest))
-            if before is not None and before is not pipeline.backend:
-                before.close()  # one loaded model at a time
-            before = pipeline.backend
-            set_up = partial(before.setup, console.watch("model"))
-            console.arm_done(run_arm(arm, pipeline, sweep.home / "logs", set_up, save))
+        _one_by_one(here, sweep, job)
+        if elsewhere:
+            width = EVALUATING + max(jobs_at_once(arm.experiment) for arm in sweep.arms)
+            with console.abreast():
+                run_abreast(elsewhere, width, stop)
     finally:
         for backend in {id(p.backend): p.backend for p in sweep.pipelines.values()}.values():
             backend.close()
     return known.model_copy(update={"arms": [results[arm.digest] for arm in sweep.arms]})
+
+
+def _one_by_one(
+    arms: Sequence[tuple[int, Arm]], sweep: Sweep, job: Callable[[int, Arm], None]
+) -> None:
+    """Run arms on this machine, with one loaded model at a time."""
+    before: Backend | None = None
+    for number, arm in arms:
+        backend = sweep.pipelines[arm.digest].backend
+        if before is not None and before is not backend:
+            before.close()
+        before = backend
+        job(number, arm)
+
+
+def stop_order(home: Path, experiment: str) -> Path:
+    """A file that tells the process that runs the experiment to begin no further arm."""
+    return home / "locks" / f"{experiment}.stop"
 
 
 def _forward(tracker: Tracker, experiment: str, arm: str) -> Listener:
