@@ -20,6 +20,7 @@ VERBS = {
     "check": "config, data, limits and leakage; nothing is tuned",
     "plan": "every arm: what is done, what is reused, tokens, price, time",
     "run": "do it; the same command again resumes",
+    "cancel": "stop an experiment's tuning jobs on a service",
     "status": "arms and tuning jobs of this folder",
     "compare": "the answer: arms, intervals, paired tests, winner",
     "ship": "make the winning checkpoint the default, and write a client that asks it",

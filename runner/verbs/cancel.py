@@ -1,0 +1,75 @@
+"""`sft cancel`: stop an experiment's tuning jobs on a service; what is finished stays."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.errors import BackendError
+from runner.verbs.home import add_home, find_experiment, is_running, open_ledger
+
+if TYPE_CHECKING:
+    from runner.config import VertexBackend
+    from runner.ledger import Ledger
+    from runner.results import ExperimentResult
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", metavar="EXP", help="name or YAML")
+    add_home(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    from runner.sweep.run import stop_order
+
+    ledger, home = open_ledger(options.home), Path(options.home).expanduser()
+    result = find_experiment(ledger, options.experiment)
+    if is_running(result, home):
+        stop_order(home, result.digest).touch()
+        print(f"{result.name}: the running 'sft run' begins no further arm")
+    stopped, failed = 0, 0
+    for label, settings in dict(_jobs(ledger, result)).items():
+        try:
+            stopped += _cancel(label, settings)
+        except BackendError as error:
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+    print(f"{result.name}: {stopped} tuning jobs told to stop")
+    return 1 if failed else 0
+
+
+def _jobs(ledger: Ledger, result: ExperimentResult) -> Iterator[tuple[str, VertexBackend]]:
+    """Label and backend of every tuning job that money is held back for: those that were
+    submitted and have not come to a bill."""
+    from runner.config import VertexBackend
+
+    arms = {arm.digest: arm for arm in result.arms}
+    for item in ledger.spendings():
+        arm = arms.get(item.arm)
+        if arm is None or item.settled or item.experiment != result.digest:
+            continue
+        config: Mapping[str, object] = arm.config.get("backend") or {}
+        if config.get("kind") == "vertex":
+            yield item.label, VertexBackend.model_validate(config)
+
+
+def _cancel(label: str, settings: VertexBackend) -> int:
+    """Stop the job if it is under way; returns how many were."""
+    from runner.vertex.clients import Clients
+    from runner.vertex.jobs import cancel_job, find_job
+    from runner.vertex.states import note_of, state_of
+    from runner.vertex.submit import ARM
+
+    clients = Clients(settings)
+    try:
+        job = find_job(clients, ARM, label)
+        if job is None or state_of(job) not in ("queued", "running"):
+            return 0
+        cancel_job(clients, job["name"])
+        print(f"told to stop: {job['name']} ({note_of(job)})")
+        return 1
+    finally:
+        clients.close()
