@@ -38,6 +38,7 @@ ROUTES: dict[str, Handler] = {
     "publishers.models.get": models.publisher,
     "publishers.models.list": models.publishers,
     f"{PLACE}metadataStores.contexts.get": tensorboard.context,
+    f"{PLACE}metadataStores.contexts.delete": tensorboard.drop_context,
     f"{PLACE}tensorboards.get": tensorboard.board,
     f"{PLACE}tensorboards.list": tensorboard.boards,
     f"{PLACE}tensorboards.batchRead": tensorboard.batch_read,

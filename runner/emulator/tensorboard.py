@@ -86,6 +86,14 @@ def context(service: Service, call: Call) -> dict[str, Any]:
     return service.find("contexts", call.name).body
 
 
+def drop_context(service: Service, call: Call) -> dict[str, Any]:
+    """Delete a job's context; its curves stay on the TensorBoard."""
+    from runner.emulator.models import operation
+
+    service.registry.remove(service.find("contexts", call.name))
+    return operation(service, call, "DeleteOperationMetadata")
+
+
 def board(service: Service, call: Call) -> dict[str, Any]:
     """One TensorBoard."""
     return service.find("tensorboards", call.name).body

@@ -19,7 +19,7 @@ def clean(home: Path, *words: str) -> int:
 
 def left(emulator: Emulator) -> dict[str, int]:
     registry = emulator.service.registry
-    kinds = {kind: len(registry.all(kind)) for kind in ("models", "endpoints")}
+    kinds = {kind: len(registry.all(kind)) for kind in ("models", "endpoints", "contexts")}
     return {**kinds, "objects": int(emulator.storage.read(DATA) is not None)}
 
 
@@ -31,9 +31,9 @@ def test_it_deletes_what_the_ledger_has_and_nothing_else(
         clients = Clients(settings)
         ours, other = tune(clients), tune(clients)
         ledger = experiment(tmp_path, "exp", [arm(settings, ours, "job1")])
-        assert left(emulator) == {"models": 2, "endpoints": 6, "objects": 1}
+        assert left(emulator) == {"models": 2, "endpoints": 6, "contexts": 2, "objects": 1}
         assert clean(tmp_path, "--yes") == 0
-        assert left(emulator) == {"models": 1, "endpoints": 3, "objects": 0}
+        assert left(emulator) == {"models": 1, "endpoints": 3, "contexts": 1, "objects": 0}
         kept = clients.tuning.models.get(model=other["tunedModel"]["model"])
         assert kept.name
         assert not emulator.overview()["violations"]
@@ -68,7 +68,7 @@ def test_a_dataset_that_another_experiment_needs_is_kept(
         experiment(tmp_path, "other", [arm(settings, tune(clients), "job2")])
         experiment(tmp_path, "exp", [arm(settings, tune(clients), "job1")])
         assert clean(tmp_path, "--yes") == 0
-        assert left(emulator) == {"models": 1, "endpoints": 3, "objects": 1}
+        assert left(emulator) == {"models": 1, "endpoints": 3, "contexts": 1, "objects": 1}
         assert "another experiment's job needs it" in capsys.readouterr().out
 
 
@@ -84,7 +84,7 @@ def test_what_fails_is_tried_again_by_the_same_command(
         there = [record.kind for record in ledger.resources(["job1"]) if not record.deleted_ms]
         assert "endpoint" in there
         assert clean(tmp_path, "--yes") == 0
-        assert left(emulator) == {"models": 0, "endpoints": 0, "objects": 0}
+        assert left(emulator) == {"models": 0, "endpoints": 0, "contexts": 0, "objects": 0}
 
 
 def test_what_somebody_deleted_already_counts_as_gone(

@@ -59,6 +59,7 @@ def resources(job: dict[str, Any]) -> list[Resource]:
     tuned = job["tunedModel"]
     return [
         Resource("object", DATA),
+        Resource("experiment", job["experiment"]),
         Resource("model", tuned["model"]),
         *(Resource("endpoint", item["endpoint"]) for item in tuned["checkpoints"]),
     ]
