@@ -5,6 +5,6 @@ stand-in, jobs are scripted or tuned for real with the local backend, and faults
 planned. The official clients talk to it unpatched.
 """
 
-from runner.emulator.emulator import BUCKET, Emulator
+from runner.emulator.emulator import BUCKETS, Emulator
 
-__all__ = ["BUCKET", "Emulator"]
+__all__ = ["BUCKETS", "Emulator"]

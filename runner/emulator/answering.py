@@ -29,7 +29,8 @@ def generate(service: Service, call: Call) -> dict[str, Any]:
     try:
         answered = service.trainer.answer(handle, [asked], generation_of(call.body))[0]
     except BackendError as error:
-        raise Refusal(500, f"Internal error encountered: {error}") from None
+        code = 503 if error.transient else 400
+        raise Refusal(code, f"Unable to submit request because {error}") from None
     return reply_of(service, answered, model, bool(call.body.get("tools")))
 
 
@@ -116,7 +117,7 @@ def reply_of(
 ) -> dict[str, Any]:
     """An answer as a GenerateContentResponse."""
     if answered.error:
-        raise Refusal(500, f"Internal error encountered: {answered.error}")
+        raise Refusal(400, f"Unable to submit request because {answered.error}.")
     total = answered.prompt_tokens + answered.output_tokens
     return {
         "candidates": [

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 POLL = 0.05
 """Seconds within which the server notices that it is to stop."""
-BUCKET = "sft-emulator"
-"""The bucket that is there from the start."""
+BUCKETS = ("sft-emulator", "my-bucket")
+"""Buckets that are there from the start; the shipped experiments name the second one."""
 
 
 def _parsed(faults: Sequence[Fault | dict[str, Any]]) -> list[Fault]:
@@ -64,7 +64,7 @@ class Emulator:
         experiment: Experiment | None = None,
         quota: int = 1,
         default_epochs: int = 40,
-        buckets: Sequence[str] = (BUCKET,),
+        buckets: Sequence[str] = BUCKETS,
         listen: Callable[[Entry], None] | None = None,
     ) -> None:
         self._port, self._home, self._buckets = port, home, buckets

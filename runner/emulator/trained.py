@@ -103,8 +103,11 @@ class LocalTrainer:
     def answer(
         self, handle: str, requests: Sequence[Request], generation: Generation
     ) -> list[Prediction]:
-        """Answers; requests that wait at the same time are answered in one batch."""
-        most = min(generation.max_tokens, self.limit)
+        """Answers; requests that wait at the same time are answered in one batch. Leave for
+        more tokens than the open model could hold (Gemini takes 65,536) comes to a quarter of
+        its context."""
+        fits = generation.max_tokens <= self.limit // 2
+        most = generation.max_tokens if fits else self.limit // 4
         asked = Generation(most, generation.temperature, generation.seed, generation.stop)
         return self._batcher.answer(handle, requests, asked)
 

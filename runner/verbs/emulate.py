@@ -48,11 +48,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    from runner.emulator import BUCKET, Emulator
+    from runner.emulator import BUCKETS, Emulator
     from runner.emulator.faults import read_faults
     from runner.emulator.script import read_script
 
     _check(options)
+    buckets = (*BUCKETS, *options.bucket)
     with Emulator(
         port=options.port,
         home=options.home.expanduser().resolve() if options.home else None,
@@ -63,12 +64,12 @@ def main(options: argparse.Namespace) -> int:
         experiment=_experiment(options.model, options.overrides) if options.model else None,
         quota=options.quota,
         default_epochs=options.default_epochs,
-        buckets=(BUCKET, *options.bucket),
+        buckets=buckets,
         listen=_show,
     ) as emulator:
         print(f"Vertex AI, emulated: {emulator.url}   Cloud Storage: {emulator.storage.url}")
-        print("Add this to sft run, in another terminal:")
-        print(f"  backend.emulator={emulator.url} backend.bucket=gs://{BUCKET}", flush=True)
+        print(f"Buckets: {', '.join(f'gs://{name}' for name in buckets)}")
+        print(f"For sft run in another terminal: backend.emulator={emulator.url}", flush=True)
         _wait()
     print("stopped")
     return 0

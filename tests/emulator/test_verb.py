@@ -27,8 +27,8 @@ def start(*arguments: str) -> tuple[subprocess.Popen[str], str, str]:
     assert process.stdout
     first = process.stdout.readline()
     url, storage = re.findall(r"http://127\.0\.0\.1:\d+", first)
-    process.stdout.readline()
-    assert f"backend.emulator={url} backend.bucket=gs://" in process.stdout.readline()
+    assert "gs://my-bucket" in process.stdout.readline()
+    assert f"backend.emulator={url}" in process.stdout.readline()
     return process, url, storage
 
 
