@@ -55,8 +55,11 @@ def engine(column: Any, threads: int = 1) -> list[int]:
 
     config = FuzzyDedup(threshold=THRESHOLD, ngram=NGRAM, permutations=PERMUTATIONS, unit="word")
     found = near_clusters(from_arrow(column), config, threads=threads)
-    pairs = ((one.kept, near.row) for one in found for near in one.members)
-    return joined(pairs, len(column))
+    roots = list(range(len(column)))
+    for cluster in found:
+        for near in cluster.members:
+            roots[near.row] = cluster.kept
+    return roots
 
 
 def engine2(column: Any) -> list[int]:

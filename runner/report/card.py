@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.records import SPLITS, Example
+from runner.report.clusters import clusters
 from runner.report.coverage import coverage
 from runner.report.flow import dropped_total, flow, read_tallies, set_aside_total
 from runner.report.lengths import lengths, tokens
@@ -69,6 +70,7 @@ def write_card(prepared: Path, rendered: Path, version: str, out: Path) -> None:
         "map": row_map(rendered),
         "kinds": kinds,
         "conflicts": _conflicts(summary),
+        "clusters": clusters(prepared),
         "faults": faulty,
         "fault_count": fault_count,
         "max_shown": MAX_SHOWN,
