@@ -29,6 +29,11 @@ def make_absolute(config: dict[str, Any], folder: Path, typed: Container[str]) -
     prepare = config.get("prepare")
     hard = (prepare.get("select") or {}).get("hard") if isinstance(prepare, dict) else None
     _rewrite(hard, "scores", lambda path: _joined(path, base("prepare.select.hard.scores")))
+    leakage = prepare.get("leakage") if isinstance(prepare, dict) else None
+    suites = leakage.get("suites") if isinstance(leakage, dict) else None
+    for name in suites if isinstance(suites, dict) else ():
+        folder_of = base(f"prepare.leakage.suites.{name}")
+        _rewrite(suites, name, lambda path, at=folder_of: _joined(path, at))
     for group, key in (("paths", "home"), ("paths", "models"), ("store", "root")):
         _rewrite(config.get(group), key, lambda path: _joined(path, cwd))
     _rewrite(config.get("tracking"), "uri", lambda uri: _sqlite(uri, cwd))

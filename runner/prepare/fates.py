@@ -29,6 +29,8 @@ class Reason:
 EXACT = Reason("exact_duplicate", "dedup")
 CONFLICT = Reason("conflict", "dedup")
 NEAR = Reason("near_duplicate", "dedup")
+SPAN = Reason("repeated_span", "dedup")
+"""Decided after the split, when evaluation rows are out of reach; counted with the repeats."""
 CAP = Reason("cap", "split")
 TO_VALIDATION = Reason("moved_to_validation", "split")
 TO_TEST = Reason("moved_to_test", "split")
@@ -36,6 +38,7 @@ LEAK_VALIDATION = Reason("leak_validation", "leakage", "validation")
 LEAK_TEST = Reason("leak_test", "leakage", "test")
 GROUP_VALIDATION = Reason("group_in_validation", "leakage", "validation")
 GROUP_TEST = Reason("group_in_test", "leakage", "test")
+LEAK_SUITE = Reason("leak_suite", "leakage", "suites")
 
 REASONS = (
     None,
@@ -49,6 +52,8 @@ REASONS = (
     LEAK_TEST,
     GROUP_VALIDATION,
     GROUP_TEST,
+    SPAN,
+    LEAK_SUITE,
 )
 """Position is the code in `Fates.code`; 0 stays."""
 STEPS = ("dedup", "split", "leakage")
@@ -64,7 +69,11 @@ class Fates:
         self.match: Indices = np.full(rows, -1, np.int64)
         """Index of the matched row in the split that the reason names; -1 for none."""
         self.score: dict[int, float] = {}
-        """Similarity of near-duplicates, by row."""
+        """Similarity of rows that are like another one, by row."""
+        self.method: dict[int, str] = {}
+        """How it was found out that they are, where that is not by their equal inputs."""
+        self.changed: Counter[str] = Counter()
+        """Rows that stay with another text than they were read with, by reason."""
 
     @property
     def stays(self) -> Mask:
@@ -95,6 +104,7 @@ class Fates:
             kept = int(((left_at == 0) | (left_at > number)).sum())
             reasons = [reason for reason in REASONS if reason and reason.step == step]
             dropped = Counter({r.name: self.count(r) for r in reasons if self.count(r)})
-            tallies.append(Tally(step, split, rows_in, kept, dropped))
+            changed = self.changed if step == SPAN.step else Counter[str]()
+            tallies.append(Tally(step, split, rows_in, kept, dropped, Counter(changed)))
             rows_in = kept
         return tallies

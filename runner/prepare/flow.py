@@ -1,4 +1,4 @@
-"""The order of the steps, on one screen: read, clean, dedup, split, leakage, write."""
+"""The order of the steps, on one screen: read, clean, dedup, split, leakage, spans, write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from runner.prepare.cluster_file import write_clusters
 from runner.prepare.dedup import drop_near, drop_repeats, find_repeats
 from runner.prepare.fates import Fates
 from runner.prepare.journal import Journal, shown
-from runner.prepare.leakage import check_gate, drop_leaks, find_leak
+from runner.prepare.leak_file import write_leaks
+from runner.prepare.leakage import SUITES, check_gate, drop_leaks, find_leak
+from runner.prepare.span_step import cut_spans
 from runner.prepare.spill import Spill, SpillWriter
 from runner.prepare.split import cap_given, check_stratify, cut_missing
 from runner.prepare.summary import Found, summarize
@@ -40,12 +42,13 @@ def prepare_rows(
     """See `runner.prepare.prepare`."""
     with Journal(out, faults=True) as journal, ExitStack() as temporary:
         spills: dict[str, Spill] = {}
-        for split in SPLITS:
+        for split in (*SPLITS, SUITES):
             path = out / f".{split}.spill"
             temporary.callback(path.unlink, missing_ok=True)
             if split not in readers:
                 continue
-            faults = FaultLog(split, max_bad_share, partial(journal.fault, split))
+            sink = partial(journal.fault, split) if split != SUITES else None
+            faults = FaultLog(split, max_bad_share, sink)
             rows = readers[split](faults)
             if rows is not None:
                 spills[split] = _load(rows, faults, config, journal, path, progress)
@@ -54,34 +57,46 @@ def prepare_rows(
             raise ConfigError([Problem("source.train", "there is no training data")])
         if not len(train):
             raise DataError("source.train has no usable row; every one was empty or faulty")
-        check_stratify({"train": train, **spills}, config.split)
-        fates = {split: Fates(len(rows)) for split, rows in {"train": train, **spills}.items()}
+        suites = {SUITES: spills.pop(SUITES)} if SUITES in spills else {}
+        everything = {"train": train, **spills}
+        check_stratify(everything, config.split)
+        fates = {split: Fates(len(rows)) for split, rows in everything.items()}
 
         progress(1, 4, "comparing rows")
         repeats = find_repeats(train)
         drop_repeats(train, repeats, config.dedup, fates["train"])
         near = drop_near(train, config.dedup, fates["train"])
+        against = {**spills, **suites}
         leaks = {
-            split: find_leak(train, fates["train"], rows, config) for split, rows in spills.items()
+            split: find_leak(train, fates["train"], rows, config) for split, rows in against.items()
         }
-        check_gate(train, spills, leaks, config.leakage.max_share)
+        between = (
+            find_leak(spills["validation"], fates["validation"], spills["test"], config)
+            if len(spills) == 2
+            else None
+        )
+        check_gate(train, against, leaks, config)
 
         progress(2, 4, "splitting")
         pool = fates["train"].stays
         for leak in leaks.values():
             pool &= ~leak.any
         notes = cap_given(spills, config.split, fates, seed)
-        notes += cut_missing(train, pool, spills, config.split, fates["train"], seed)
+        notes += cut_missing(train, pool, spills, config, fates["train"], seed)
         drop_leaks(leaks, config, fates["train"])
+        cuts = cut_spans(train, spills, config.dedup, fates["train"], out)
 
         progress(3, 4, "writing")
-        everything = {"train": train, **spills}
-        written = write_splits(everything, fates, config.dedup, out, journal)
+        known = {**everything, **suites}
+        written = write_splits(known, fates, config.dedup, out, journal, cuts)
         if not written.rows["train"]:
             raise DataError(f"no training row is left:\n{_why(fates)}")
+        write_leaks(out, known, fates, leaks, between, repeats)
         if near:
             write_clusters(out, train, near.places, near.clusters)
-        found = Found(everything, fates, repeats, leaks, written, notes, near)
+        found = Found(
+            known, fates, repeats, leaks, written, notes, near, tuple(config.leakage.suites)
+        )
         journal.finish(summarize(found))
         progress(4, 4, "done")
 
@@ -106,6 +121,8 @@ def _load(
             reason = empty_reason(cleaned) if cleaned is not row else ""
             if reason:
                 tally.dropped[reason] += 1
+                if split == SUITES:
+                    continue
                 span = shown(row)
                 journal.drop(Dropped(row.id, split, "clean", reason, row.origin, span=span))
                 continue
@@ -113,8 +130,9 @@ def _load(
             writer.add(cleaned)
         faults.check()
         tally.changed = cleaner.changed
-        journal.tally(faults.tally())
-        journal.tally(tally)
+        if split != SUITES:
+            journal.tally(faults.tally())
+            journal.tally(tally)
         return writer.done()
 
 

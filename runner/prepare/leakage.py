@@ -1,11 +1,10 @@
-"""Train rows that stand in validation or test: found, counted, refused beyond a share, dropped.
-
-Evaluation rows are protected: it is always the training row that goes.
+"""Train rows that stand in validation, in test or in a named suite: found, counted, refused
+beyond a share, dropped. Evaluation rows are protected: it is always the training row that goes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,14 @@ from runner.errors import GateError
 from runner.prepare.fates import (
     GROUP_TEST,
     GROUP_VALIDATION,
+    LEAK_SUITE,
     LEAK_TEST,
     LEAK_VALIDATION,
     Fates,
 )
-from runner.prepare.fuzzy import near_matches
-from runner.prepare.keys import input_text
+from runner.prepare.journal import shown
+from runner.prepare.keys import hash64
+from runner.prepare.likeness import Likeness, alike
 from runner.prepare.spill import Spill
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from runner.prepare.fates import Mask
 
+SUITES = "suites"
+"""The split that the rows of all `leakage.suites` are read as; the group is the suite's name."""
 SHOWN = 10
 
 
@@ -38,42 +41,46 @@ class Leak:
     split: str
     match: NDArray[np.int64]
     """Per train row, the first evaluation row with the same input; -1 for none."""
-    near: NDArray[np.int64]
-    """Per train row, the most similar near-duplicate; -1 for none."""
-    score: dict[int, float]
+    like: Likeness
+    """Per train row, the evaluation row it is like."""
     same_group: Mask
     eval_rows: Mask
     """Evaluation rows whose input also stands in train."""
-    eval_near: int = 0
-    """Further evaluation rows that only nearly stand in train."""
+    eval_like: Mask
+    """Further evaluation rows that only resemble a train row."""
     contradicted: int = 0
     """Rows of `eval_rows` whose target differs from every train row's with the input."""
     any: Mask = field(init=False)
     """Train rows that must neither stay in train nor move to another evaluation split."""
 
     def __post_init__(self) -> None:
-        self.any = (self.match >= 0) | (self.near >= 0) | self.same_group
+        self.any = (self.match >= 0) | (self.like.row >= 0) | self.same_group
+
+    @property
+    def both(self) -> NDArray[np.int64]:
+        """Per train row, the evaluation row it equals, else the one it is like; -1 for none."""
+        import numpy as np
+
+        return np.where(self.match >= 0, self.match, self.like.row)
 
 
 def find_leak(train: Spill, fates: Fates, evaluation: Spill, config: Prepare) -> Leak:
     """Compare every train row with every row of an evaluation split."""
     import numpy as np
 
-    near = np.full(len(train), -1, np.int64)
-    score: dict[int, float] = {}
-    if config.dedup.fuzzy and config.leakage.fuzzy:
-        near, score = _near(train, fates, evaluation, config)
+    like = alike(train, fates, evaluation, config)
     eval_rows = np.isin(evaluation.key, train.key)
-    eval_near = np.setdiff1d(near[near >= 0], np.flatnonzero(eval_rows))
+    eval_like = np.zeros(len(evaluation), np.bool_)
+    eval_like[list(like.hit)] = True
     agrees = np.isin(evaluation.pair, train.pair)
+    grouped = (train.group != 0) & np.isin(train.group, evaluation.group)
     return Leak(
         evaluation.split,
         _match(train, evaluation),
-        near,
-        score,
-        (train.group != 0) & np.isin(train.group, evaluation.group),
+        like,
+        grouped & (evaluation.split != SUITES),
         eval_rows,
-        len(eval_near),
+        eval_like & ~eval_rows,
         int((eval_rows & ~agrees).sum()),
     )
 
@@ -83,51 +90,87 @@ def drop_leaks(leaks: Mapping[str, Leak], config: Prepare, fates: Fates) -> None
     for split, leaked, grouped in (
         ("test", LEAK_TEST, GROUP_TEST),
         ("validation", LEAK_VALIDATION, GROUP_VALIDATION),
+        (SUITES, LEAK_SUITE, None),
     ):
         leak = leaks.get(split)
         if leak is None:
             continue
         if config.leakage.exact:
             fates.drop(leak.match >= 0, leaked, leak.match)
-        if leak.score:
-            before = fates.stays
-            fates.drop(leak.near >= 0, leaked, leak.near)
-            fresh = before & ~fates.stays
-            fates.score.update({row: at for row, at in leak.score.items() if fresh[row]})
-        fates.drop(leak.same_group, grouped)
+        before = fates.stays
+        fates.drop(leak.like.row >= 0, leaked, leak.like.row)
+        fresh = before & ~fates.stays
+        for mine, theirs in ((fates.score, leak.like.score), (fates.method, leak.like.method)):
+            mine.update({row: value for row, value in theirs.items() if fresh[row]})  # type: ignore[attr-defined]
+        if grouped:
+            fates.drop(leak.same_group, grouped)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of an evaluation split, or of one suite, leaks."""
+
+    name: str
+    rows: Mask
+    """Which rows of the split are meant."""
+    found: int
+
+    @property
+    def total(self) -> int:
+        return int(self.rows.sum())
+
+
+def shares(rows: Spill, leak: Leak, suites: Sequence[str]) -> Iterator[Share]:
+    """The shares that the gate judges: one a split, one a suite."""
+    import numpy as np
+
+    leaking = leak.eval_rows | leak.eval_like
+    if leak.split != SUITES:
+        yield Share(leak.split, np.ones(len(rows), np.bool_), int(leaking.sum()))
+        return
+    for name in suites:
+        mine = rows.group == np.uint64(hash64(name) or 1)
+        yield Share(f"suite {name}", mine, int((leaking & mine).sum()))
 
 
 def check_gate(
-    train: Spill, rows: Mapping[str, Spill], leaks: Mapping[str, Leak], share: float
+    train: Spill, rows: Mapping[str, Spill], leaks: Mapping[str, Leak], config: Prepare
 ) -> None:
-    """Raise GateError when more than `share` of a split's rows also stand in train."""
+    """Raise GateError when more than `leakage.max_share` of the rows of an evaluation split, or
+    of a suite, leak; all of those at once."""
+    limit, lines, worst = config.leakage.max_share, [], 0.0
     for split, leak in leaks.items():
-        found, total = int(leak.eval_rows.sum()) + leak.eval_near, len(rows[split])
-        if found <= share * total:
-            continue
-        raise GateError(
-            "\n".join(
-                [
-                    f"{found:,} of {total:,} {split} rows ({found / total:.1%}) also stand in "
-                    f"train, and prepare.leakage.max_share allows {share:.1%}:",
-                    *_examples(train, rows[split], leak),
-                    "  take them out of the training file; or, knowing that such train rows are"
-                    " dropped anyway,",
-                    f"  go on with prepare.leakage.max_share={found / total + 0.005:.2f}",
-                ]
-            )
-        )
+        for share in shares(rows[split], leak, tuple(config.leakage.suites)):
+            if share.found <= limit * share.total:
+                continue
+            part = share.found / share.total
+            worst = max(worst, part)
+            lines += [
+                f"{share.found:,} of {share.total:,} {share.name} rows ({part:.1%}) also stand in "
+                f"train, and prepare.leakage.max_share allows {limit:.1%}:",
+                *_examples(train, rows[split], leak, share.rows),
+            ]
+    if lines:
+        lines += [
+            "  take them out of the training file; or, knowing that such train rows are"
+            " dropped anyway,",
+            f"  go on with prepare.leakage.max_share={min(1.0, worst + 0.005):.2f}",
+        ]
+        raise GateError("\n".join(lines))
 
 
-def _examples(train: Spill, evaluation: Spill, leak: Leak) -> Iterator[str]:
+def _examples(train: Spill, evaluation: Spill, leak: Leak, among: Mask) -> Iterator[str]:
     import numpy as np
 
-    match = np.where(leak.match >= 0, leak.match, leak.near)
-    places = np.flatnonzero(match >= 0)[:SHOWN]
-    for row, other in zip(train.rows(places), evaluation.rows(match[places]), strict=True):
-        text = next(iter(row.fields.values()), row.history[-1].text if row.history else "")
+    match = leak.both
+    places = np.flatnonzero((match >= 0) & among[match])[:SHOWN]
+    for place, row, other in zip(
+        places.tolist(), train.rows(places), evaluation.rows(match[places]), strict=True
+    ):
         here, there = (f"{r.origin.file}:{r.origin.line}" for r in (row, other))
-        yield f"  {here} is {there}: {text[:100]}"
+        like = leak.match[place] < 0
+        how = f"is like ({leak.like.method[place]} {leak.like.score[place]:.2f})" if like else "is"
+        yield f"  {here} {how} {there}: {shown(row)[:100]}"
 
 
 def _match(train: Spill, evaluation: Spill) -> NDArray[np.int64]:
@@ -139,21 +182,3 @@ def _match(train: Spill, evaluation: Spill) -> NDArray[np.int64]:
         return np.full(len(train), -1, np.int64)
     at = np.minimum(np.searchsorted(keys, train.key), len(keys) - 1)
     return np.where(keys[at] == train.key, first[at], -1)
-
-
-def _near(
-    train: Spill, fates: Fates, evaluation: Spill, config: Prepare
-) -> tuple[NDArray[np.int64], dict[int, float]]:
-    import numpy as np
-
-    assert config.dedup.fuzzy
-    steps = config.dedup.normalize
-    places = np.flatnonzero(fates.stays)
-    texts = (input_text(row, steps) for row in train.rows(places))
-    corpus = (input_text(row, steps) for row in evaluation.rows(range(len(evaluation))))
-    near = np.full(len(train), -1, np.int64)
-    score: dict[int, float] = {}
-    for hit in near_matches(texts, corpus, config.dedup.fuzzy, train.path.parent):
-        row = int(places[hit.row])
-        near[row], score[row] = hit.matched, hit.score
-    return near, score

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.config import Split
+from runner.config import Prepare, Split
 from runner.errors import ConfigError, DataError, Problem
+from runner.prepare.cohesion import stays_together
 from runner.prepare.dedup import first_of
 from runner.prepare.draw import draw
 from runner.prepare.fates import CAP, TO_TEST, TO_VALIDATION, Fates
@@ -54,35 +55,51 @@ def cap_given(
 
 
 def cut_missing(
-    train: Spill, pool: Mask, given: Mapping[str, Spill], config: Split, fates: Fates, seed: int
+    train: Spill, pool: Mask, given: Mapping[str, Spill], asked: Prepare, fates: Fates, seed: int
 ) -> list[str]:
     """Move rows of `pool` to the evaluation splits that the source lacks; return notes.
 
     A split's size counts different inputs: rows with one input move together and become one
-    evaluation row. Rows of one group move together as well.
+    evaluation row. Rows of one group move together as well, and those of one cluster of
+    near-duplicates where `split.cluster` is set.
     """
+    config, notes = asked.split, []
     cuts = _sizes(train, pool, given, config)
-    notes = []
+    together = stays_together(train, pool, asked) if cuts else train.group
     for number, cut in enumerate(cuts):
         free = pool & fates.stays
         stratum, note = _strata(train, free, config)
         notes.extend(note)
-        taken = _draw_inputs(train, free, stratum, cut, seed + number)
+        taken = _draw_inputs(train, free, together, stratum, cut, seed + number)
         fates.drop(taken, TO_TEST if cut.split == "test" else TO_VALIDATION)
+    if cuts:
+        assert_whole(together, pool, fates)
     return sorted(set(notes))
 
 
-def _draw_inputs(train: Spill, free: Mask, stratum: Hashes, cut: _Cut, seed: int) -> Mask:
+def assert_whole(together: Hashes, pool: Mask, fates: Fates) -> None:
+    """Raise AssertionError when rows that stay together ended in different splits."""
+    import numpy as np
+
+    marked = pool & (together != 0)
+    pairs = np.unique(np.stack((together[marked], fates.code[marked].astype(np.uint64))), axis=1)
+    if len(np.unique(pairs[0])) != pairs.shape[1]:
+        raise AssertionError("a cluster or a group straddles two splits")
+
+
+def _draw_inputs(
+    train: Spill, free: Mask, together: Hashes, stratum: Hashes, cut: _Cut, seed: int
+) -> Mask:
     import numpy as np
 
     places = np.flatnonzero(free)
-    key, group = train.key[places], train.group[places]
+    key, group = train.key[places], together[places]
     weight = (first_of(key) == np.arange(len(key))).astype(np.int64)
     drawn = draw(key, group, stratum[places], weight, cut.size, seed)
     if cut.size and not drawn.any():
         raise DataError(
-            f"prepare.split.{cut.split} asks for {cut.size} rows, and every group of train that "
-            "has to stay together is larger.\n"
+            f"prepare.split.{cut.split} asks for {cut.size} rows, and every group of "
+            "train that has to stay together is larger.\n"
             f"  raise prepare.split.{cut.split}, or give a file: source.{cut.split}=..."
         )
     taken = np.zeros(len(train), np.bool_)

@@ -10,7 +10,7 @@ from runner.prepare.cluster_file import cluster_counts
 from runner.prepare.dedup import NearRepeats, Repeats, find_repeats
 from runner.prepare.fates import NEAR, Fates
 from runner.prepare.journal import shown
-from runner.prepare.leakage import Leak
+from runner.prepare.leakage import SUITES, Leak, shares
 from runner.prepare.spill import Spill
 from runner.prepare.spread import spread
 from runner.prepare.write import MOVES, Written
@@ -35,6 +35,8 @@ class Found:
     written: Written
     notes: list[str]
     near: NearRepeats | None = None
+    suites: tuple[str, ...] = ()
+    """Names of external suites."""
 
 
 def summarize(found: Found) -> dict[str, Any]:
@@ -51,14 +53,16 @@ def summarize(found: Found) -> dict[str, Any]:
         },
         "near_clusters": cluster_counts(found.near.clusters) if found.near else None,
         "evaluation": {
-            split: _own_repeats(rows) for split, rows in found.spills.items() if split != "train"
+            split: _own_repeats(found.spills[split]) for split in found.fates if split != "train"
         },
         "conflicting_texts": repeats.conflicting_texts,
         "conflicts": _conflicts(train, repeats),
         "leakage": _leakage(found),
         "labels": {split: _labels(found, split) for split in SPLITS},
         "lengths": {split: _lengths(found, split) for split in SPLITS},
-        "columns": list(dict.fromkeys(c for rows in found.spills.values() for c in rows.columns)),
+        "columns": list(
+            dict.fromkeys(c for split in found.fates for c in found.spills[split].columns)
+        ),
         "notes": found.notes,
     }
 
@@ -103,12 +107,16 @@ def _leakage(found: Found) -> dict[str, int]:
         leak = found.leaks.get(split)
         copies = found.spills["train"].copy
         out[f"{split}_rows_in_train"] = int(leak.eval_rows.sum()) if leak else 0
-        out[f"{split}_rows_nearly_in_train"] = leak.eval_near if leak else 0
+        out[f"{split}_rows_nearly_in_train"] = int(leak.eval_like.sum()) if leak else 0
         out[f"{split}_rows_in_train_with_another_target"] = leak.contradicted if leak else 0
         out[f"train_rows_in_{split}"] = int(((leak.match >= 0) & ~copies).sum()) if leak else 0
     both = [found.spills[split] for split in ("validation", "test") if split in found.spills]
     shared = np.isin(both[0].key, both[1].key).sum() if len(both) == 2 else 0
     out["validation_rows_in_test"] = int(shared)
+    if suites := found.leaks.get(SUITES):
+        rows = found.spills[SUITES]
+        for share in shares(rows, suites, found.suites):
+            out[f"{share.name.replace(' ', '_')}_rows_in_train"] = share.found
     return out
 
 

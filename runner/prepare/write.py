@@ -14,6 +14,7 @@ from runner.prepare.dedup import first_of
 from runner.prepare.encode import row_line
 from runner.prepare.fates import REASONS, TO_TEST, TO_VALIDATION, Fates, Reason
 from runner.prepare.journal import Journal, shown
+from runner.prepare.span_cuts import Cuts, cut_line
 from runner.prepare.spill import Spill
 from runner.records import SPLITS, Dropped, Row, Tally
 
@@ -39,28 +40,32 @@ def write_splits(
     config: Dedup,
     out: Path,
     journal: Journal,
+    cuts: Cuts,
 ) -> Written:
-    """Write the three split files and the dropped rows; take down the tallies of all steps."""
+    """Write the three split files and the dropped rows; take down the tallies of all steps.
+    `spills` may hold more than `fates` (suites): rows that others matched. `cuts` is for train."""
     written = Written()
     with ExitStack() as stack:
         files = {
             split: stack.enter_context((out / f"{split}.jsonl").open("wb")) for split in SPLITS
         }
-        for split, spill in spills.items():
-            _route(spill, fates[split], files, written)
+        for split in fates:
+            _route(spills[split], fates[split], files, written, cuts if split == "train" else {})
             for dropped in _dropped(spills, split, fates[split], config):
                 journal.drop(dropped)
     _tallies(fates, written, journal)
     return written
 
 
-def _route(spill: Spill, fates: Fates, files: Mapping[str, IO[bytes]], written: Written) -> None:
+def _route(
+    spill: Spill, fates: Fates, files: Mapping[str, IO[bytes]], written: Written, cuts: Cuts
+) -> None:
     """Lines that stay, as they are, to their own file; moved ones to their new split's."""
     moved = {reason: _merges(spill, fates, reason) for reason in MOVES}
     for index, (line, code) in enumerate(zip(spill.lines(), fates.code.tolist(), strict=True)):
         reason = REASONS[code]
         if reason is None:
-            files[spill.split].write(line)
+            files[spill.split].write(cut_line(line, cuts[index]) if index in cuts else line)
             written.rows[spill.split] += 1
         elif reason in MOVES:
             split = MOVES[reason]
@@ -117,10 +122,14 @@ def _dropped(
                 row.origin,
                 matched=match.id if match else "",
                 matched_origin=match.origin if match else None,
-                method="" if not match else "minhash" if score is not None else method,
+                method=_method(fates, place, method) if match else "",
                 score=score,
                 span=shown(row),
             )
+
+
+def _method(fates: Fates, place: int, equal: str) -> str:
+    return fates.method.get(place) or ("minhash" if place in fates.score else equal)
 
 
 def _matched(spill: Spill, match: NDArray[np.int64]) -> Iterator[Row | None]:

@@ -12,11 +12,12 @@ from runner.records import SPLITS, Example
 from runner.report.clusters import clusters
 from runner.report.coverage import coverage
 from runner.report.flow import dropped_total, flow, read_tallies, set_aside_total
+from runner.report.leaks import leaks_page, write_leaks
 from runner.report.lengths import lengths, tokens
 from runner.report.losses import MAX_SHOWN, Kind, faults, losses
 from runner.report.map import row_map
 from runner.report.page import write_page
-from runner.report.places import where
+from runner.report.places import link, where
 from runner.report.profile import Profile, profiles
 from runner.report.spread import spreads
 from runner.report.wording import clip, count, plural
@@ -76,6 +77,8 @@ def write_card(prepared: Path, rendered: Path, version: str, out: Path) -> None:
         "max_shown": MAX_SHOWN,
         "examples": [_shown(p.split, item) for p in found.values() for item in p.examples],
     }
+    page = leaks_page(out)
+    values["leaks"] = link(page, out) if write_leaks(prepared, version, page) else ""
     write_page("card.html", values, out)
 
 

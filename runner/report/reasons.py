@@ -21,6 +21,8 @@ WORDS = {
     "conflict": "same input, another answer",
     "leak_test": "also in test (leak)",
     "leak_validation": "also in validation (leak)",
+    "leak_suite": "also in an external suite (leak)",
+    "repeated_span": "holds a span that stands elsewhere",
     "group_in_test": "its group is in test",
     "group_in_validation": "its group is in validation",
     "cap": "beyond the cap",

@@ -5,7 +5,7 @@ Two doors: `open_split` streams the rows of one split, `source_digest` names the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from runner.config import Source
@@ -42,3 +42,20 @@ def source_digest(source: Source, cache: Path) -> str:
     from runner.sources.digest import digest_source
 
     return digest_source(source, cache)
+
+
+def open_suites(source: Source, suites: Mapping[str, str], faults: FaultLog) -> Iterator[Row]:
+    """Stream the rows of external suites (`prepare.leakage.suites`), read as the source's inputs.
+
+    Raises ConfigError when no file matches, or its format cannot be told.
+    """
+    from runner.sources.suites import suite_rows
+
+    return suite_rows(source, suites, faults)
+
+
+def suites_digest(suites: Mapping[str, str], cache: Path) -> dict[str, str]:
+    """`source_digest` of every suite by name."""
+    from runner.sources.suites import suite_source
+
+    return {name: source_digest(suite_source(path), cache) for name, path in suites.items()}

@@ -1,0 +1,119 @@
+"""``leaks.jsonl`` and ``conflicts.jsonl``: every pair that was found, whatever is done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from runner.prepare.dedup import Repeats
+from runner.prepare.fates import REASONS, Fates
+from runner.prepare.journal import SPAN, shown
+from runner.prepare.leakage import SUITES, Leak
+from runner.prepare.spill import Spill
+from runner.prepare.substring.alphabet import TOKEN
+from runner.records import Row
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+COMPARED = 1000
+"""Pairs of a split for which the longest shared run is looked up, and tokens of a text in it."""
+EQUAL = ("exact", "normalised")
+"""Methods of pairs with the same input, to the letter or after `dedup.normalize`."""
+
+
+def write_leaks(
+    out: Path,
+    spills: Mapping[str, Spill],
+    fates: Mapping[str, Fates],
+    leaks: Mapping[str, Leak],
+    between: Leak | None,
+    repeats: Repeats,
+) -> None:
+    """Write the pairs of train with every evaluation split and suite, of validation with test
+    (`between`), and the pairs with one input but two answers."""
+    with (out / "leaks.jsonl").open("wb") as pairs, (out / "conflicts.jsonl").open("wb") as torn:
+        for line in _conflicts(spills["train"], repeats, fates["train"]):
+            torn.write(orjson.dumps(line) + b"\n")
+        found = [(leak, "train") for leak in leaks.values()]
+        found += [(between, "validation")] if between else []
+        for leak, side in found:
+            for line in _pairs(leak, side, spills, fates[side]):
+                pairs.write(orjson.dumps(line) + b"\n")
+                if not line["agrees"] and line["method"] in EQUAL:
+                    torn.write(orjson.dumps(line) + b"\n")
+
+
+def _pairs(
+    leak: Leak, side: str, spills: Mapping[str, Spill], fates: Fates
+) -> Iterator[dict[str, Any]]:
+    import numpy as np
+
+    rows, others, match = spills[side], spills[leak.split], leak.both
+    places = np.flatnonzero((match >= 0) & ~rows.copy)
+    pairs = zip(rows.rows(places), others.rows(match[places]), strict=True)
+    for number, (place, (row, other)) in enumerate(zip(places.tolist(), pairs, strict=True)):
+        equal = leak.match[place] >= 0
+        method = EQUAL[shown_whole(row) != shown_whole(other)]
+        yield {
+            **_pair(row, other, side, leak.split),
+            "method": method if equal else leak.like.method[place],
+            "score": 1.0 if equal else round(leak.like.score[place], 4),
+            "span": "" if equal or number >= COMPARED else shared_run(row, other),
+            "fate": _fate(fates, place),
+        }
+
+
+def _conflicts(train: Spill, repeats: Repeats, fates: Fates) -> Iterator[dict[str, Any]]:
+    import numpy as np
+
+    places: NDArray[np.int64] = np.flatnonzero(repeats.conflict)
+    pairs = zip(train.rows(places), train.rows(repeats.first[places]), strict=True)
+    for place, (row, other) in zip(places.tolist(), pairs, strict=True):
+        fate = _fate(fates, place)
+        yield {**_pair(row, other, "train", "train"), "method": "normalised", "fate": fate}
+
+
+def _pair(row: Row, other: Row, side: str, split: str) -> dict[str, Any]:
+    known = other.target if split != SUITES else row.target
+    return {
+        "split": side,
+        "id": row.id,
+        "origin": {"file": row.origin.file, "line": row.origin.line},
+        "text": shown(row),
+        "target": row.target[:SPAN],
+        "against": other.group if split == SUITES else split,
+        "matched": other.id,
+        "matched_origin": {"file": other.origin.file, "line": other.origin.line},
+        "matched_text": shown(other),
+        "matched_target": other.target[:SPAN] if split != SUITES else "",
+        "agrees": row.target == known or row.target in other.references,
+    }
+
+
+def _fate(fates: Fates, place: int) -> str:
+    """Why the row left its split; empty when it stays."""
+    reason = REASONS[int(fates.code[place])]
+    return reason.name if reason else ""
+
+
+def shown_whole(row: Row) -> tuple[str, ...]:
+    """What a person compares: inputs, or turns."""
+    return tuple(turn.text for turn in row.history) or tuple(row.fields.values())
+
+
+def shared_run(row: Row, other: Row) -> str:
+    """The longest run of tokens (case aside) that both inputs share, as the first has it."""
+    here, there = (" ".join(shown_whole(one)) for one in (row, other))
+    places = [found.span() for found in TOKEN.finditer(here)][:COMPARED]
+    mine = [here[low:high].casefold() for low, high in places]
+    theirs = [token.casefold() for token in TOKEN.findall(there)[:COMPARED]]
+    run = SequenceMatcher(None, mine, theirs, autojunk=False).find_longest_match()
+    if not run.size:
+        return ""
+    return here[places[run.a][0] : places[run.a + run.size - 1][1]][:SPAN]

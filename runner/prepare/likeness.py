@@ -1,0 +1,110 @@
+"""Train rows that are like rows of an evaluation split without being equal to them, by method.
+
+The evaluation side is indexed once; train rows are read past it in batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from runner.config import FuzzyDedup, Prepare
+from runner.prepare.containment import NgramIndex, contained, index_ngrams
+from runner.prepare.fates import Fates
+from runner.prepare.fuzzy import near_matches
+from runner.prepare.keys import input_text
+from runner.prepare.spill import Spill
+from runner.prepare.substring import counted, pack
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BATCH = 16_384
+MINHASH, SUBSTRING = "minhash", "substring"
+
+
+@dataclass(slots=True)
+class Likeness:
+    """What was found; arrays have an entry a train row."""
+
+    row: NDArray[np.int64]
+    """The evaluation row most like it, by the first method that found one; -1 for none."""
+    method: dict[int, str] = field(default_factory=dict)
+    score: dict[int, float] = field(default_factory=dict)
+    """Jaccard similarity for minhash, else the shared part of the smaller row's n-grams."""
+    hit: set[int] = field(default_factory=set)
+    """Evaluation rows that any train row is like."""
+
+    def take(self, row: int, like: int, method: str, score: float) -> None:
+        self.hit.add(like)
+        if self.row[row] < 0:
+            self.row[row], self.method[row], self.score[row] = like, method, score
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """One n-gram size with the share of n-grams that makes a leak."""
+
+    method: str
+    index: NgramIndex
+    threshold: float
+
+
+def alike(train: Spill, fates: Fates, evaluation: Spill, config: Prepare) -> Likeness:
+    """Compare the train rows that are still there with all rows of an evaluation split, by every
+    method that `config.leakage` asks for: near-duplicates, n-grams, shared spans."""
+    import numpy as np
+
+    found = Likeness(np.full(len(train), -1, np.int64))
+    places, steps = np.flatnonzero(fates.stays), config.dedup.normalize
+    fuzzy = config.leakage.fuzzy_as(config.dedup.fuzzy)
+    if fuzzy:
+        _near(train, places, evaluation, fuzzy, config, found)
+    tests = list(_tests(_texts(evaluation, range(len(evaluation)), config), config))
+    if not tests:
+        return found
+    texts = (input_text(row, steps) for row in train.rows(places))
+    low = 0
+    while batch := list(islice(texts, BATCH)):
+        tokens = counted(pack(batch))
+        for test in tests:
+            got = contained(tokens, test.index, test.threshold)
+            found.hit.update(np.flatnonzero(got.hit).tolist())
+            for at in np.flatnonzero(got.best >= 0).tolist():
+                like, score = int(got.best[at]), float(got.score[at])
+                found.take(int(places[low + at]), like, test.method, score)
+        low += len(batch)
+    return found
+
+
+def _near(
+    train: Spill,
+    places: NDArray[np.int64],
+    evaluation: Spill,
+    fuzzy: FuzzyDedup,
+    config: Prepare,
+    found: Likeness,
+) -> None:
+    corpus = _texts(evaluation, range(len(evaluation)), config)
+    for hit in near_matches(_texts(train, places, config), corpus, fuzzy, train.path.parent):
+        found.take(int(places[hit.row]), hit.matched, MINHASH, hit.score)
+
+
+def _texts(
+    rows: Spill, places: Iterable[int] | NDArray[np.int64], config: Prepare
+) -> Iterator[str]:
+    return (input_text(row, config.dedup.normalize) for row in rows.rows(places))
+
+
+def _tests(evaluation: Iterable[str], config: Prepare) -> Iterator[_Test]:
+    ngrams, span = config.leakage.ngrams, config.leakage.substring
+    if not (ngrams or span):
+        return
+    corpus = counted(pack(evaluation))
+    for size in ngrams.sizes if ngrams else ():
+        yield _Test(f"{size}-gram", index_ngrams(corpus, size), ngrams.threshold if ngrams else 1)
+    if span:
+        yield _Test(SUBSTRING, index_ngrams(corpus, span), 0)

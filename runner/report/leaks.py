@@ -1,0 +1,197 @@
+"""The page of leaks: every pair of a training row and an evaluation row it gives away."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from runner.records import read_jsonl
+from runner.report.markup import tag, text
+from runner.report.places import where
+from runner.report.reasons import in_words
+from runner.report.wording import count, plural
+
+SHOWN = 200
+"""Pairs of a section that stand on the page; all of them stand in ``leaks.jsonl``."""
+METHODS = {
+    "exact": ("equal", "Both inputs are the same, letter by letter."),
+    "normalised": ("equal but for case and marks", "The same after `prepare.dedup.normalize`."),
+    "minhash": ("near-duplicates", "Score: Jaccard similarity of their shingles."),
+    "substring": ("a shared span", "A long run of tokens stands in both."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One line of the table; texts with what both share marked."""
+
+    id: str
+    where: str
+    target: str
+    text: Markup
+    matched: str
+    matched_where: str
+    matched_target: str
+    matched_text: Markup
+    score: str
+    fate: str
+    agrees: bool
+
+
+@dataclass(slots=True)
+class Section:
+    """The pairs of two splits that one method found."""
+
+    split: str
+    against: str
+    method: str
+    rows: int = 0
+    pairs: list[Pair] = field(default_factory=list)
+
+    @property
+    def heading(self) -> str:
+        return f"{self.split} and {self.against}: {_name(self.method)}"
+
+    @property
+    def about(self) -> str:
+        ngram = "Score: shared distinct n-grams over those of the shorter row."
+        return METHODS.get(self.method, ("", ngram))[1]
+
+
+def leaks_page(card: Path) -> Path:
+    """Where the page of leaks stands that belongs to a data card."""
+    return card.with_name(card.name.replace("data_card", "leaks", 1))
+
+
+def write_leaks(prepared: Path, version: str, out: Path) -> bool:
+    """Write the page for a prepared folder; False, and no page, when there is nothing to list."""
+    from runner.report.page import write_page
+
+    sections, spans = _sections(prepared / "leaks.jsonl"), list(_lines(prepared, "spans"))
+    conflicts = list(_lines(prepared, "conflicts"))
+    if not (sections or spans or conflicts):
+        return False
+    summary = json.loads((prepared / "summary.json").read_text(encoding="utf-8"))
+    values = {
+        "version": version,
+        "title": "Leaks and conflicts",
+        "headline": _headline(sections, len(conflicts)),
+        "facts": _facts(sections, len(conflicts), len(spans)),
+        "leakage": [
+            (name.replace("_", " "), count(rows))
+            for name, rows in summary.get("leakage", {}).items()
+            if rows
+        ],
+        "state": "open" if sections or conflicts else "won",
+        "sections": sections,
+        "conflicts": [_pair(raw) for raw in conflicts[:SHOWN]],
+        "conflict_count": len(conflicts),
+        "spans": [_span(raw) for raw in spans[:SHOWN]],
+        "span_count": len(spans),
+    }
+    write_page("leaks.html", values, out)
+    return True
+
+
+def _sections(path: Path) -> list[Section]:
+    """Pairs by splits and method: train before validation, the surest method first."""
+    found: dict[tuple[str, str, str], Section] = {}
+    for raw in read_jsonl(path) if path.is_file() else ():
+        key = (str(raw["split"]), str(raw["against"]), str(raw["method"]))
+        section = found.setdefault(key, Section(*key))
+        section.rows += 1
+        if len(section.pairs) < SHOWN:
+            section.pairs.append(_pair(raw))
+    order = list(METHODS)
+    last = len(order)
+    for section in found.values():
+        section.pairs.sort(key=lambda pair: pair.score, reverse=True)
+    return sorted(
+        found.values(),
+        key=lambda s: (s.split, s.against, order.index(s.method) if s.method in order else last),
+    )
+
+
+def _lines(folder: Path, name: str) -> Iterator[Mapping[str, Any]]:
+    path = folder / f"{name}.jsonl"
+    yield from read_jsonl(path) if path.is_file() else ()
+
+
+def _pair(raw: Mapping[str, Any]) -> Pair:
+    mine, theirs = _marked(str(raw.get("text", "")), str(raw.get("matched_text", "")))
+    score = raw.get("score")
+    return Pair(
+        id=str(raw.get("id", "")),
+        where=where(raw.get("origin")),
+        target=str(raw.get("target", "")),
+        text=mine,
+        matched=str(raw.get("matched", "")),
+        matched_where=where(raw.get("matched_origin")),
+        matched_target=str(raw.get("matched_target", "")),
+        matched_text=theirs,
+        score="" if score in (None, 1.0) else f"{score:.2f}",
+        fate=in_words(str(raw.get("fate", ""))) or "stays",
+        agrees=bool(raw.get("agrees", True)),
+    )
+
+
+def _marked(mine: str, theirs: str) -> tuple[Markup, Markup]:
+    """Both texts, escaped, with the words that only one of them has marked."""
+    left, right = mine.split(), theirs.split()
+    matcher = SequenceMatcher(None, _folded(left), _folded(right), autojunk=False)
+    here: list[str | Markup] = []
+    there: list[str | Markup] = []
+    for kind, low, high, start, end in matcher.get_opcodes():
+        for words, out in ((left[low:high], here), (right[start:end], there)):
+            if words:
+                said = " ".join(words)
+                out.append(text(said) if kind == "equal" else tag("mark", said))
+    return Markup(" ").join(here), Markup(" ").join(there)
+
+
+def _folded(words: list[str]) -> list[str]:
+    return ["".join(filter(str.isalnum, word)).casefold() or word for word in words]
+
+
+def _span(raw: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "id": str(raw["id"]),
+        "where": where(raw["origin"]),
+        "matched": str(raw["matched"]),
+        "matched_where": where(raw["matched_origin"]),
+        "tokens": count(int(raw["tokens"])),
+        "fate": str(raw["fate"]),
+        "text": str(raw["span"]),
+    }
+
+
+def _name(method: str) -> str:
+    return METHODS.get(method, (f"{method}s in common", ""))[0]
+
+
+def _headline(sections: list[Section], conflicts: int) -> str:
+    rows = sum(section.rows for section in sections if section.split == "train")
+    start = f"{plural(rows, 'pair')} of a training row with an evaluation row"
+    against = Counter[str]()
+    for section in sections:
+        if section.split == "train":
+            against[section.against] += section.rows
+    named = ", ".join(f"{count(n)} with {name}" for name, n in against.items())
+    torn = f"; {plural(conflicts, 'input')} with conflicting answers" if conflicts else ""
+    return f"{start}{f' ({named})' if named else ''}{torn}."
+
+
+def _facts(sections: list[Section], conflicts: int, spans: int) -> list[tuple[str, str]]:
+    by_method = Counter[str]()
+    for section in sections:
+        by_method[_name(section.method)] += section.rows
+    facts = [(name, count(rows)) for name, rows in by_method.items()]
+    facts += [("conflicting answers", count(conflicts))] if conflicts else []
+    return facts + ([("repeated spans in train", count(spans))] if spans else [])
