@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -32,7 +33,7 @@ from runner.vertex.submit import ARM, submit
 
 log = logging.getLogger(__name__)
 
-LAST_READS = 3
+LAST_READS = 5
 """Times that the curves of an ended job are asked for before it goes without their last part."""
 
 
@@ -137,6 +138,7 @@ class VertexBackend:
             points = self.metrics(label)
             if not followed.read_failed:
                 break
+            time.sleep(min(1.0, self.settings.poll_seconds))
         lost = ["the curves could not be read to their end"] if followed.read_failed else []
         rate = steps_per_epoch(followed.job)  # known for sure at the end only
         points = [replace(p, epoch=p.step / rate if rate else p.epoch) for p in points]

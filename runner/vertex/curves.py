@@ -35,15 +35,23 @@ class Curves:
         """All points of the job's experiment (``projects/../contexts/NAME``) so far, its steps
         as epochs by `steps_per_epoch` (0 when that is not known yet). Raises BackendError;
         `points` are those of earlier reads then."""
-        with translated(READING):
-            fresh = sorted(self._fresh(experiment, steps_per_epoch), key=lambda p: (p.step, p.name))
-        for point in fresh:
+        fresh: list[CurvePoint] = []
+        try:
+            with translated(READING):
+                for points in self._fresh(experiment, steps_per_epoch):
+                    fresh += points
+        finally:  # what was read before a failure is not read again
+            self._keep(fresh)
+        return list(self.points)
+
+    def _keep(self, fresh: list[CurvePoint]) -> None:
+        for point in sorted(fresh, key=lambda point: (point.step, point.name)):
             if (point.name, point.step) not in self._known:
                 self._known.add((point.name, point.step))
                 self.points.append(point)
-        return list(self.points)
 
-    def _fresh(self, experiment: str, steps_per_epoch: float) -> Iterator[CurvePoint]:
+    def _fresh(self, experiment: str, steps_per_epoch: float) -> Iterator[list[CurvePoint]]:
+        """The points of each series that has grown."""
         location, name = experiment.split("/")[3], experiment.rpartition("/")[2]
         if not self._board:
             context = self.clients.metadata(location).get_context(name=experiment)
@@ -55,7 +63,8 @@ class Curves:
                 last = int(series.metadata.max_step)
                 # A series that has not grown is not read again.
                 if title.startswith(OF_TUNING) and self._read.get(series.name) != last:
-                    yield from self._points(client, series.name, title, steps_per_epoch)
+                    points = list(self._points(client, series.name, title, steps_per_epoch))
+                    yield points
                     self._read[series.name] = last
 
     def _points(
