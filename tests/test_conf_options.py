@@ -24,6 +24,8 @@ GEMINI = ["backend=vertex", *CLOUD, "tuning.adapter_size=null", "model.force_ret
 """What goes with every Gemini model, also with one that is retired by now."""
 NEEDED = {
     ("source", "hub"): ["source.dataset=org/data"],
+    ("skew", "file"): ["skew.production=prompts.jsonl"],
+    ("skew", "traces"): ["skew.experiment=served"],
     ("template", "instruction"): ["template.system=Answer."],
     ("model", "huggingface"): ["model.name=m", "model.path=org/model"],
     ("model", "gguf"): ["model.name=m", "model.path=m.gguf"],

@@ -49,6 +49,13 @@ from runner.config.prepare import (
     SubstringDedup,
 )
 from runner.config.select import Diverse, Hard, LabelNoise, Quality, Select
+from runner.config.skew import (
+    FileSkew,
+    NoSkew,
+    Skew,
+    SkewLimits,
+    TracesSkew,
+)
 from runner.config.source import (
     ChatSource,
     ColumnSource,
@@ -113,6 +120,7 @@ __all__ = [
     "ExactMatch",
     "Experiment",
     "Extraction",
+    "FileSkew",
     "FileSource",
     "FolderModel",
     "FuzzyDedup",
@@ -135,6 +143,7 @@ __all__ = [
     "ModelBase",
     "Ngrams",
     "NoExtraction",
+    "NoSkew",
     "NoTracking",
     "Normalizer",
     "OnlineCalls",
@@ -153,6 +162,8 @@ __all__ = [
     "RowLimits",
     "Select",
     "Share",
+    "Skew",
+    "SkewLimits",
     "Source",
     "SourceBase",
     "Split",
@@ -163,6 +174,7 @@ __all__ = [
     "Template",
     "Thinking",
     "TokenF1",
+    "TracesSkew",
     "Tracking",
     "TunedModel",
     "Tuning",

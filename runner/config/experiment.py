@@ -12,6 +12,7 @@ from runner.config.base import Group
 from runner.config.fits import misfits, today
 from runner.config.model import Model
 from runner.config.prepare import Prepare
+from runner.config.skew import NoSkew, Skew
 from runner.config.source import Source
 from runner.config.suite import Suite
 from runner.config.template import Template
@@ -57,6 +58,7 @@ class Experiment(Group):
     store: Store
     paths: PathsGroup
     budget: Budget = Budget()
+    skew: Skew = NoSkew(kind="none")
     sweep: Sweep = Sweep()
 
     @model_validator(mode="after")

@@ -1,0 +1,99 @@
+"""The same content on both sides, and how its bytes differ.
+
+Rows match by id, else by the nearest content: equal without template, casing and blanks, else
+a cosine of character pieces of at least 0.9. Pairs by id must be equal byte by byte. Pairs by
+content may be different rows, so for them only a change that goes one way counts.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
+
+from runner.skew.frames import frame
+from runner.skew.prompts import Prompt
+
+NEAR = 0.9
+SHOWN_CHARACTERS = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One content on both sides."""
+
+    tuning: Prompt
+    production: Prompt
+    by: str
+    """``id``, ``content`` or ``near content``."""
+    kinds: tuple[str, ...]
+    """How the bytes differ; empty when they do not."""
+
+
+def matched(tuning: Sequence[Prompt], production: Sequence[Prompt], gram: Any) -> list[Pair]:
+    """Every production prompt that has a partner; `gram` is the cosine matrix, tuning first."""
+    ids = {prompt.id: prompt for prompt in tuning if prompt.id}
+    frames = [frame([prompt.text for prompt in side]) for side in (tuning, production)]
+    contents: dict[str, Prompt] = {}
+    for prompt in tuning:
+        contents.setdefault(_content(frames[0].inside(prompt.text)), prompt)
+    pairs = []
+    for at, prompt in enumerate(production):
+        by, partner = "id", ids.get(prompt.id)
+        if partner is None:
+            by, partner = "content", contents.get(_content(frames[1].inside(prompt.text)))
+        if partner is None:
+            near = gram[len(tuning) + at, : len(tuning)]
+            best = int(near.argmax())
+            by, partner = "near content", tuning[best] if near[best] >= NEAR else None
+        if partner is not None:
+            pairs.append(Pair(partner, prompt, by, _kinds(partner, prompt)))
+    return pairs
+
+
+def _content(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _kinds(one: Prompt, other: Prompt) -> tuple[str, ...]:
+    """Which of the things that people overlook are different, smallest first."""
+    found = []
+    if None not in (one.system, other.system) and one.system != other.system:
+        found.append("system instruction")
+    a, b = one.text, other.text
+    if a == b:
+        return tuple(found)
+    steps = {
+        "line ends": lambda text: text.replace("\r\n", "\n"),
+        "Unicode form": lambda text: unicodedata.normalize("NFKC", text),
+        "blanks": lambda text: " ".join(text.split()),
+        "casing": str.casefold,
+    }
+    for name, step in steps.items():
+        plain, other_plain = step(a), step(b)
+        if _nearer(a, b, plain, other_plain):
+            found.append(name)
+        a, b = plain, other_plain
+    return tuple(found if a == b else [*found, "wording"])
+
+
+def _nearer(a: str, b: str, plain: str, other_plain: str) -> bool:
+    """Whether a step took a difference away: it made them equal, or changed one side only."""
+    return a != b and (plain == other_plain or (plain != a) != (other_plain != b))
+
+
+def diff(one: str, other: str) -> list[tuple[str, str]]:
+    """Stretches of ``same``, ``tuning`` (only there) and ``production`` text, in order."""
+    one, other = one[:SHOWN_CHARACTERS], other[:SHOWN_CHARACTERS]
+    stretches = []
+    for kind, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+        if kind == "equal":
+            stretches.append(("same", one[a:b]))
+            continue
+        if a < b:
+            stretches.append(("tuning", one[a:b]))
+        if c < d:
+            stretches.append(("production", other[c:d]))
+    return stretches
