@@ -136,17 +136,18 @@ def judge_gemini(
     max_tokens: int,
     limits: RowLimits | None = None,
     exists: Callable[[str], int | None] | None = None,
+    preference: bool = False,
 ) -> Verdict:
     """Judge the files of one tuning dataset, ``train`` and ``validation``, against a model.
 
     `limits` are those of a `GeminiModel`; without them files are not held against a model's
     kinds, counts and sizes. `exists` tells the size in bytes of a ``gs://`` object, None when
-    there is none; without it nobody looks. Streams; of each rule at most 200 faults a file are
+    there is none; without it nobody looks. `preference` wants rows with two answers. Streams; of each rule at most 200 faults a file are
     named, all are counted.
     """
     from runner.prepare.gemini.dataset import judge_dataset
 
-    return judge_dataset(files, max_tokens, limits, exists)
+    return judge_dataset(files, max_tokens, limits, exists, preference)
 
 
 def fix_gemini(lines: Iterable[bytes], source: Path) -> Fixed:

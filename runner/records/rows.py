@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from runner.errors import DataError
 from runner.records.jsonl import compact
 
 SPLITS = ("train", "validation", "test")
@@ -136,7 +137,14 @@ class Example:
 
     def to_preference(self) -> dict[str, Any]:
         """The row for preference tuning: ``contents`` without an answer, and two
-        ``completions``, the better one with score 1."""
+        ``completions``, the better one with score 1. Raises DataError without a worse answer."""
+        if not self.rejected:
+            where = f"{self.origin.file}:{self.origin.line}"
+            raise DataError(
+                f"{where}: preference tuning needs a better and a worse answer, this row has one\n"
+                "  use rows with two scored `completions` (source.kind: gemini), or set"
+                " tuning.method=supervised"
+            )
         scored = ((1, Turn("model", self.target)), (0, Turn("model", self.rejected)))
         row = self._gemini(self.contents)
         row["completions"] = [{"score": n, "completion": turn.to_gemini()} for n, turn in scored]

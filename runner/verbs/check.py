@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,7 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
     pipeline = pipelines[0]
     ready(pipeline, console)
     prepared, rendered = pipeline.prepared.path, pipeline.rendered.path
-    judged = _gemini(rendered / "gemini", pipeline.experiment)
+    judged = _gemini(rendered / "gemini", [each.experiment for each in pipelines])
     card = pipeline.house.home / "reports" / card_name(rendered)
     card.parent.mkdir(parents=True, exist_ok=True)
     write_data_card(prepared, rendered, card)
@@ -109,17 +109,19 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
     }
 
 
-def _gemini(folder: Path, experiment: Experiment) -> dict[str, list[str]]:
-    """What the model's service would refuse in the rendered files, and what is odd in them."""
+def _gemini(folder: Path, experiments: Sequence[Experiment]) -> dict[str, list[str]]:
+    """What the model's service would refuse in the rendered files, and what is odd in them. The
+    experiments have data and limits in common."""
     from runner.config import GeminiModel, VertexBackend
     from runner.prepare import judge_gemini
     from runner.verbs.objects import Sizes
 
-    model, backend = experiment.model, experiment.backend
+    model, backend = experiments[0].model, experiments[0].backend
+    preference = any(each.tuning.method == "preference" for each in experiments)
     limits = model.limits if isinstance(model, GeminiModel) else None
     files = {split: folder / f"{split}.jsonl" for split in ("train", "validation")}
     sizes = Sizes(backend) if isinstance(backend, VertexBackend) else None
-    verdict = judge_gemini(files, model.context_tokens, limits, sizes)
+    verdict = judge_gemini(files, model.context_tokens, limits, sizes, preference)
     more = [
         f"{rule}: {count:,} in all"
         for rule, count in verdict.counts.items()

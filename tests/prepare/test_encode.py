@@ -15,8 +15,17 @@ names = st.dictionaries(texts, texts, max_size=3)
 origins = st.builds(Origin, texts, st.integers(1, 10**9))
 turns = st.lists(st.builds(Turn, st.sampled_from(["user", "model"]), texts), max_size=3).map(tuple)
 references = st.lists(texts, max_size=2).map(tuple)
-rows = st.builds(Row, texts, names, texts, origins, references, names, texts, texts, turns)
-examples = st.builds(Example, texts, turns, texts, origins, texts, references, names)
+calls = st.builds(lambda name: {"functionCall": {"name": name}}, texts)
+parts = st.lists(calls, max_size=2).map(tuple)
+extras = st.dictionaries(st.just("tools"), st.lists(texts, max_size=2), max_size=1)
+turns |= st.lists(st.builds(Turn, st.just("user"), texts, parts), max_size=2).map(tuple)
+rows = st.builds(
+    *(Row, texts, names, texts, origins, references, names, texts, texts, turns, parts, texts),
+    *(extras, names),
+)
+examples = st.builds(
+    Example, texts, turns, texts, origins, texts, references, names, parts, texts, extras
+)
 
 
 @given(row=rows)
@@ -36,6 +45,7 @@ def test_example_lines(example: Example) -> None:
 @given(example=examples)
 def test_gemini_lines_are_one_line_for_every_reader(example: Example) -> None:
     line = gemini_line(example)
-    assert json.loads(line) == example.to_gemini()
+    row = example.to_preference() if example.rejected else example.to_gemini()
+    assert json.loads(line) == json.loads(json.dumps(row))
     assert len(line.decode().splitlines()) == 1
     assert line.endswith(b"}\n")

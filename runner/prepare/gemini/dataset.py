@@ -34,13 +34,14 @@ def judge_dataset(
     max_tokens: int,
     limits: RowLimits | None = None,
     exists: Exists | None = None,
+    preference: bool = False,
 ) -> Verdict:
     """Judge the files of the splits ``train`` and ``validation`` (either may be absent), see
     `runner.prepare.judge_gemini`."""
     verdict = Verdict()
     seen: dict[str, Seen] = {}
     for split, path in files.items():
-        judge = Judge(max_tokens, limits, exists)
+        judge = Judge(max_tokens, limits, exists, preference)
         for fault in _lines(path, judge, verdict.counts):
             verdict.faults.append(fault)
         seen[split] = judge.seen

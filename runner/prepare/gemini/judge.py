@@ -45,13 +45,18 @@ class Judge:
     """Judges the lines of one file in order.
 
     `limits` are the model's; None skips what depends on a model (files, functions), as for a
-    model that is tuned here.
+    model that is tuned here. `preference` says that all rows have to be for preference tuning.
     """
 
     def __init__(
-        self, max_tokens: int, limits: RowLimits | None = None, exists: Exists | None = None
+        self,
+        max_tokens: int,
+        limits: RowLimits | None = None,
+        exists: Exists | None = None,
+        preference: bool = False,
     ) -> None:
         self.seen = Seen()
+        self._preference = preference
         self._max_tokens = max_tokens
         self._limits = limits
         self._media = MediaJudge(limits, exists) if limits else None
@@ -80,7 +85,10 @@ class Judge:
                 message = "rows with `completions` (preference tuning) and others do not mix"
                 yield "mixed_methods", message, "completions"
         else:
-            if seen.preference:
+            if self._preference:
+                message = "tuning.method=preference needs two `completions`, one scored 1, one 0"
+                yield "missing_completions", message, "completions"
+            elif seen.preference:
                 message = "rows before it are for preference tuning, this one is not"
                 yield "mixed_methods", message, "contents"
             self._label(parts_of(contents[-1]))
