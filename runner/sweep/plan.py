@@ -56,8 +56,8 @@ def plan(sweep: Sweep, console: Console) -> list[PlannedArm]:
             ready(pipeline, console)
     known = sweep.ledger.experiment(sweep.result.digest)
     done = {arm.digest for arm in known.arms if arm.status == "done"} if known else set()
-    forecast = Forecast()
-    lines = [_line(arm, sweep, arm.digest in done, forecast, console) for arm in sweep.arms]
+    forecast, jobs = Forecast(), _Jobs(console)
+    lines = [_line(arm, sweep, arm.digest in done, forecast, jobs) for arm in sweep.arms]
     console.close()
     return lines
 
@@ -70,11 +70,11 @@ def ready(pipeline: Pipeline, console: Console) -> None:
         console.say(f"token counts are estimates: {error}")
 
 
-def _line(arm: Arm, sweep: Sweep, done: bool, forecast: Forecast, console: Console) -> PlannedArm:
+def _line(arm: Arm, sweep: Sweep, done: bool, forecast: Forecast, jobs: _Jobs) -> PlannedArm:
     pipeline = sweep.pipelines[arm.digest]
     summary = json.loads((pipeline.rendered.path / "summary.json").read_text(encoding="utf-8"))
     rows, tuned = summary["rows"], arm.kind == "tuned"
-    state = "done" if done else _state(pipeline, console) if tuned else "new"
+    state = "done" if done else jobs.state(pipeline) if tuned else "new"
     price = forecast.price(arm, pipeline)
     tokens = _tokens(arm, summary["tokens"]["train"], price)
     finished = state in ("done", "tuned")
@@ -105,15 +105,26 @@ def _tokens(arm: Arm, train: Mapping[str, int | None], price: Price | None) -> B
     return Band(low or 0, high or 0) * Band(tuning.epochs or 1, tuning.most_epochs)
 
 
-def _state(pipeline: Pipeline, console: Console) -> str:
-    if pipeline.house.store.get("tune", digest_of({"stage": "tune", **pipeline.tune_key})):
-        return "tuned"
-    try:
-        status = pipeline.backend.find(pipeline.job_label)
-    except BackendError as error:
-        console.say(f"whether the job exists already is not known: {error}")
-        return "new"
-    return status.state if status else "new"
+class _Jobs:
+    """How tuning jobs stand. A service that cannot be reached is asked once: a plan needs no
+    account and no network."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._silent: set[int] = set()
+
+    def state(self, pipeline: Pipeline) -> str:
+        if pipeline.house.store.get("tune", digest_of({"stage": "tune", **pipeline.tune_key})):
+            return "tuned"
+        if id(pipeline.backend) in self._silent:
+            return "new"
+        try:
+            status = pipeline.backend.find(pipeline.job_label)
+        except BackendError as error:
+            self._silent.add(id(pipeline.backend))
+            self._console.say(f"jobs are planned as new ones, since it is not known: {error}")
+            return "new"
+        return status.state if status else "new"
 
 
 def _guess(arm: Arm, ledger: Ledger, tokens: float) -> float | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from runner.backend import JobStatus, TuningJob
 from runner.config import Experiment
+from runner.errors import BackendError
 from runner.records import (
     Checkpoint,
     CurvePoint,
@@ -30,7 +31,8 @@ BILLED = 2_000_000
 
 
 class PaidBackend:
-    """`options.fail` makes every tuning job fail, `options.lose` a lost connection of it."""
+    """`options.fail` makes every tuning job fail; with a file ``lose`` in the home the answer
+    to a submit is lost."""
 
     def __init__(self, experiment: Experiment, home: Path) -> None:
         self.options = experiment.backend.options  # type: ignore[union-attr]
@@ -57,6 +59,8 @@ class PaidBackend:
 
     def submit(self, job: TuningJob) -> None:
         self._remember("jobs", job.label)
+        if self.state.with_name("lose").exists():
+            raise BackendError("no connection", transient=True)
 
     def find(self, label: str) -> JobStatus | None:
         if label not in self._read()["jobs"]:

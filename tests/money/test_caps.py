@@ -134,6 +134,24 @@ def test_a_failed_job_gives_back_what_was_held(shop: Shop) -> None:
     assert {item.what for item in shop.sweep().ledger.spendings()} == {"baseline test"}
 
 
+def test_a_lost_connection_keeps_what_is_held_until_the_bill_comes(shop: Shop) -> None:
+    marker = shop.folder / "runs" / "lose"
+    marker.parent.mkdir()
+    marker.touch()
+    lost = shop.run().result
+    assert [arm.status for arm in lost.arms] == ["done", "failed", "failed"]
+    ledger = shop.sweep().ledger
+    held = [item for item in ledger.spendings() if item.what == "tuning"]
+    assert [item.settled for item in held] == [False, False], "the jobs may be running"
+    assert all(item.usd for item in held)
+    assert [arm.usd for arm in lost.arms[1:]] == [None, None], "nothing is billed yet"
+    marker.unlink()
+    assert [arm.status for arm in shop.run().result.arms] == ["done"] * 3
+    bills = [item for item in ledger.spendings() if item.what == "tuning"]
+    assert [(item.settled, item.usd) for item in bills] == [(True, pytest.approx(JOB))] * 2
+    assert len(shop.bought()["jobs"]) == 2
+
+
 def test_an_unknown_price_is_refused_only_under_a_cap(shop: Shop) -> None:
     with pytest.raises(BudgetError, match=r"model\.prices\.train is null.*budget\.month cannot"):
         shop.run("model.prices.train=null", "budget.month=100")
