@@ -7,6 +7,7 @@ from typing import Any
 
 from runner.config import GeminiModel
 from runner.emulator.call import Call, canonical
+from runner.emulator.evaluation import evaluation_faults
 from runner.emulator.facts import SIZES
 from runner.emulator.refusals import Refusal, Violation, invalid
 from runner.emulator.service import Service, base_model
@@ -46,6 +47,7 @@ def check_job(service: Service, call: Call, model: GeminiModel) -> None:
         *_labels(call.body),
         *_parameters(call.body[spec_name], model, _snake(spec_name)),
         *_datasets(service, call.body[spec_name], _snake(spec_name)),
+        *evaluation_faults(call.body[spec_name], model, call.location),
     ]
     if found:
         raise Refusal(400, found[0].description, found)

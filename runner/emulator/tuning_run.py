@@ -11,6 +11,7 @@ from runner.emulator import deployment, tensorboard
 from runner.emulator.clock import JobWatch
 from runner.emulator.dataset import Dataset, read_dataset
 from runner.emulator.discovery import api
+from runner.emulator.evaluation import evaluate
 from runner.emulator.faults import Outcome
 from runner.emulator.hyperparameters import kept_epochs, resolved
 from runner.emulator.refusals import Refusal
@@ -63,6 +64,7 @@ class TuningRun:
 
     def _run(self) -> None:
         script, outcome = self.service.script, self.service.faults.outcome(self.job)
+        self._turn()
         self.watch.pause(script.queue_seconds)
         self._change("RUNNING", "PROCESSING_DATASET", startTime=self.service.clock.stamp())
         self.watch.pause(script.dataset_seconds)
@@ -76,9 +78,17 @@ class TuningRun:
         self._change("RUNNING", "POST_PROCESSING")
         self.watch.pause(script.deploy_seconds)
         tuned = deployment.deploy(self.service, self.job, self.model, saved)
+        runs = evaluate(self.service, self.job, saved, validation.rows)
         partial = outcome and outcome.do == "partial"
         state = "JOB_STATE_PARTIALLY_SUCCEEDED" if partial else "JOB_STATE_SUCCEEDED"
-        self._end(state, tunedModel=tuned)
+        self._end(state, tunedModel=tuned, evaluateDatasetRuns=runs or None)
+
+    def _turn(self) -> None:
+        """The quota is there: the job waits for nothing but its start."""
+        if self.watch.stopped.is_set():
+            raise Stopped
+        waiting = {"state": "JOB_STATE_PENDING", "tuningJobState": None}
+        self.service.registry.change(self.job, waiting)
 
     def _datasets(self, outcome: Outcome | None) -> tuple[Dataset, Dataset]:
         """The rows that are kept; the job's statistics say what became of the others."""

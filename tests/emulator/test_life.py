@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.emulator.asking import (
     ROWS,
     animals,
     client,
+    create,
     gapic,
     objects,
     raw,
@@ -330,3 +332,19 @@ def test_equal_seeds_give_equal_curves() -> None:
                 ]
             )
     assert read[0] == read[1]
+
+
+def test_racing_clients_get_jobs_of_their_own() -> None:
+    with Emulator(quota=3) as emulator:
+        upload(emulator, list(animals()))
+        ask = client(emulator)
+        with ThreadPoolExecutor(12) as pool:
+            made = list(pool.map(lambda n: create(ask, labels={"n": str(n)}), range(24)))
+        assert len({job.name for job in made}) == 24
+        ended = [wait(emulator, job) for job in made]
+        assert all(job.has_succeeded for job in ended)
+        endpoints = [one.endpoint for job in ended for one in job.tuned_model.checkpoints]
+        assert len(set(endpoints)) == 24 * 3
+        moments = [(job.start_time, job.end_time) for job in ended]
+        busiest = max(sum(a <= start < b for a, b in moments) for start, _ in moments)
+        assert busiest <= 3
