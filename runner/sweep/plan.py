@@ -49,9 +49,7 @@ def plan(sweep: Sweep, console: Console) -> list[PlannedArm]:
     """The plan of every arm, in the order in which they would run."""
     set_up: set[int] = set()
     for pipeline in sweep.pipelines.values():
-        # A service has nothing to fetch, and a plan needs no account.
-        remote = isinstance(pipeline.experiment.model, GeminiModel)
-        if not remote and id(pipeline.backend) not in set_up:
+        if id(pipeline.backend) not in set_up:
             set_up.add(id(pipeline.backend))
             ready(pipeline, console)
     known = sweep.ledger.experiment(sweep.result.digest)
@@ -63,7 +61,10 @@ def plan(sweep: Sweep, console: Console) -> list[PlannedArm]:
 
 
 def ready(pipeline: Pipeline, console: Console) -> None:
-    """Get the tokenizer for exact counts; without the extra, counts are estimates."""
+    """Get the tokenizer for exact counts; without the extra, counts are estimates. A service
+    has none to get, so that checks and plans need no account."""
+    if isinstance(pipeline.experiment.model, GeminiModel):
+        return
     try:
         pipeline.backend.setup(console.watch("model"))
     except MissingExtraError as error:
