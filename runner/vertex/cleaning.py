@@ -74,7 +74,12 @@ def _experiment(clients: Clients, name: str) -> None:
 
 
 def _object(clients: Clients, name: str) -> None:
+    """An object; or, by a name that ends in a slash, all objects below it."""
     bucket, _, path = name.removeprefix("gs://").partition("/")
+    if name.endswith("/"):
+        for blob in clients.storage.list_blobs(bucket, prefix=path):
+            blob.delete()
+        return
     clients.storage.bucket(bucket).blob(path).delete()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from runner.config import VertexBackend
 from runner.records import Checkpoint, CurvePoint, DroppedRow, Resource, TuningResult
+from runner.vertex.auto_evaluation import evaluation_findings, evaluation_resources
 from runner.vertex.curves import value_at
 from runner.vertex.states import PARTIAL, Job, hyperparameters, spec_of, statistics, whole
 
@@ -33,7 +34,7 @@ def outcome_of(
         seconds=seconds_of(job),
         resolved=resolved,
         billable_tokens=billable,
-        findings=(*findings_of(job), *more),
+        findings=(*findings_of(job), *evaluation_findings(job), *more),
         links=links_of(job, settings),
         resources=tuple(dict.fromkeys(resources_of(job))),
         dropped=tuple(dropped_of(stats)),
@@ -138,3 +139,4 @@ def resources_of(job: Job) -> Iterator[Resource]:
         yield Resource("model", model)
     if experiment := job.get("experiment"):
         yield Resource("experiment", experiment)
+    yield from evaluation_resources(job)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runner.backend import TuningJob
 from runner.config import GeminiModel, VertexBackend
 from runner.records import Example
+from runner.vertex.auto_evaluation import evaluation_config
 from runner.vertex.errors import ServiceError, translated
 from runner.vertex.jobs import find_job, plain
 from runner.vertex.states import Job
@@ -113,6 +114,7 @@ def create_config(
         beta=tuning.beta,
         pre_tuned_model_checkpoint_id=tuning.start_from.checkpoint if tuning.start_from else None,
         export_last_checkpoint_only=settings.last_checkpoint_only or None,
+        evaluation_config=evaluation_config(settings, job.label, validation=bool(validation)),
         labels=labels_of(settings, experiment, job),
         encryption_spec=types.EncryptionSpec(kms_key_name=settings.kms_key)
         if settings.kms_key

@@ -8,6 +8,8 @@ import pytest
 
 from runner.cli import main
 from runner.emulator import Emulator
+from runner.records import Resource
+from runner.vertex.cleaning import delete
 from runner.vertex.clients import Clients
 from tests.vertex.asking import backend
 from tests.vertex.tuned import DATA, arm, experiment, tune
@@ -99,3 +101,16 @@ def test_what_somebody_deleted_already_counts_as_gone(
         assert clean(tmp_path, "--yes") == 0
         assert f"was gone: {DATA}" in capsys.readouterr().out
         assert all(record.deleted_ms for record in ledger.resources(["job1"]))
+
+
+def test_a_folder_of_ours_goes_with_all_that_is_in_it() -> None:
+    folder = "gs://sft-emulator/tests/evaluation/job1/"
+    with Emulator() as emulator:
+        clients = Clients(backend(emulator))
+        for name in ("a/1.jsonl", "b.jsonl"):
+            emulator.storage.write(f"gs://sft-emulator/tests/evaluation/job1/{name}", b"x")
+        emulator.storage.write("gs://sft-emulator/tests/evaluation/job12", b"x")
+        assert delete(clients, Resource("object", folder))
+        left = [blob.name for blob in clients.storage.list_blobs("sft-emulator")]
+    assert not [name for name in left if name.startswith("tests/evaluation/job1/")]
+    assert "tests/evaluation/job12" in left
