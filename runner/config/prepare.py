@@ -138,8 +138,9 @@ class Ngrams(Group):
     sizes: list[Annotated[int, Field(ge=2, le=100)]] = [13, 8]
     """Tokens of an n-gram; each size is looked at by itself, the first that finds a pair names
     it. Rows shorter than that have none."""
-    threshold: Share = 0.5
-    """A leak at or above this share of the distinct n-grams of the smaller of both rows.
+    threshold: Share = 0.7
+    """A leak at or above this share of the distinct n-grams of the shorter of both rows (Chowdhery
+    et al. 2022, PaLM, section 8: 70 % of the 8-grams).
     N-grams that more than 100 evaluation rows hold are a template's and count on neither side."""
 
 

@@ -100,8 +100,9 @@ def drop_leaks(leaks: Mapping[str, Leak], config: Prepare, fates: Fates) -> None
         before = fates.stays
         fates.drop(leak.like.row >= 0, leaked, leak.like.row)
         fresh = before & ~fates.stays
-        for mine, theirs in ((fates.score, leak.like.score), (fates.method, leak.like.method)):
-            mine.update({row: value for row, value in theirs.items() if fresh[row]})  # type: ignore[attr-defined]
+        for row in (row for row in leak.like.score if fresh[row]):
+            fates.score[row] = leak.like.score[row]
+            fates.method[row] = leak.like.method[row]
         if grouped:
             fates.drop(leak.same_group, grouped)
 

@@ -15,14 +15,14 @@ from markupsafe import Markup
 from runner.records import read_jsonl
 from runner.report.markup import tag, text
 from runner.report.places import where
-from runner.report.reasons import in_words
+from runner.report.reasons import in_words, is_leak
 from runner.report.wording import count, plural
 
 SHOWN = 200
 """Pairs of a section that stand on the page; all of them stand in ``leaks.jsonl``."""
 METHODS = {
     "exact": ("equal", "Both inputs are the same, letter by letter."),
-    "normalised": ("equal but for case and marks", "The same after `prepare.dedup.normalize`."),
+    "normalised": ("equal but for case and marks", "The same after what prepare.dedup.normalize ignores."),
     "minhash": ("near-duplicates", "Score: Jaccard similarity of their shingles."),
     "substring": ("a shared span", "A long run of tokens stands in both."),
 }
@@ -137,9 +137,15 @@ def _pair(raw: Mapping[str, Any]) -> Pair:
         matched_target=str(raw.get("matched_target", "")),
         matched_text=theirs,
         score="" if score in (None, 1.0) else f"{score:.2f}",
-        fate=in_words(str(raw.get("fate", ""))) or "stays",
+        fate=_fate(str(raw.get("fate", ""))),
         agrees=bool(raw.get("agrees", True)),
     )
+
+
+def _fate(reason: str) -> str:
+    if is_leak(reason):
+        return "dropped"
+    return in_words(reason) or "stays"
 
 
 def _marked(mine: str, theirs: str) -> tuple[Markup, Markup]:

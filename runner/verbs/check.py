@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SHOWN_CHARACTERS = 600
 FILES = {
     "data_card": "data card",
+    "skew_page": "skew page",
+    "leaks_page": "leaks",
     "dropped": "dropped rows",
     "faults_file": "faults",
     "gemini_train": "Gemini train",
@@ -29,6 +31,7 @@ FILES = {
 """Keys of the report that are paths, and what people call them."""
 IN_WORDS = {
     *("arms", "rendered", "gemini_faults", "gemini_warnings", "suite_faults"),
+    *("skew", "skew_refused"),
     *("conflicts", "conflicting_texts", "leakage", "lint", "first_faults"),
 }
 """Keys that are not part of the outline of numbers."""
@@ -61,7 +64,9 @@ def main(options: argparse.Namespace) -> int:
             for report in found:
                 _show(report)
         bad = any(report["gemini_faults"] or report["suite_faults"] for report in found)
-        return 2 if bad else 0
+        if bad:
+            return 2
+        return 4 if any(report["skew_refused"] for report in found) else 0
 
     return with_sweep(options, console, use)
 
@@ -74,7 +79,8 @@ def _treatments(sweep: Sweep) -> list[list[Arm]]:
     found: dict[str, list[Arm]] = {}
     tuned = [arm for arm in sweep.arms if arm.kind == "tuned"]
     for arm in tuned:
-        config = arm.experiment.model_dump(mode="json", include={"prepare", "template", "source"})
+        data = {"prepare", "template", "source", "skew"}
+        config = arm.experiment.model_dump(mode="json", include=data)
         model = arm.experiment.model
         limits = model.limits.model_dump(mode="json") if isinstance(model, GeminiModel) else None
         key = digest_of([config, model.context_tokens, limits, arm.experiment.seed])
@@ -85,8 +91,10 @@ def _treatments(sweep: Sweep) -> list[list[Arm]]:
 def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
     from runner.prepare import check_report
     from runner.report import write_data_card
+    from runner.report.leaks import leaks_page
     from runner.report.places import card_name
     from runner.sweep.plan import ready
+    from runner.sweep.skew import find_skew
 
     pipelines = [sweep.pipelines[arm.digest] for arm in arms]
     pipeline = pipelines[0]
@@ -96,12 +104,17 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
     card = pipeline.house.home / "reports" / card_name(rendered)
     card.parent.mkdir(parents=True, exist_ok=True)
     write_data_card(prepared, rendered, card)
+    skew = find_skew(pipeline, card.parent)
     return {
         "arms": [arm.name for arm in arms],
         **check_report(prepared, rendered),
         **judged,
         "suite_faults": _suite_faults(pipelines),
+        "skew": skew.warnings if skew else None,
+        "skew_refused": skew.refused if skew else [],
         "data_card": str(card),
+        "skew_page": str(skew.page) if skew else "",
+        "leaks_page": str(page) if (page := leaks_page(card)).is_file() else "",
         "dropped": str(prepared / "dropped.jsonl"),
         "faults_file": str(prepared / "faults.jsonl"),
         "gemini_train": str(rendered / "gemini" / "train.jsonl"),
@@ -166,7 +179,8 @@ def _show(report: Mapping[str, Any]) -> None:
             terminal.print(f"  {part:<7} {visible(text[:SHOWN_CHARACTERS])}", soft_wrap=True)
     terminal.print()
     for key, name in FILES.items():
-        terminal.print(f"{name:<18} {report[key]}", soft_wrap=True)
+        if report[key]:
+            terminal.print(f"{name:<18} {report[key]}", soft_wrap=True)
 
 
 def _section(terminal: Any, key: str, value: Any, depth: int) -> None:
