@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -20,12 +19,17 @@ def camel(name: str) -> str:
     return head + "".join(word[:1].upper() + word[1:] for word in rest) if head else name
 
 
-def named(value: Mapping[str, Any]) -> dict[str, Any]:
+def named(value: dict[str, Any]) -> dict[str, Any]:
     """The object with camelCase keys; where a key stands in both spellings, the last counts."""
+    for key in value:
+        if "_" in key:
+            break
+    else:
+        return value  # the usual spelling
     return {camel(key): item for key, item in value.items()}
 
 
-def twice(value: Mapping[str, Any], path: str) -> list[Finding]:
+def twice(value: dict[str, Any], path: str) -> list[Finding]:
     """Keys that stand in both spellings."""
     if len(named(value)) == len(value):
         return []

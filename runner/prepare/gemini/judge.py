@@ -67,12 +67,14 @@ class Judge:
         row, found = read_line(line)
         if row is None:
             return found
-        found += judge_row(row)
+        escaped = b"\\u" in line  # keys may be
+        found += judge_row(row, calls=escaped or b"unction" in line)
         if not found:
-            found += self._good(named(row), len(line))
+            files = escaped or b"fileData" in line or b"file_data" in line
+            found += self._good(named(row), len(line), files)
         return found
 
-    def _good(self, row: dict[str, Any], size: int) -> Iterator[Finding]:
+    def _good(self, row: dict[str, Any], size: int, files: bool) -> Iterator[Finding]:
         """A row that is sound by itself: against the limits, and into the statistics."""
         seen = self.seen
         contents = row["contents"]
@@ -93,7 +95,7 @@ class Judge:
                 yield "mixed_methods", message, "contents"
             self._label(parts_of(contents[-1]))
         self._shots(contents)
-        least = _file_tokens(row)
+        least = _file_tokens(row) if files else 0
         if least:
             seen.with_files += 1
             yield from self._files(row)

@@ -29,6 +29,8 @@ def read_line(line: bytes) -> tuple[dict[str, Any] | None, list[Finding]]:
         return None, [*found, not_json(line, error)]
     if not isinstance(row, dict):
         return None, [*found, ("not_object", "each line is one JSON object", "")]
+    if _plain(line, row):
+        return row, found
     keys, depth = _extent(row)
     if depth > DEEPEST:
         return None, [*found, ("too_deep", f"nested more than {DEEPEST} levels deep", "")]
@@ -50,6 +52,13 @@ def not_json(line: bytes, error: json.JSONDecodeError) -> Finding:
         message = f"{error.msg} at character {error.pos + 1}; one row has to stand on one line"
         return "bad_json", message, ""
     return "bad_json", f"{error.msg} at character {error.pos + 1}", ""
+
+
+def _plain(line: bytes, row: dict[str, Any]) -> bool:
+    """Whether the line is flat, and as long as its value written anew: then no key was lost."""
+    if line.count(b"{") + line.count(b"[") > DEEPEST:
+        return False
+    return len(orjson.dumps(row)) == len(line.rstrip(b"\r\n"))
 
 
 def _extent(value: Any) -> tuple[int, int]:

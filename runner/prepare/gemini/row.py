@@ -38,8 +38,9 @@ CURES = {
 }
 
 
-def judge_row(row: Mapping[str, Any]) -> Iterator[Finding]:
-    """Everything that is wrong with a row by itself."""
+def judge_row(row: dict[str, Any], *, calls: bool = True) -> Iterator[Finding]:
+    """Everything that is wrong with a row by itself; without `calls` the row holds no function
+    calls for sure."""
     yield from twice(row, "")
     keys = named(row)
     preference = "completions" in keys
@@ -57,7 +58,7 @@ def judge_row(row: Mapping[str, Any]) -> Iterator[Finding]:
             yield from judge(shape, keys[name], name)
     if "tools" in keys:
         yield from _tools(keys["tools"])
-    if "contents" in keys:
+    if calls and "contents" in keys:
         yield from judge_functions(keys)
 
 

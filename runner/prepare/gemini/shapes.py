@@ -83,7 +83,7 @@ DURATION = re.compile(r"\d{1,6}(\.\d{1,9})?s")
 
 def judge(shape: str, value: Any, path: str) -> Iterator[Finding]:
     """Everything that is wrong with a value that is to be the message `shape`."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         yield "wrong_type", f"an object ({shape}) is expected", path
         return
     fields = SHAPES[shape]
