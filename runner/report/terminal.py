@@ -20,6 +20,8 @@ TINTS = {"winner": "bold green", "strongest": "bold", "baseline": "dim", "tuned"
 MARKS = {"winner": " (winner)", "strongest": " (to beat)"}
 STATES = {"failed": "red", "running": "cyan", "pending": "dim"}
 
+REFUSED = 4
+"""Exit code of arms that a gate or the budget stopped."""
 TRACEBACK_LINES = 6
 """Last lines of a failed arm's traceback; the log has all of it."""
 
@@ -102,7 +104,10 @@ def _failure(line: Line) -> Text:
 
     first = next(iter(line.arm.error.splitlines()), "")
     words = Text(f"{one_line(line.arm.name, 80)} failed: {one_line(first, 300)}", style="red")
-    for text in line.arm.traceback.splitlines()[-TRACEBACK_LINES:]:
+    # A refusal says in its own words what to type; where in our code it arose helps nobody.
+    refused = line.arm.exit_code == REFUSED
+    trace = line.arm.error.splitlines()[1:] if refused else line.arm.traceback.splitlines()
+    for text in trace[-TRACEBACK_LINES:]:
         words.append(f"\n  {one_line(text, 200)}", style="dim")
     if line.arm.log:
         words.append(f"\n  log: {one_line(line.arm.log, 1000)}", style="not bold default")

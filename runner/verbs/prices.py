@@ -88,6 +88,8 @@ def _range(band: Band | None, places: int = 2) -> str:
 
 def _explain(terminal: Console, prices: Sequence[Price]) -> None:
     """What lies between low and high."""
+    if not any(price.parts for price in prices):
+        return
     say = "low: the fewest tokens, answers as long as the targets"
     say += "; high: the most tokens, validation rows billed, answers as long as allowed"
     terminal.print(f"\n{say}", style="dim")

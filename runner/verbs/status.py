@@ -103,17 +103,21 @@ def _show_spent(ledger: Ledger, found: Sequence[ExperimentResult]) -> None:
 
     from runner.money import usd
 
-    items = [item for item in ledger.spendings() if not item.rehearsal]
-    if not items:
-        return
     terminal = Console(highlight=False)
-    for name in dict.fromkeys(result.name for result in found):
-        total = ledger.spent(name, "").experiment
-        if total:
-            terminal.print(f"\nspent on {name}: {usd(total)}", markup=False, end="")
-    month = ledger.spent("", "").month
-    terminal.print(f"\nspent this month (UTC), all experiments: {usd(month)}")
-    if held := sum(item.usd or 0 for item in items if not item.settled):
-        terminal.print(f"of it held back for jobs under way, by their upper estimate: {usd(held)}")
-    if unknown := sum(item.usd is None for item in items):
-        terminal.print(f"not in it, since the model's price is not known: {unknown} jobs")
+    items = ledger.spendings()
+    paid = [item for item in items if not item.rehearsal]
+    if paid:
+        terminal.print()
+        for name in dict.fromkeys(result.name for result in found):
+            if total := ledger.spent(name, "").experiment:
+                terminal.print(f"spent on {name}: {usd(total)}", markup=False)
+        month = ledger.spent("", "").month
+        terminal.print(f"spent this month (UTC), all experiments: {usd(month)}")
+        if held := sum(item.usd or 0 for item in paid if not item.settled):
+            terminal.print(
+                f"of it held back for jobs under way, by the upper estimate: {usd(held)}"
+            )
+        if unknown := sum(item.usd is None for item in paid):
+            terminal.print(f"not in it, since the model's price is not known: {unknown} jobs")
+    if worth := sum(item.usd or 0 for item in items if item.rehearsal):
+        terminal.print(f"rehearsed on the emulator, not paid: {usd(worth)}")

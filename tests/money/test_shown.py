@@ -127,3 +127,13 @@ def test_status_says_what_is_spent(shop: Shop) -> None:
         "tuning",
         "validation",
     ]
+
+
+def test_a_refused_arm_says_what_to_type_and_shows_no_code(shop: Shop) -> None:
+    result = shop.run("budget.experiment=7").result
+    out = StringIO()
+    print_leaderboard(result, Console(file=out, width=160, color_system=None))
+    said = out.getvalue()
+    assert "16 rows failed: budget.experiment=7 is used up: 12." in said
+    assert "type: the same command with budget.experiment=18." in said
+    assert "purse.py" not in said
