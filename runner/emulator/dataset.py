@@ -13,6 +13,8 @@ from runner.records import Example, Origin, Turn
 from runner.records.parts import parts_text
 
 SFT_KEYS = ("contents", "systemInstruction", "tools", "toolConfig", "generationConfig")
+REMOTE = ("gs://", "https://", "http://")
+"""What the service can read files from."""
 SHOWN = 20
 
 
@@ -76,13 +78,19 @@ def row_faults(api: Api, raw: Any, *, preference: bool) -> list[Violation]:
 def _turn_faults(contents: Sequence[Mapping[str, Any]], preference: bool) -> Iterable[Violation]:
     """Roles alternate from user to model; the last turn is what is learned."""
     roles = [content.get("role", "user") for content in contents]
-    for number, role in enumerate(roles):
+    for number, (role, content) in enumerate(zip(roles, contents, strict=True)):
         if role not in ("user", "model"):
             yield Violation(f"contents[{number}].role", f"unrecognized_role: {role!r}")
         elif number and role == roles[number - 1]:
             yield Violation(f"contents[{number}].role", f"consecutive_turns: {role!r} twice")
-        if not contents[number].get("parts"):
+        if not content.get("parts"):
             yield Violation(f"contents[{number}].parts", "missing_or_invalid_parts")
+        for at, part in enumerate(content.get("parts") or ()):
+            file = part.get("fileData") or part.get("file_data") or {}
+            uri = str(file.get("fileUri", file.get("file_uri", "gs://")))
+            if not uri.startswith(REMOTE):
+                where = f"contents[{number}].parts[{at}].fileData.fileUri"
+                yield Violation(where, f"{uri} is neither a gs:// nor an http(s):// address")
     last = "user" if preference else "model"
     if roles[-1] != last:
         yield Violation(f"contents[{len(roles) - 1}].role", f"the last turn has to be {last}")

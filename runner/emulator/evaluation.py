@@ -1,12 +1,14 @@
-"""Evaluation of checkpoints by the service while it tunes (`evaluationConfig`): exact match.
+"""Evaluation of checkpoints by the service while it tunes (`evaluationConfig`).
 
-The other metrics exist in the API, but not here; a job that asks for one is refused with 501,
-so that nobody takes silence for a score.
+Exact match, BLEU and ROUGE of real answers to the validation rows, by the libraries that the
+service's metrics are named after. A job that asks for another metric is refused with 501, so
+that nobody takes silence for a score.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from runner.config import GeminiModel
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from runner.emulator.trainer import Saved
     from runner.records import Example
 
+KINDS = ("exactMatch", "bleu", "rouge")
 WHERE = "tuning_job.supervised_tuning_spec.evaluation_config"
 
 
@@ -35,20 +38,38 @@ def evaluation_faults(spec: dict[str, Any], model: GeminiModel, place: str) -> I
         yield Violation(WHERE, said)
     if not spec.get("validationDatasetUri"):
         yield Violation(WHERE, "Evaluation while tuning needs a validation dataset.")
-    if not all(map(_is_exact_match, config["metrics"])):
-        raise Refusal(501, "This emulator evaluates with exact match only.")
+    if not all(map(kind_of, config["metrics"])):
+        raise Refusal(501, f"This emulator evaluates with {', '.join(KINDS)} only.")
 
 
-def _is_exact_match(metric: dict[str, Any]) -> bool:
+def kind_of(metric: dict[str, Any]) -> str:
+    """``exactMatch``, ``bleu`` or ``rouge``; empty for any other metric."""
     computed = metric.get("computationBasedMetricSpec", {}).get("type")
-    return "exactMatchSpec" in metric or computed == "EXACT_MATCH"
+    named = {"EXACT_MATCH": "exactMatch", "BLEU": "bleu", "ROUGE": "rouge"}.get(computed, "")
+    return next((kind for kind in KINDS if f"{kind}Spec" in metric), named)
+
+
+def score(kind: str, metric: dict[str, Any], said: str, wanted: str) -> float:
+    """One answer's score, from 0 to 1."""
+    if kind == "exactMatch":
+        return float(said == wanted)
+    if kind == "bleu":
+        from sacrebleu import sentence_bleu
+
+        return float(sentence_bleu(said, [wanted]).score) / 100
+    from rouge_score.rouge_scorer import RougeScorer
+
+    spec = metric.get("rougeSpec", {})
+    name = spec.get("rougeType") or "rougeL"
+    scorer = RougeScorer([name], use_stemmer=spec.get("useStemmer", False))
+    return float(scorer.score(wanted, said)[name].fmeasure)
 
 
 def evaluate(
     service: Service, job: Resource, saved: Sequence[Saved], rows: Sequence[Example]
 ) -> list[dict[str, Any]]:
-    """`evaluateDatasetRuns`: one a checkpoint, with the share of validation rows that it
-    answers exactly. Empty when the job asks for no evaluation."""
+    """`evaluateDatasetRuns`: one a checkpoint, with average and deviation of each metric over
+    the validation rows. Empty when the job asks for no evaluation."""
     config = job.body.get("supervisedTuningSpec", {}).get("evaluationConfig")
     if config is None:
         return []
@@ -57,18 +78,27 @@ def evaluate(
     asked = [Request(row.id, row.contents, row.system) for row in rows]
     runs = []
     for number, one in enumerate(saved, 1):
-        answers = service.trainer.answer(one.handle, asked, settings)
-        right = sum(said.text == row.target for said, row in zip(answers, rows, strict=True))
-        value = {"score": right / len(rows)}
-        result = {"aggregationMetric": "AVERAGE", "exactMatchMetricValue": value}
+        said = [answer.text for answer in service.trainer.answer(one.handle, asked, settings)]
+        pairs = [(text, row.target) for text, row in zip(said, rows, strict=True)]
+        results = [result for metric in config["metrics"] for result in _results(metric, pairs)]
+        response = {
+            "aggregationOutput": {"aggregationResults": results},
+            "outputInfo": {"gcsOutputDirectory": f"{folder}/checkpoint-{number}"},
+        }
         runs.append(
             {
                 "checkpointId": str(number),
                 "operationName": service.new_name(job.name, "operations"),
-                "evaluateDatasetResponse": {
-                    "aggregationOutput": {"aggregationResults": [result]},
-                    "outputInfo": {"gcsOutputDirectory": f"{folder}/checkpoint-{number}"},
-                },
+                "evaluateDatasetResponse": response,
             }
         )
     return runs
+
+
+def _results(metric: dict[str, Any], pairs: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    kind = kind_of(metric)
+    scores = [score(kind, metric, said, wanted) for said, wanted in pairs]
+    yield {"aggregationMetric": "AVERAGE", f"{kind}MetricValue": {"score": mean(scores)}}
+    if len(scores) > 1:
+        spread = {"score": stdev(scores)}
+        yield {"aggregationMetric": "STANDARD_DEVIATION", f"{kind}MetricValue": spread}

@@ -192,9 +192,11 @@ class Reader:
             f'Invalid JSON payload received. Unknown name "{key}"{at}: Cannot find field.',
         )
 
-    def _wrong(self, path: str, value: Any, wanted: str) -> None:
+    def _wrong(self, path: str, value: Any, wanted: str) -> Any:
+        """Complain, and hand back the value: it is set, if wrongly."""
         shown = repr(value)[:80]
         self._add(path, f"Invalid value at '{path}' ({wanted}), {shown}")
+        return value
 
     def _add(self, path: str, description: str) -> None:
         self.violations.append(Violation(path, description))
