@@ -75,7 +75,9 @@ class TuningRun:
         board = tensorboard.open_board(self.service, self.job)
         self._change("RUNNING", "TUNING", experiment=board.context)
         saved = self._train(work, board, outcome)
-        self._change("RUNNING", "POST_PROCESSING")
+        for counted in self.stats.values():
+            counted["tuningStepCount"] = str(self.steps)
+        self._change("RUNNING", "POST_PROCESSING", tuningDataStats=self.stats)
         self.watch.pause(script.deploy_seconds)
         tuned = deployment.deploy(self.service, self.job, self.model, saved)
         runs = evaluate(self.service, self.job, saved, validation.rows)
@@ -100,8 +102,8 @@ class TuningRun:
         counts = self.service.trainer.tokens(train.rows)
         kept, counts, dropped = drop_long(train, counts, limit, forced)
         self.work_spec = resolved(self.spec, self.model, self.service.default_epochs)
-        stats = statistics(kept, counts, dropped, self.work_spec.epochs, self.preference)
-        self._change("RUNNING", "PROCESSING_DATASET", tuningDataStats=stats)
+        self.stats = statistics(kept, counts, dropped, self.work_spec.epochs, self.preference)
+        self._change("RUNNING", "PROCESSING_DATASET", tuningDataStats=self.stats)
         if len(dropped) > DROPPED_SHARE * len(train.rows):
             raise Refusal(
                 400,
@@ -142,6 +144,7 @@ class TuningRun:
                 if isinstance(news, Saved):
                     saved.append(news)
                     continue
+                self.steps = news.step
                 board.plot(news.points)
                 self._progress(news)
                 if outcome:

@@ -58,6 +58,7 @@ def test_statistics_are_true(emulator: Emulator) -> None:
     assert stats.user_input_token_distribution.sum == asked
     assert stats.user_output_token_distribution.sum == answered
     assert stats.total_billable_token_count == 3 * (asked + answered)
+    assert stats.tuning_step_count == job.tuned_model.checkpoints[-1].step
     assert stats.total_truncated_example_count == 0
 
 
