@@ -26,6 +26,7 @@ from runner.vertex.clients import Clients
 from runner.vertex.curves import Curves
 from runner.vertex.errors import translated
 from runner.vertex.jobs import cancel_job, find_job, get_job
+from runner.vertex.media import Media
 from runner.vertex.online import answer
 from runner.vertex.outcome import outcome_of, resolved_of
 from runner.vertex.states import Job, note_of, state_of, statistics, trouble_of, whole
@@ -62,6 +63,7 @@ class VertexBackend:
         self.settings = settings
         self.experiment = experiment.name
         self.clients = Clients(settings)
+        self.media = Media(self.clients, settings.bucket)
         self._followed: dict[str, Followed] = {}
         self._lock = threading.Lock()
 
@@ -95,7 +97,7 @@ class VertexBackend:
 
     def submit(self, job: TuningJob) -> None:
         """Upload the data and create the job."""
-        made = submit(self.clients, self.settings, self.model, self.experiment, job)
+        made = submit(self.clients, self.settings, self.model, self.experiment, job, self.media)
         followed = self._following(job.label)
         followed.job = made
         log.info("tuning job %s is %s", job.label, made["name"])
@@ -143,6 +145,7 @@ class VertexBackend:
         rate = steps_per_epoch(followed.job)  # known for sure at the end only
         points = [replace(p, epoch=p.step / rate if rate else p.epoch) for p in points]
         result = outcome_of(followed.job, self.settings, points, lost)
+        result = replace(result, resources=(*result.resources, *self.media.resources()))
         if not result.checkpoints:
             raise BackendError(f"tuning job {followed.job.get('name')} left no endpoint to ask")
         return result
@@ -160,7 +163,8 @@ class VertexBackend:
         generation: Generation,
     ) -> Iterator[Prediction]:
         """Ask the checkpoint's endpoint, or the untuned model."""
-        return answer(self.clients, self.settings, self.model, checkpoint, requests, generation)
+        sent = [self.media.in_request(request) for request in requests]
+        return answer(self.clients, self.settings, self.model, checkpoint, sent, generation)
 
     def close(self) -> None:
         """Let go of connections; jobs go on."""

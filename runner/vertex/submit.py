@@ -15,6 +15,7 @@ from runner.records import Example
 from runner.vertex.auto_evaluation import evaluation_config
 from runner.vertex.errors import ServiceError, translated
 from runner.vertex.jobs import find_job, plain
+from runner.vertex.media import Media
 from runner.vertex.states import Job
 from runner.vertex.upload import upload
 
@@ -38,6 +39,7 @@ def submit(
     model: GeminiModel,
     experiment: str,
     job: TuningJob,
+    media: Media,
 ) -> Job:
     """Upload the datasets and create the job; returns it as it stands.
 
@@ -45,7 +47,11 @@ def submit(
     the job is looked for by its label, several times. Only a refusal (429) is asked again, for
     then there is no job. Raises BackendError, transient when the job may come to be seen later.
     """
-    row = Example.to_preference if job.tuning.method == "preference" else Example.to_gemini
+    made = Example.to_preference if job.tuning.method == "preference" else Example.to_gemini
+
+    def row(example: Example) -> dict[str, Any]:
+        return media.in_row(made(example))
+
     train = upload(clients.storage, settings.bucket, job.train, row)
     validation = None
     if job.validation:

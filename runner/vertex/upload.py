@@ -32,13 +32,23 @@ def upload(storage: Any, where: str, examples: Path, row: Callable[[Example], An
     with NamedTemporaryFile(suffix=".jsonl") as file:
         digest, crc = _write(file, _lines(examples, row))
         name = "/".join(part for part in (folder.strip("/"), f"{digest}.jsonl") if part)
-        with translated(f"{UPLOADING} to gs://{bucket}"):
-            handle = storage.bucket(bucket)
-            found = handle.get_blob(name)
-            if found is None:
-                found = _put(handle.blob(name), file.name)
-        _check(found, crc, Path(file.name).stat().st_size, f"gs://{bucket}/{name}")
+        with translated(f"{UPLOADING} to the bucket gs://{bucket}"):
+            size = Path(file.name).stat().st_size
+            put_file(storage.bucket(bucket), name, file.name, "application/jsonl", crc, size)
     return f"gs://{bucket}/{name}"
+
+
+def put_file(bucket: Any, name: str, file: str, mime: str, crc: str, size: int) -> None:
+    """Put a file into a bucket under the name of its content, unless it is there already.
+
+    `crc` is its CRC32C as Cloud Storage writes it. Raises BackendError when what is there is
+    something else.
+    """
+    found = bucket.get_blob(name)
+    if found is None:
+        what = f"{UPLOADING} to the bucket gs://{bucket.name}"
+        found = _put(bucket.blob(name), file, mime, what)
+    _check(found, crc, size, f"gs://{bucket.name}/{name}")
 
 
 def _lines(examples: Path, row: Callable[[Example], Any]) -> Iterator[bytes]:
@@ -61,13 +71,13 @@ def _write(file: IO[bytes], lines: Iterator[bytes]) -> tuple[str, str]:
     return digest.hexdigest(), base64.b64encode(crc.digest()).decode()
 
 
-def _put(blob: Any, file: str) -> Any:
+def _put(blob: Any, file: str, mime: str, what: str) -> Any:
     """Upload unless somebody else was quicker; returns the object with its checksum."""
     try:
-        with translated(UPLOADING):
+        with translated(what):
             blob.upload_from_filename(
                 file,
-                content_type="application/jsonl",
+                content_type=mime,
                 if_generation_match=0,
                 checksum="crc32c",
                 timeout=SECONDS,
