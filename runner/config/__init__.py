@@ -57,6 +57,7 @@ from runner.config.skew import (
     TracesSkew,
 )
 from runner.config.source import (
+    BigQuerySource,
     ChatSource,
     ColumnSource,
     FileSource,
@@ -65,6 +66,7 @@ from runner.config.source import (
     Paths,
     Source,
     SourceBase,
+    TracesSource,
     WeightedFile,
 )
 from runner.config.suite import (
@@ -106,6 +108,7 @@ __all__ = [
     "AugmentRule",
     "Backend",
     "Baseline",
+    "BigQuerySource",
     "Bleu",
     "Bootstrap",
     "Budget",
@@ -175,6 +178,7 @@ __all__ = [
     "Thinking",
     "TokenF1",
     "TracesSkew",
+    "TracesSource",
     "Tracking",
     "TunedModel",
     "Tuning",

@@ -13,7 +13,7 @@ class WeightedFile(Group):
     """One of several files mixed into a split."""
 
     path: str
-    """File, or glob such as ``data/*.jsonl.gz``."""
+    """File, or glob such as ``data/*.jsonl.gz``; ``gs://`` paths and globs too (extra: vertex)."""
     weight: float = Field(default=1.0, gt=0)
     """Share of this file's rows to use: 0.5 keeps every second row (seeded), 2 takes each twice."""
 
@@ -96,4 +96,40 @@ class ChatSource(SourceBase):
     """Key that holds the list of messages."""
 
 
-Source = Annotated[FileSource | HubSource | GeminiSource | ChatSource, Field(discriminator="kind")]
+class TracesSource(SourceBase):
+    """MLflow traces of a served model: what people said about its answers becomes training rows.
+    `train`, `validation` and `test` name MLflow experiments. The target is the expectation where
+    a trace has one (a correction), else the model's own answer where its feedback is good."""
+
+    kind: Literal["traces"]
+    tracking_uri: str | None = None
+    """MLflow's tracking URI; null takes MLFLOW_TRACKING_URI or MLflow's own default."""
+    filter: str = ""
+    """MLflow's filter for traces, e.g. ``attributes.status = 'OK'``."""
+    expectation: str | None = "expected_response"
+    """Name of the expectation that is the right answer; null looks at feedback only."""
+    feedback: str | None = None
+    """Name of the feedback that vouches for the model's own answer; null: expectations only."""
+    min_feedback: float = 1.0
+    """The least value of `feedback`; yes counts 1, no counts 0."""
+
+
+class BigQuerySource(ColumnSource):
+    """BigQuery tables or queries (extra: data). `train`, `validation` and `test` are each
+    ``project.dataset.table``, or a query in GoogleSQL; add ORDER BY to keep its order."""
+
+    kind: Literal["bigquery"]
+    project: str | None = None
+    """Project that pays for queries; null takes the credentials' own."""
+    location: str | None = None
+    """Where queries run, e.g. ``EU``; null goes by the tables."""
+    max_gigabytes: float | None = Field(default=10.0, gt=0)
+    """Refuse queries that would read more (BigQuery's maximum_bytes_billed); null is no limit."""
+    labels: dict[str, str] = {"tool": "sft"}
+    """Labels of the query jobs, for the bill."""
+
+
+Source = Annotated[
+    FileSource | HubSource | GeminiSource | ChatSource | TracesSource | BigQuerySource,
+    Field(discriminator="kind"),
+]

@@ -8,12 +8,12 @@ content may be different rows, so for them only a change that goes one way count
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from runner.skew.frames import frame
+from runner.skew.frames import Frame, frame
 from runner.skew.prompts import Prompt
 
 NEAR = 0.9
@@ -49,27 +49,35 @@ def matched(tuning: Sequence[Prompt], production: Sequence[Prompt], gram: Any) -
             best = int(near.argmax())
             by, partner = "near content", tuning[best] if near[best] >= NEAR else None
         if partner is not None:
-            pairs.append(Pair(partner, prompt, by, _kinds(partner, prompt)))
+            pairs.append(Pair(partner, prompt, by, _kinds(partner, prompt, *frames)))
     return pairs
 
 
 def _content(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """The text without its casing, blanks and signs; the text itself when it is all signs."""
+    return _unsigned(unicodedata.normalize("NFKC", text).casefold()) or text
 
 
-def _kinds(one: Prompt, other: Prompt) -> tuple[str, ...]:
+def _unsigned(text: str) -> str:
+    return " ".join("".join(sign if sign.isalnum() else " " for sign in text).split())
+
+
+def _kinds(one: Prompt, other: Prompt, frame: Frame, other_frame: Frame) -> tuple[str, ...]:
     """Which of the things that people overlook are different, smallest first."""
     found = []
     if None not in (one.system, other.system) and one.system != other.system:
         found.append("system instruction")
-    a, b = one.text, other.text
-    if a == b:
+    if one.text == other.text:
         return tuple(found)
-    steps = {
+    a, b = frame.inside(one.text), other_frame.inside(other.text)
+    if frame != other_frame:
+        found.append("template")
+    steps: dict[str, Callable[[str], str]] = {
         "line ends": lambda text: text.replace("\r\n", "\n"),
         "Unicode form": lambda text: unicodedata.normalize("NFKC", text),
         "blanks": lambda text: " ".join(text.split()),
         "casing": str.casefold,
+        "punctuation": _unsigned,
     }
     for name, step in steps.items():
         plain, other_plain = step(a), step(b)

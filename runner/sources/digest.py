@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from runner.config import HubSource, Source
+from runner.config import BigQuerySource, HubSource, Source, TracesSource
 from runner.records import SPLITS
 from runner.sources.locate import locate
 from runner.store import digest_of
@@ -18,9 +18,12 @@ def digest_source(source: Source, cache: Path) -> str:
     """Digest of all splits; a moved folder keeps it, a renamed or changed file does not."""
     known = _load(cache)
     before = dict(known)
-    content = (
-        _hub_content(source, known) if isinstance(source, HubSource) else _content(source, known)
-    )
+    if isinstance(source, HubSource):
+        content = _hub_content(source, known)
+    elif isinstance(source, TracesSource | BigQuerySource):
+        content = _service_content(source)
+    else:
+        content = _content(source, known)
     if known != before:
         _save(cache, known)
     config = source.model_dump(mode="json", exclude=set(SPLITS))
@@ -50,6 +53,23 @@ def _hub_content(source: HubSource, known: dict[str, Any]) -> dict[str, Any]:
             digests = [_digest(path, known) for path in files]
             content.setdefault(split, []).append([part.part, part.weight, digests])
     return content
+
+
+def _service_content(source: TracesSource | BigQuerySource) -> dict[str, Any]:
+    """What names the rows that a service holds: it has no files."""
+    from runner.sources.bigquery import bigquery_digest, bigquery_splits
+    from runner.sources.trace_rows import experiments, traces_digest
+
+    given = [split for split in SPLITS if getattr(source, split) is not None]
+    if isinstance(source, BigQuerySource):
+        return {
+            split: [[f.weight, *bigquery_digest(source, f)] for f in bigquery_splits(source, split)]
+            for split in given
+        }
+    return {
+        split: [[f.weight, traces_digest(source, f)] for f in experiments(source, split)]
+        for split in given
+    }
 
 
 def _digest(path: str, known: dict[str, Any]) -> str:

@@ -81,7 +81,12 @@ def _files(source: OnDisk, split: str, problems: list[Problem]) -> list[InputFil
 
 
 def _matches(pattern: str) -> list[str]:
-    """The file itself when it exists (its name may hold brackets), else what the glob finds."""
+    """The file itself when it exists (its name may hold brackets), else what the glob finds; of
+    ``gs://`` paths, their local copies."""
+    if pattern.startswith("gs://"):
+        from runner.sources.gcs import fetched
+
+        return fetched(pattern)
     expanded = str(Path(pattern).expanduser())
     if Path(expanded).exists():
         return [expanded]
@@ -89,6 +94,8 @@ def _matches(pattern: str) -> list[str]:
 
 
 def _nothing_there(key: str, pattern: str) -> Problem:
+    if pattern.startswith("gs://"):
+        return Problem(key, f"no object matches {pattern!r}")
     path = Path(pattern).expanduser()
     if glob.has_magic(pattern):
         return Problem(key, f"no file matches {pattern!r}")

@@ -9,7 +9,15 @@ from hashlib import blake2b
 from itertools import islice
 from math import floor
 
-from runner.config import ChatSource, FileSource, GeminiSource, HubSource, Source
+from runner.config import (
+    BigQuerySource,
+    ChatSource,
+    FileSource,
+    GeminiSource,
+    HubSource,
+    Source,
+    TracesSource,
+)
 from runner.records import FaultLog, Row
 from runner.sources.columns import Columns
 from runner.sources.delimited import read_delimited
@@ -26,8 +34,10 @@ Keyed = tuple[Row, str]
 
 def rows_of(source: Source, split: str, seed: int, faults: FaultLog) -> Iterator[Row]:
     """Stream the good rows of a split that the source gives. Files are looked for at once."""
-    if isinstance(source, FileSource | HubSource):
+    if isinstance(source, FileSource | HubSource | BigQuerySource):
         keyed = _column_rows(source, split, seed, faults)
+    elif isinstance(source, TracesSource):
+        keyed = _trace_rows(source, split, seed, faults)
     else:
         keyed = _turn_rows(source, split, seed, faults)
     return _counted(keyed, source, split, faults)
@@ -42,7 +52,7 @@ def _counted(keyed: Iterator[Keyed], source: Source, split: str, faults: FaultLo
 
 
 def _column_rows(
-    source: FileSource | HubSource, split: str, seed: int, faults: FaultLog
+    source: FileSource | HubSource | BigQuerySource, split: str, seed: int, faults: FaultLog
 ) -> Iterator[Keyed]:
     columns = Columns(source)
     if isinstance(source, HubSource):
@@ -50,6 +60,11 @@ def _column_rows(
 
         files = hub_splits(source, split)
         read = partial(read_hub, source, columns, faults)
+    elif isinstance(source, BigQuerySource):
+        from runner.sources.bigquery import bigquery_splits, read_bigquery
+
+        files = bigquery_splits(source, split)
+        read = partial(read_bigquery, source, columns, faults)
     else:
         files = locate(source, [split])[split]
         read = partial(read_table, source.encoding, columns, faults)
@@ -77,6 +92,13 @@ def _turn_rows(
         for file in locate(source, [split])[split]
         for pair in _weighted(keyed(file), file, split, seed, faults)
     )
+
+
+def _trace_rows(source: TracesSource, split: str, seed: int, faults: FaultLog) -> Iterator[Keyed]:
+    from runner.sources.trace_rows import experiments, trace_rows
+
+    for file in experiments(source, split):
+        yield from _weighted(trace_rows(source, split, file, faults), file, split, seed, faults)
 
 
 def read_table(

@@ -154,6 +154,7 @@ def run(sweep: Sweep, console: Console) -> Outcome:
         _common_ground(sweep, known, console)
         left = [arm for arm, then in zip(sweep.arms, known.arms, strict=True) if not _whole(then)]
         check_affordable(left, sweep.pipelines, sweep.ledger, known.name)
+        skewed = _skew(sweep, left, console)
         tracker = open_tracker(tracking, sweep.home)
         try:
             tracker.begin(known)
@@ -162,7 +163,7 @@ def run(sweep: Sweep, console: Console) -> Outcome:
             sweep.ledger.finish(result)
             console.stage("report")
             sweep.report.parent.mkdir(parents=True, exist_ok=True)
-            pages = _data_cards(sweep, result)
+            pages = _data_cards(sweep, result) | skewed
             write_report(result, sweep.report)
             console.stage("tracking")
             links = tracker.sync(result, sweep.report, pages)
@@ -193,6 +194,19 @@ def _common_ground(sweep: Sweep, known: ExperimentResult, console: Console) -> N
         _ = pipelines[0].prepared
     if len({id(pipeline.backend) for pipeline in pipelines}) == 1:
         pipelines[0].backend.setup(console.watch("model"))
+
+
+def _skew(sweep: Sweep, left: Sequence[Arm], console: Console) -> dict[str, Path]:
+    """The skew pages of the tuned arms that are left. Raises GateError before any is tuned."""
+    from runner.sweep.skew import gate_skew
+
+    tuned = [sweep.pipelines[arm.digest] for arm in left if arm.kind == "tuned"]
+    found = gate_skew(tuned, sweep.report.parent)
+    for one in found.values():
+        for line in one.warnings:
+            console.say(f"skew: {line}")
+        console.say(f"skew: {one.page}")
+    return {name: one.page for name, one in found.items()}
 
 
 def _run_arms(

@@ -18,6 +18,7 @@ def findings(report: Mapping[str, Any]) -> Iterator[str]:
     yield from _conflicts(report["conflicts"], report["conflicting_texts"])
     yield from _leaks(report["leakage"])
     yield from _lint(report["lint"])
+    yield from _skew(report["skew"], report["skew_refused"])
     for rule in ("gemini_faults", "gemini_warnings", "suite_faults"):
         yield from _listed(rule.replace("_", " "), report[rule])
 
@@ -59,6 +60,15 @@ def _lint(lint: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"\nlint {finding['rule']}: {finding['message']}"
         for example in finding.get("examples", [])[:SHOWN]:
             yield f"  {one_line(example['id'], 100)}: {one_line(example['note'], 200)}"
+
+
+def _skew(warnings: Sequence[str] | None, refused: Sequence[str]) -> Iterator[str]:
+    """Where production differs from the tuning prompts; nothing when it was not asked."""
+    if warnings is None:
+        return
+    yield "\nskew" if warnings else "\nskew: none"
+    yield from (f"  {one_line(line, 500)}" for line in warnings)
+    yield from (f"  refused: {one_line(line, 500)}" for line in refused)
 
 
 def _listed(heading: str, lines: Sequence[str]) -> Iterator[str]:

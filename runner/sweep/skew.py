@@ -1,0 +1,100 @@
+"""Skew of an experiment: compared once for each distinct set of prompts, its page, its gate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.config.skew import FileSkew, NoSkew, SkewLimits, TracesSkew
+from runner.errors import GateError, SftError
+from runner.pipeline import Pipeline
+from runner.records import Example, read_jsonl
+from runner.store import digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class SkewFound:
+    """What came of one comparison."""
+
+    warnings: list[str]
+    refused: list[str]
+    page: Path
+
+
+def find_skew(pipeline: Pipeline, folder: Path) -> SkewFound | None:
+    """Compare the arm's rendered prompts with production and write the page into `folder`; None
+    with ``skew: none``. The comparison is an artifact of the store.
+
+    Raises:
+        ConfigError, DataError: what `skew` names is missing or holds no prompts.
+        MissingExtraError: traces without MLflow.
+    """
+    from runner.report.skew import write_skew
+    from runner.skew import SKEW_VERSION, compare, refusals, warnings
+
+    experiment = pipeline.experiment
+    config = experiment.skew
+    if isinstance(config, NoSkew):
+        return None
+    records = _production(config)
+    rendered = pipeline.rendered
+    drawn = SkewLimits.model_fields.keys() - {"max_findings", "max_auc", "max_changed"}
+    key = {
+        "version": SKEW_VERSION,
+        "rendered": rendered.digest,
+        "production": digest_of(records),
+        "config": config.model_dump(mode="json", include=set(drawn)),
+        "seed": experiment.seed,
+    }
+
+    def build(out: Path) -> None:
+        rows = map(Example.from_json, read_jsonl(pipeline.split_file(config.split)))
+        count = pipeline.backend.count_tokens
+        exact = count if count([]) is not None else None
+        found = compare(rows, records, config, experiment.seed, exact)
+        (out / "skew.json").write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+
+    artifact = pipeline.house.store.make("skew", key, build)
+    found = json.loads((artifact.path / "skew.json").read_text(encoding="utf-8"))
+    page = folder / f"skew_{artifact.digest[:8]}.html"
+    said, refused = warnings(found), refusals(found, config)
+    write_skew(found, said, refused, page)
+    return SkewFound(said, refused, page)
+
+
+def gate_skew(pipelines: Iterable[Pipeline], folder: Path) -> dict[str, SkewFound]:
+    """Page name to what was found, for the distinct prompts of these arms.
+
+    An arm whose rows cannot be rendered is left out: that failure is told where the arm runs.
+    Raises GateError, after every page is written, when a limit of `skew` is crossed.
+    """
+    found: dict[str, SkewFound] = {}
+    for pipeline in pipelines:
+        if isinstance(pipeline.experiment.skew, NoSkew):
+            continue
+        try:
+            _ = pipeline.rendered
+        except SftError:
+            continue
+        if one := find_skew(pipeline, folder):
+            found[one.page.name] = one
+    if any(one.refused for one in found.values()):
+        lines = [f"{line}\n  see {one.page}" for one in found.values() for line in one.refused]
+        what = "production prompts are not what this experiment tunes on:"
+        hint = "  mend the template or the rows; or raise the limit, or set skew=none"
+        raise GateError("\n".join([what, *lines, hint]))
+    return found
+
+
+def _production(config: FileSkew | TracesSkew) -> list[dict[str, Any]]:
+    """The production prompts as JSON rows."""
+    if isinstance(config, FileSkew):
+        from runner.skew import read_production
+
+        return read_production(Path(config.production))
+    from runner.sources.traces import production_prompts
+
+    return production_prompts(config)
