@@ -66,7 +66,7 @@ def service_error(what: str, error: Exception) -> ServiceError:
     code, says = code_of(error), says_of(error)
     transient = code in LATER or (not code and is_lost(error))
     lines = [f"{what}: {says}"]
-    if found := advice(code, type(error).__name__, says, lost=is_lost(error)):
+    if found := advice(code, type(error).__name__, f"{what}: {says}", lost=is_lost(error)):
         lines.append(f"  {found}")
     return ServiceError("\n".join(lines), code, transient=transient)
 

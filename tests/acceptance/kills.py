@@ -60,7 +60,7 @@ def broken(
         kills = 0
         while kills < min(budget, MAX_KILLS_A_ROUND):
             words = ["run", str(yaml), "--json", *overrides]
-            if not _killed(folder, words, rng.uniform(0, seconds), whole_group=kills % 2 == 1):
+            if not killed(folder, words, rng.uniform(0, seconds), whole_group=kills % 2 == 1):
                 break
             kills += 1
         done = sft(folder, "run", str(yaml), "--json", *overrides)
@@ -72,7 +72,7 @@ def broken(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _killed(folder: Path, words: Sequence[str], after: float, *, whole_group: bool) -> bool:
+def killed(folder: Path, words: Sequence[str], after: float, *, whole_group: bool) -> bool:
     """Whether the run was killed before it ended by itself."""
     settings = {**options(folder), "capture_output": False, "text": None}
     with subprocess.Popen(

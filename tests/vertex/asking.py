@@ -18,7 +18,7 @@ def model(name: str = LITE) -> GeminiModel:
     return models()[name]
 
 
-def backend(emulator: Emulator, **changes: Any) -> VertexBackend:
+def backend(emulator: Emulator, /, **changes: Any) -> VertexBackend:
     """The group `backend` for this emulator."""
     online = {"attempts": 3, "timeout_seconds": 20, **changes.pop("online", {})}
     raw = {

@@ -49,7 +49,7 @@ def tuning_job(folder: Path, label: str = "a1", **knobs: Any) -> TuningJob:
     return TuningJob(label, rows(folder), rows(folder, "validation", 8), settings, seed=11)
 
 
-def vertex(emulator: Emulator, name: str = LITE, **settings: Any) -> VertexBackend:
+def vertex(emulator: Emulator, name: str = LITE, /, **settings: Any) -> VertexBackend:
     """The backend, looking at jobs every 50 ms."""
     experiment = SimpleNamespace(model=model(name), name="My experiment: 1")
     return VertexBackend(cast(Experiment, experiment), backend(emulator, **settings))

@@ -38,7 +38,7 @@ def recorded(target: str) -> Iterator[Recording]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if "generateContent" in self.path:
+            if self.path.endswith("/tuningJobs") or "generateContent" in self.path:
                 recording.bodies.append((self.path, json.loads(content)))
             self._pass(content)
 
