@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from runner.errors import BudgetError
 from runner.ledger import Ledger, now_ms
+from runner.records import Prediction
 from runner.results import ArmResult, Spending, Spent
 from tests.acceptance.tiny import sft
 from tests.money.conftest import PAID, Shop
@@ -150,6 +152,30 @@ def test_a_lost_connection_keeps_what_is_held_until_the_bill_comes(shop: Shop) -
     bills = [item for item in ledger.spendings() if item.what == "tuning"]
     assert [(item.settled, item.usd) for item in bills] == [(True, pytest.approx(JOB))] * 2
     assert len(shop.bought()["jobs"]) == 2
+
+
+@pytest.mark.parametrize("taken", [1, 7, 20, 45])
+def test_answers_that_were_taken_are_paid_for_when_the_taker_stops(shop: Shop, taken: int) -> None:
+    sweep = shop.sweep()
+    sweep.ledger.begin(sweep.result)
+    purse = sweep.pipelines[sweep.arms[0].digest].purse
+    closed: list[bool] = []
+
+    def service() -> Iterator[Prediction]:
+        try:
+            for number in range(100):
+                yield Prediction(str(number), "", prompt_tokens=1000, output_tokens=100)
+        finally:
+            closed.append(True)
+
+    paying = purse.paying("label", "baseline test", service(), tuned=False, requests=100)
+    for _ in range(taken):
+        next(paying)
+    paying.close()  # type: ignore[attr-defined]
+    (item,) = sweep.ledger.spendings()
+    assert item.tokens == taken * 1100
+    assert item.usd == pytest.approx(taken * BASE_CALL)
+    assert closed, "the service stops working on answers nobody takes"
 
 
 def test_an_unknown_price_is_refused_only_under_a_cap(shop: Shop) -> None:
