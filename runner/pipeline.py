@@ -103,11 +103,13 @@ class Pipeline:
     @once
     def prepare_key(self) -> dict[str, Any]:
         """Everything that determines the prepared rows."""
-        from runner.prepare import PREPARE_VERSION
+        from runner.prepare import PREPARE_VERSION, past_digest
 
+        past = past_digest(self.experiment.prepare)
         return {
             "version": PREPARE_VERSION,
             "data": self.data_digest,
+            **({"past": past} if past else {}),
             "config": self.experiment.prepare.model_dump(
                 mode="json", exclude={"select": True, "augment": True, "leakage": {"suites"}}
             ),

@@ -29,6 +29,9 @@ def make_absolute(config: dict[str, Any], folder: Path, typed: Container[str]) -
     prepare = config.get("prepare")
     hard = (prepare.get("select") or {}).get("hard") if isinstance(prepare, dict) else None
     _rewrite(hard, "scores", lambda path: _joined(path, base("prepare.select.hard.scores")))
+    dedup = prepare.get("dedup") if isinstance(prepare, dict) else None
+    fuzzy = dedup.get("fuzzy") if isinstance(dedup, dict) else None
+    _rewrite(fuzzy, "index", lambda path: _joined(path, base("prepare.dedup.fuzzy.index")))
     leakage = prepare.get("leakage") if isinstance(prepare, dict) else None
     suites = leakage.get("suites") if isinstance(leakage, dict) else None
     for name in suites if isinstance(suites, dict) else ():

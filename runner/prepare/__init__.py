@@ -71,6 +71,16 @@ def prepare(
     prepare_rows(rows, config, max_bad_share, seed, out, progress)
 
 
+def past_digest(config: Prepare) -> str:
+    """Digest of the fingerprints of past datasets that `dedup.fuzzy.index` names; empty without.
+    Raises ConfigError when there are none where it points."""
+    if not config.dedup.fuzzy or not config.dedup.fuzzy.index:
+        return ""
+    from runner.prepare.fuzzy.past import digest_index
+
+    return digest_index(config.dedup)
+
+
 def render(
     prepared: Path,
     template: Template,

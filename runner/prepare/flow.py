@@ -17,6 +17,7 @@ from runner.prepare.fates import Fates
 from runner.prepare.journal import Journal, shown
 from runner.prepare.leak_file import write_leaks
 from runner.prepare.leakage import SUITES, check_gate, drop_leaks, find_leak
+from runner.prepare.seen import report_seen, seen_note
 from runner.prepare.span_step import cut_spans
 from runner.prepare.spill import Spill, SpillWriter
 from runner.prepare.split import cap_given, check_stratify, cut_missing
@@ -66,6 +67,7 @@ def prepare_rows(
         repeats = find_repeats(train)
         drop_repeats(train, repeats, config.dedup, fates["train"])
         near = drop_near(train, config.dedup, fates["train"])
+        seen = report_seen(train, fates["train"], config.dedup, out)
         against = {**spills, **suites}
         leaks = {
             split: find_leak(train, fates["train"], rows, config) for split, rows in against.items()
@@ -82,6 +84,7 @@ def prepare_rows(
         for leak in leaks.values():
             pool &= ~leak.any
         notes = cap_given(spills, config.split, fates, seed)
+        notes += [seen_note(seen)] if seen else []
         notes += cut_missing(train, pool, spills, config, fates["train"], seed)
         drop_leaks(leaks, config, fates["train"])
         cuts = cut_spans(train, spills, config.dedup, fates["train"], out)

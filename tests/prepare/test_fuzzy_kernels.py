@@ -103,6 +103,7 @@ def test_a_bucket_is_a_band_of_equal_values() -> None:
         assert ((keys[number][:, None] == keys[number][None]) == same).all()
 
 
+@settings(deadline=None)  # the first call may compile
 @given(st.integers(1, 12), st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11))))
 def test_trees_join_the_same_way(size: int, pairs: list[tuple[int, int]]) -> None:
     edges = [(one % size, two % size) for one, two in pairs]

@@ -40,9 +40,14 @@ def sign(texts: Texts, low: int, high: int, plan: Plan) -> NDArray[np.uint32]:
     """MinHash values of rows `low` to `high`: a line a row, a column a permutation."""
     out = np.empty((high - low, len(plan.multiply)), np.uint32)
     for row in range(low, high):
-        hashed = _fmix32(shingles(texts[row], plan).astype(np.uint32))
-        np.min(hashed[:, None] * plan.multiply + plan.add, axis=0, out=out[row - low])
+        out[row - low] = minimum(shingles(texts[row], plan).astype(np.uint32), plan)
     return out
+
+
+def minimum(hashes: NDArray[np.uint32], plan: Plan) -> NDArray[np.uint32]:
+    """MinHash values of one text from the low 32 bits of its shingles."""
+    values: NDArray[np.uint32] = np.min(_fmix32(hashes)[:, None] * plan.multiply + plan.add, axis=0)
+    return values
 
 
 def band(values: NDArray[np.uint32], plan: Plan) -> Hashes:
