@@ -38,6 +38,9 @@ class LocalTrainer:
         self.experiment = experiment
         self.home = home
         self.backend = make_backend(experiment, home)
+        # One that answers while the other tunes: a backend does one of them at a time, and
+        # clients of the service do not wait for as long as a job lasts.
+        self.answers = make_backend(experiment, home / "answers")
         self._batcher = Batcher(self._ask)
 
     @property
@@ -114,11 +117,12 @@ class LocalTrainer:
     def _ask(
         self, handle: str, requests: Sequence[Request], generation: Generation
     ) -> Iterator[Prediction]:
-        self.backend.setup(quiet)
+        self.answers.setup(quiet)
         checkpoint = Checkpoint("1", 0.0, 0, handle, float("nan")) if handle else None
-        return self.backend.generate(checkpoint, requests, generation)
+        return self.answers.generate(checkpoint, requests, generation)
 
     def close(self) -> None:
         """End the worker processes."""
         self._batcher.close()
+        self.answers.close()
         self.backend.close()

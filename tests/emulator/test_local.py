@@ -130,6 +130,8 @@ def test_a_real_job_can_be_cancelled(running: Emulator) -> None:
     job, ask = tune(running, uri, epoch_count=100), client(running)
     while not (ask.tunings.get(name=job.name).tuning_job_metadata):
         time.sleep(0.05)
+    assert len(_answers(running, "gemini-3.1-flash-lite")) == len(ASKED)
+    assert ask.tunings.get(name=job.name).state == types.JobState.JOB_STATE_RUNNING
     ask.tunings.cancel(name=job.name)
     assert wait(running, job).state == types.JobState.JOB_STATE_CANCELLED
 
