@@ -47,7 +47,7 @@ SHIFTS: dict[str, Callable[[str, int], str]] = {
     "another language": lambda text, at: f"{GERMAN[at % 6]} {at}" if at % 5 == 0 else text,
     "template": lambda text, at: f"Customer question: {text}\nIntent:",
 }
-SIZES = (50, 100, 200, 400)
+SIZES = (50, 100, 200)
 CONFIG = FileSkew(kind="file", production="-")
 
 

@@ -23,6 +23,9 @@ TABLE = re.compile(r"[\w:.-]+\.[\w$-]+\.[\w$*-]+|[\w-]+\.[\w$-]+")
 """``project.dataset.table`` or ``dataset.table``; anything else is a query."""
 
 
+CALL = re.compile(r"^[A-Z]+ https?://\S+: ")
+
+
 def bigquery_splits(source: BigQuerySource, split: str) -> list[InputFile]:
     """The tables and queries that make up a split."""
     named = enumerate(weighted(getattr(source, split)), 1)
@@ -66,9 +69,13 @@ def bigquery_digest(source: BigQuerySource, file: InputFile) -> list[str]:
         return [file.path, *(f"{name} {client.get_table(name).etag}" for name in sorted(tables))]
 
 
-def bytes_read(source: BigQuerySource, file: InputFile) -> int:
-    """Bytes that the query would be billed for, by a dry run; 0 for a table, which is read for
+def bytes_read(source: BigQuerySource, split: str) -> int:
+    """Bytes that the split's queries would be billed for, by dry runs; tables are read for
     nothing."""
+    return sum(_bytes(source, file) for file in bigquery_splits(source, split))
+
+
+def _bytes(source: BigQuerySource, file: InputFile) -> int:
     if TABLE.fullmatch(file.path):
         return 0
     with _translated(file.path):
@@ -111,5 +118,6 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except (GoogleAPIError, GoogleAuthError) as error:
         shown = what if len(what) <= 200 else f"{what[:200]}..."
-        reason = getattr(error, "message", "") or str(error)
+        # Google puts the call before the reason and the job behind it.
+        reason = CALL.sub("", str(getattr(error, "message", "") or error)).split("\n\nLocation")[0]
         raise DataError(f"BigQuery cannot read {shown}: {reason}") from error

@@ -109,6 +109,7 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
         "arms": [arm.name for arm in arms],
         **check_report(prepared, rendered),
         **judged,
+        **_billed(pipeline.experiment),
         "suite_faults": _suite_faults(pipelines),
         "skew": skew.warnings if skew else None,
         "skew_refused": skew.refused if skew else [],
@@ -120,6 +121,20 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
         "gemini_train": str(rendered / "gemini" / "train.jsonl"),
         "gemini_validation": str(rendered / "gemini" / "validation.jsonl"),
     }
+
+
+def _billed(experiment: Experiment) -> dict[str, int]:
+    """Bytes that reading the source once more costs, where it is a query."""
+    from runner.config import BigQuerySource
+    from runner.records import SPLITS
+
+    source = experiment.source
+    if not isinstance(source, BigQuerySource):
+        return {}
+    from runner.sources.bigquery import bytes_read
+
+    given = [split for split in SPLITS if getattr(source, split) is not None]
+    return {"query_bytes": sum(bytes_read(source, split) for split in given)}
 
 
 def _gemini(folder: Path, experiments: Sequence[Experiment]) -> dict[str, list[str]]:

@@ -31,7 +31,8 @@ WHEN = "today yesterday abroad again now twice online lately first early".split(
 def texts(count: int, seed: int) -> list[str]:
     draw = random.Random(seed)
     return [
-        f"{draw.choice(ASKED)} my {draw.choice(THINGS)} {draw.choice(WHEN)} in {draw.randrange(99)}?"
+        f"{draw.choice(ASKED)} my {draw.choice(THINGS)} "
+        f"{draw.choice(WHEN)} in {draw.randrange(99)}?"
         for _ in range(count)
     ]
 
