@@ -21,6 +21,8 @@ from runner.prepare.substring.compiled import (
     windows_of,
 )
 
+MANY = 1 << 62
+
 
 @inlined
 def enter(table: Any, stamps: Any, mask: Any, epoch: int, value: Any) -> Any:
@@ -92,9 +94,17 @@ def contain(
                 shared[row] += 1
         if seen == 0:
             continue
+        top = 0
+        for row in touched[:seen]:
+            top = max(top, shared[row])
+        # Beyond this many of its own no row reaches the threshold by them; `sizes` decides.
+        enough = templates + (top / threshold + 1 if threshold > 0 else made)
         for at in range(made):
             distinct += enter(own, stamps, mask, 2 * text + 2, keys[at] | ONE)
-        distinct -= templates
+            if distinct > enough:
+                distinct = templates + MANY
+                break
+        distinct = max(distinct - templates, 1)
         for row in touched[:seen]:
             part = shared[row] / min(distinct, sizes[row])
             shared[row] = 0
