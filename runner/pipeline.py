@@ -20,7 +20,7 @@ from typing import Any
 
 from runner.backend import Backend, TuningJob
 from runner.config import Experiment, GeminiModel, VertexBackend
-from runner.errors import SftError
+from runner.errors import BackendError, SftError
 from runner.inference import Question
 from runner.ledger import Ledger
 from runner.money import Purse
@@ -351,6 +351,7 @@ class Pipeline:
         label, generation = question.label, question.generation
 
         def ask(requests: Sequence[Request]) -> Iterator[Prediction]:
+            self._check_there(checkpoint)
             answers = self.backend.generate(checkpoint, requests, generation)
             tuned = checkpoint is not None
             return self.purse.paying(label, what, answers, tuned=tuned, requests=len(requests))
@@ -363,6 +364,17 @@ class Pipeline:
 
         self.purse.used.add(label)
         return self.house.store.make("predict", question.key, build)
+
+    def _check_there(self, checkpoint: Checkpoint | None) -> None:
+        """Raise BackendError when `sft clean` has deleted whom we want to ask."""
+        if checkpoint is None:
+            return
+        for item in self.house.ledger.resources([self.job_label]):
+            if item.name == checkpoint.path and item.deleted_ms:
+                raise BackendError(
+                    f"new answers are wanted of checkpoint {checkpoint.id}, and sft clean has"
+                    f" deleted it ({item.name})\n  to tune it again, delete {self.tuned.path}"
+                )
 
     def scored(self, split: str, checkpoint: Checkpoint | None, shots: int = 0) -> Scored:
         """Scores with intervals, and every row with its own."""
