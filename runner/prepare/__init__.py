@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runner.prepare.gemini.dataset import Verdict
     from runner.prepare.gemini.fix import Fixed
 
-PREPARE_VERSION = "2"
+PREPARE_VERSION = "3"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
 RENDER_VERSION = "2"
 """The same for `render`."""
@@ -57,7 +57,8 @@ def prepare(
 
     Writes into the folder `out`: ``train.jsonl``, ``validation.jsonl``, ``test.jsonl`` (`Row`),
     ``dropped.jsonl`` (`Dropped`), ``faults.jsonl``, ``tally.json`` and ``summary.json``; with
-    `dedup.fuzzy` also ``clusters.jsonl``.
+    `dedup.fuzzy` also ``clusters.jsonl``, with `dedup.substring` ``spans.jsonl``; always
+    ``leaks.jsonl`` and ``conflicts.jsonl``, every pair that was found.
     Memory: at most 200 bytes a row (hashes, lengths, places on disk and their sorting), whatever
     the rows hold; with `dedup.fuzzy`, about 200 bytes a row more, its texts lie on disk.
 
