@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from runner.config import Experiment, VertexBackend
 
@@ -17,6 +18,29 @@ def jobs_at_once(experiment: Experiment) -> int:
     machine, which does one thing after the other."""
     backend = experiment.backend
     return backend.concurrency if isinstance(backend, VertexBackend) else 0
+
+
+class Turns:
+    """Lets `count` tuning jobs be under way at a time. Entering raises KeyboardInterrupt once
+    `order`, the file that `sft cancel` writes, is there: also for arms that waited for a turn."""
+
+    def __init__(self, count: int, order: Path) -> None:
+        self._free = threading.Semaphore(count)
+        self._order = order
+
+    def __enter__(self) -> None:
+        self._free.acquire()
+        if self._order.exists():
+            self._free.release()
+            raise KeyboardInterrupt
+
+    def __exit__(self, *_: object) -> None:
+        self._free.release()
+
+
+def stop_order(home: Path, experiment: str) -> Path:
+    """A file that tells the process that runs the experiment to begin no further arm."""
+    return home / "locks" / f"{experiment}.stop"
 
 
 def run_abreast(jobs: Sequence[Callable[[], None]], width: int, stop: threading.Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from runner.pipeline import House, Pipeline, arm_digest
 from runner.records import CurvePoint
 from runner.results import ArmResult, ExperimentResult
 from runner.store import Store, digest_of
-from runner.sweep.abreast import EVALUATING, jobs_at_once, run_abreast
+from runner.sweep.abreast import EVALUATING, Turns, jobs_at_once, run_abreast, stop_order
 from runner.sweep.affordable import check_affordable
 from runner.sweep.arm import run_arm
 from runner.sweep.arms import Arm, Point, expand
@@ -97,12 +97,13 @@ def assemble(points: Sequence[Point], file: Path, command: str, console: Console
     home = Path(first.paths.home)
     store = Store(Path(first.store.root) if first.store.root else home / "store")
     ledger = Ledger(home)
-    turns = threading.Semaphore(max(1, min(jobs_at_once(p.experiment) for p in points)))
-    house = House(home, store, ledger, console.watch, console.listen, turns)
+    house = House(home, store, ledger, console.watch, console.listen)
     backends = Backends(home)
     data = [_data_digest(point, house) for point in points]
     arms = expand(points, data)
     digest = digest_of([first.name, sorted(arm.digest for arm in arms)])
+    width = max(1, min(jobs_at_once(point.experiment) for point in points))
+    house = replace(house, turns=Turns(width, stop_order(home, digest)))
     result = ExperimentResult(
         name=first.name,
         digest=digest,
@@ -263,11 +264,6 @@ def _one_by_one(
             before.close()
         before = backend
         job(number, arm)
-
-
-def stop_order(home: Path, experiment: str) -> Path:
-    """A file that tells the process that runs the experiment to begin no further arm."""
-    return home / "locks" / f"{experiment}.stop"
 
 
 def _forward(tracker: Tracker, experiment: str, arm: str) -> Listener:

@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    from runner.sweep.run import stop_order
+    from runner.sweep.abreast import stop_order
 
     ledger, home = open_ledger(options.home), Path(options.home).expanduser()
     result = find_experiment(ledger, options.experiment)
