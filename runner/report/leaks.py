@@ -22,7 +22,10 @@ SHOWN = 200
 """Pairs of a section that stand on the page; all of them stand in ``leaks.jsonl``."""
 METHODS = {
     "exact": ("equal", "Both inputs are the same, letter by letter."),
-    "normalised": ("equal but for case and marks", "The same after what prepare.dedup.normalize ignores."),
+    "normalised": (
+        "equal but for case and marks",
+        "The same but for what prepare.dedup.normalize takes away.",
+    ),
     "minhash": ("near-duplicates", "Score: Jaccard similarity of their shingles."),
     "substring": ("a shared span", "A long run of tokens stands in both."),
 }
