@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import ConfigError, DataError, MissingExtraError, Problem
-from runner.secrets import masked
 
 if TYPE_CHECKING:
     from runner.config import TracesSkew
@@ -146,9 +145,8 @@ def production_prompts(config: TracesSkew) -> list[dict[str, Any]]:
         if record := prompt_record(trace.inputs):
             rows.append({**record, "id": trace.id})
     if not rows:
-        where = masked({"uri": config.tracking_uri or "MLFLOW_TRACKING_URI"})["uri"]
         raise DataError(
-            f"skew.experiment: none of the {seen} traces of {config.experiment!r} ({where}) "
+            f"skew.experiment: none of the {seen} traces of {config.experiment!r} "
             "holds a prompt: inputs with messages, contents, prompt or text"
         )
     return rows

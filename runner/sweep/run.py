@@ -199,9 +199,16 @@ def _common_ground(sweep: Sweep, known: ExperimentResult, console: Console) -> N
 
 def _skew(sweep: Sweep, left: Sequence[Arm], console: Console) -> dict[str, Path]:
     """The skew pages of the tuned arms that are left. Raises GateError before any is tuned."""
+    from runner.sweep.plan import ready
     from runner.sweep.skew import gate_skew
 
-    tuned = [sweep.pipelines[arm.digest] for arm in left if arm.kind == "tuned"]
+    tuned = [
+        sweep.pipelines[arm.digest]
+        for arm in left
+        if arm.kind == "tuned" and arm.experiment.skew.kind != "none"
+    ]
+    for pipeline in tuned:
+        ready(pipeline, console)
     found = gate_skew(tuned, sweep.report.parent)
     for one in found.values():
         for line in one.warnings:
