@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from runner.config.model import MediaKind, RowLimits
@@ -19,6 +20,11 @@ GS = re.compile(r"gs://[a-z0-9][a-z0-9._-]*/[^\r\n]+")
 WEB = re.compile(r"https?://[^\s/]+(/\S*)?")
 ASKED = 1_000_000
 """Sizes that are remembered; a dataset has at most 300,000 rows with files."""
+
+
+def _size_here(path: str) -> int | None:
+    file = Path(path)
+    return file.stat().st_size if file.is_file() else None
 
 
 def files_of(row: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -55,14 +61,14 @@ class MediaJudge:
             else:
                 count[kind] += 1
                 yield from self._span(part, kind, resolution, path)
-            if not (GS.fullmatch(uri) or WEB.fullmatch(uri)):
+            if Path(uri).is_absolute() or GS.fullmatch(uri) or WEB.fullmatch(uri):
+                yield from self._size(uri, kind, f"{path}.fileUri")
+            else:
                 message = (
-                    "the service reads gs://bucket/object and https:// only; copy the file to a "
-                    "bucket (for columns, set source.media_root)"
+                    "a file is gs://bucket/object, https:// or a whole path on this machine (which "
+                    "is uploaded); for columns, set source.media_root"
                 )
                 yield "media_uri", message, f"{path}.fileUri"
-            else:
-                yield from self._size(uri, kind, f"{path}.fileUri")
             if part.get("mediaResolution") and not self._limits.part_resolution:
                 message = "the model takes mediaResolution for the whole row only"
                 yield "part_resolution", message, path.replace("fileData", "mediaResolution")
@@ -79,12 +85,14 @@ class MediaJudge:
         )
 
     def _size(self, uri: str, kind: MediaKind | None, path: str) -> Iterator[Finding]:
-        if self._exists is None or not uri.startswith("gs://"):
+        here = Path(uri).is_absolute()
+        if not here and (self._exists is None or not uri.startswith("gs://")):
             return
         if uri not in self._sizes:
             if len(self._sizes) >= ASKED:
                 self._sizes.clear()
-            self._sizes[uri] = self._exists(uri)
+            look = _size_here if here or self._exists is None else self._exists
+            self._sizes[uri] = look(uri)
         size = self._sizes[uri]
         most = self._limits.media[kind].megabytes if kind else None
         if size is None:
