@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from runner.backend import Backend, TuningJob
-from runner.config import Experiment, GeminiModel, VertexBackend
+from runner.config import Experiment, GeminiModel
 from runner.errors import BackendError, SftError
+from runner.house import House
+from runner.identity import backend_facts, file_digest
 from runner.inference import Question
-from runner.ledger import Ledger
 from runner.money import Purse
 from runner.once import once
 from runner.records import (
@@ -33,7 +33,6 @@ from runner.records import (
     Example,
     Generation,
     Prediction,
-    Progress,
     Request,
     Resource,
     TuningResult,
@@ -42,23 +41,7 @@ from runner.records import (
     write_jsonl,
 )
 from runner.results import Scores
-from runner.store import Artifact, Store, digest_of
-
-Watch = Callable[[str], Progress]
-"""Makes a progress bar for a stage by its name."""
-
-
-@dataclass(frozen=True)
-class House:
-    """What all arms of a run share: the store, the ledger, who watches."""
-
-    home: Path
-    store: Store
-    ledger: Ledger
-    watch: Watch
-    listen: Callable[[Sequence[CurvePoint]], None]
-    turns: AbstractContextManager[Any] = field(default_factory=nullcontext)
-    """Held while a tuning job is under way: no more of them at a time than a service takes."""
+from runner.store import Artifact, digest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +106,21 @@ class Pipeline:
     @once
     def prepared(self) -> Artifact:
         """Rows, cleaned, deduplicated, split and free of leaks; what was dropped and why."""
-        from runner.prepare import prepare
+        from runner.prepare import Reader, prepare
         from runner.sources import open_split, open_suites
 
         config, source = self.experiment.prepare, self.experiment.source
 
         def build(out: Path) -> None:
             given = [split for split in SPLITS if getattr(source, split) is not None]
-            rows = {
-                split: partial(open_split, source, split, self.experiment.seed) for split in given
+            seed = self.experiment.seed
+            rows: dict[str, Reader] = {
+                split: partial(open_split, source, split, seed) for split in given
             }
             if suites := config.leakage.suites:
                 rows["suites"] = partial(open_suites, source, suites)
             progress = self.house.watch("prepare")
-            prepare(rows, config, source.max_bad_share, self.experiment.seed, out, progress)
+            prepare(rows, config, source.max_bad_share, seed, out, progress)
 
         return self.house.store.make("prepare", self.prepare_key, build)
 
@@ -201,7 +185,7 @@ class Pipeline:
         """Digest of the scores that `prepare.select.hard` goes by: a file outside the store."""
         hard = self.experiment.prepare.select.hard
         file = Path(hard.scores) if hard else None
-        return _file_digest(file) if file and file.is_file() else ""
+        return file_digest(file) if file and file.is_file() else ""
 
     def split_file(self, split: str) -> Path:
         return self.rendered.path / f"{split}.jsonl"
@@ -237,8 +221,8 @@ class Pipeline:
 
         return {
             "version": TUNE_VERSION,
-            "train": _file_digest(self.split_file("train")),
-            "validation": _file_digest(self.split_file("validation")),
+            "train": file_digest(self.split_file("train")),
+            "validation": file_digest(self.split_file("validation")),
             "tuning": self.experiment.tuning.model_dump(mode="json", exclude={"max_epochs"}),
             "seed": self.experiment.seed,
             "backend": self.backend.identity(),
@@ -403,50 +387,3 @@ class Pipeline:
         artifact = self.house.store.make("score", key, build)
         text = (artifact.path / "scores.json").read_text(encoding="utf-8")
         return Scored(Scores.model_validate_json(text), artifact)
-
-
-MODEL_FACTS = {
-    *("cpu_tokens_per_second", "accept_terms", "terms", "licence"),
-    *("prices", "evidence", "retires", "successor", "force_retired"),
-}
-"""Keys of a model that are about it and change nothing it does."""
-
-
-def arm_digest(experiment: Experiment, data: str, kind: Mapping[str, Any]) -> str:
-    """An arm's identity: its resolved config and its data, never a position or a time."""
-    config = experiment.model_dump(
-        mode="json",
-        exclude={
-            **dict.fromkeys(("name", "question", "source", "baseline", "tracking"), True),
-            **dict.fromkeys(("store", "paths", "sweep", "budget", "skew"), True),
-            "model": MODEL_FACTS,
-        },
-    )
-    config["backend"] = backend_facts(experiment)
-    return digest_of({"versions": stage_versions(), "config": config, "data": data, **kind})
-
-
-def backend_facts(experiment: Experiment, but: set[str] | None = None) -> dict[str, Any]:
-    """What of the group `backend` shapes results. Of Vertex AI that is little: project, place,
-    pace and who pays change no result; whether it is the real service does."""
-    backend = experiment.backend
-    if not isinstance(backend, VertexBackend):
-        return backend.model_dump(mode="json", exclude=but)
-    shaping = {"kind", "last_checkpoint_only", "thinking", "auto_evaluation"}
-    facts = backend.model_dump(mode="json", include=shaping)
-    return {**facts, "emulated": backend.emulator is not None}
-
-
-def stage_versions() -> list[str]:
-    """The code versions of all stages: results of other code are other results."""
-    from runner.evaluation import SCORE_VERSION
-    from runner.inference import PREDICT_VERSION
-    from runner.prepare import PREPARE_VERSION, RENDER_VERSION
-    from runner.tuning import TUNE_VERSION
-
-    return [PREPARE_VERSION, RENDER_VERSION, TUNE_VERSION, PREDICT_VERSION, SCORE_VERSION]
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()[:24]

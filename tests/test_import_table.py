@@ -13,7 +13,7 @@ import pytest
 RUNNER = Path(__file__).resolve().parent.parent / "runner"
 FILES = sorted(RUNNER.rglob("*.py"))
 
-BASE = {"errors", "records", "results", "config", "normalize", "backend", "store"}
+BASE = {"secrets", "errors", "records", "results", "config", "normalize", "backend", "store"}
 """What every stage may import."""
 
 STAGES = {
@@ -34,8 +34,8 @@ STAGES = {
 }
 
 ABOVE = {
-    "pipeline": STAGES | BASE | {"ledger", "once"},
-    "sweep": STAGES | BASE | {"ledger", "pipeline", "secrets"},
+    "pipeline": STAGES | BASE | {"house", "identity", "ledger", "once"},
+    "sweep": STAGES | BASE | {"house", "identity", "ledger", "pipeline", "secrets"},
     "verbs": STAGES | BASE | {"ledger", "pipeline", "sweep", "compose", "cli", "guess", "secrets"},
     "__main__": {"cli"},
     "cli": {"verbs", "compose", "errors"},
@@ -50,6 +50,8 @@ ABOVE = {
     "guess": set(),
     "once": set(),
     "secrets": set(),
+    "identity": {"config", "store"} | STAGES,
+    "house": {"ledger", "records", "store"},
     "normalize": set(),
 }
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Callable, Container
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,7 @@ def make_absolute(config: dict[str, Any], folder: Path, typed: Container[str]) -
     leakage = prepare.get("leakage") if isinstance(prepare, dict) else None
     suites = leakage.get("suites") if isinstance(leakage, dict) else None
     for name in suites if isinstance(suites, dict) else ():
-        folder_of = base(f"prepare.leakage.suites.{name}")
-        _rewrite(suites, name, lambda path, at=folder_of: _joined(path, at))
+        _rewrite(suites, name, partial(_joined, folder=base(f"prepare.leakage.suites.{name}")))
     for group, key in (("paths", "home"), ("paths", "models"), ("store", "root")):
         _rewrite(config.get(group), key, lambda path: _joined(path, cwd))
     _rewrite(config.get("tracking"), "uri", lambda uri: _sqlite(uri, cwd))

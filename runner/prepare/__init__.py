@@ -153,8 +153,8 @@ def judge_gemini(
 
     `limits` are those of a `GeminiModel`; without them files are not held against a model's
     kinds, counts and sizes. `exists` tells the size in bytes of a ``gs://`` object, None when
-    there is none; without it nobody looks. `preference` wants rows with two answers. Streams; of each rule at most 200 faults a file are
-    named, all are counted.
+    there is none; without it nobody looks. `preference` wants rows with two answers. Streams; of
+    each rule at most 200 faults a file are named, all are counted.
     """
     from runner.prepare.gemini.dataset import judge_dataset
 

@@ -14,9 +14,10 @@ import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-if not numba.config.CACHE_DIR:
+_settings: Any = numba.config
+if not _settings.CACHE_DIR:
     _home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    numba.config.CACHE_DIR = str(_home / "sft-runner" / "numba")
+    _settings.CACHE_DIR = str(_home / "sft-runner" / "numba")
 
 BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
 PLACES = numba.types.Array(numba.int64, 1, "C", readonly=True)
@@ -32,5 +33,6 @@ def machine(signature: Any) -> Callable[[Function], Function]:
 
 def inlined(function: Function) -> Function:
     """Compile as a part of whatever calls it."""
-    compiled: Function = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    compile_: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
+    compiled: Function = compile_(function)
     return compiled

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from runner.prepare.file_tokens import band
 from runner.prepare.spread import spread
 from runner.records import Example, Turn, parts_text
 
@@ -16,17 +17,6 @@ if TYPE_CHECKING:
 LOW, HIGH = 5, 3
 """ASCII characters a token, at most and at least. Google's rule of thumb is 4; the band covers
 prose (nearer 5) and JSON or code (nearer 3). Any other character is 1/LOW to 1 token."""
-
-
-FILE_TOKENS = {
-    "image": (64, 1290),
-    "audio": (32, 32 * 3600),
-    "video": (64, 300 * (256 + 32)),
-    "application": (258, 300 * 258),
-}
-"""Fewest and most tokens of one file by the first half of its MIME type, within the limits of
-tuning: an image at LOW and at HIGH (1,290 measured for a photo), 32 tokens a second of sound,
-one frame a second of video, 258 tokens a page. Offline nobody knows how long a file is."""
 
 
 def texts(example: Example) -> tuple[str, str]:
@@ -41,8 +31,7 @@ def texts(example: Example) -> tuple[str, str]:
 def file_tokens(example: Example) -> tuple[int, int]:
     """Fewest and most tokens of the example's files."""
     files = [p["fileData"] for t in example.contents for p in t.parts if "fileData" in p]
-    kinds = [str(file.get("mimeType", "")).partition("/")[0] for file in files]
-    bands = [FILE_TOKENS.get(kind, (1, 1290)) for kind in kinds]
+    bands = list(map(band, files))
     return sum(low for low, _ in bands), sum(high for _, high in bands)
 
 
@@ -72,10 +61,10 @@ class TokenTally:
         first is exact, or the fewest it can be."""
         pairs = [texts(example) for example in examples]
         bands = [[estimate(text) for text in pair] for pair in pairs]
-        for band, example in zip(bands, examples, strict=True):
+        for bounds, example in zip(bands, examples, strict=True):
             if any(turn.parts for turn in example.contents):
                 low, high = file_tokens(example)
-                band[0] = (band[0][0] + low, band[0][1] + high)
+                bounds[0] = (bounds[0][0] + low, bounds[0][1] + high)
         lows = [prompt[0] + target[0] for prompt, target in bands]
         highs = [prompt[1] + target[1] for prompt, target in bands]
         counted = self._count(examples) if pairs else None

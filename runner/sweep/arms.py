@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from runner.config import Experiment, GeminiModel, Select, VertexBackend
-from runner.pipeline import MODEL_FACTS, arm_digest, stage_versions
+from runner.identity import MODEL_FACTS, arm_digest, stage_versions
 from runner.results import ArmKind, ArmResult
 from runner.secrets import masked
 from runner.store import digest_of

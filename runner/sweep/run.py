@@ -13,9 +13,11 @@ from filelock import FileLock, Timeout
 
 from runner.backend import Backend, make_backend
 from runner.config import Tracking
+from runner.house import House
+from runner.identity import arm_digest
 from runner.ledger import Ledger, now_ms
 from runner.money import Purse
-from runner.pipeline import House, Pipeline, arm_digest
+from runner.pipeline import Pipeline
 from runner.records import CurvePoint
 from runner.results import ArmResult, ExperimentResult
 from runner.store import Store, digest_of
