@@ -17,6 +17,10 @@ CALL_SECONDS = 120
 """A call about a job that takes longer is given up as lost."""
 
 
+EMULATED_TOKEN = "token-of-no-account"
+"""What an emulator is sent for a token; like a real one it must turn up nowhere else."""
+
+
 class Clients:
     """The official clients for one project, safe to use from threads.
 
@@ -123,7 +127,7 @@ class Clients:
             # Not anonymous ones: google-genai wants to refresh those.
             from google.oauth2.credentials import Credentials
 
-            return Credentials(token="emulator")
+            return Credentials(token=EMULATED_TOKEN)
         import google.auth
 
         found, _ = google.auth.default(scopes=[SCOPE])
