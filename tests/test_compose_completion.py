@@ -24,7 +24,7 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("line", "expected"),
     [
         ("sft ", list(VERBS)),
-        ("sft c", ["check", "compare"]),
+        ("sft c", ["check", "cancel", "compare", "clean"]),
         ("sft run ex", []),
         ("sft run other.yaml tun", []),
         ("sft status exp.yaml tun", []),
@@ -33,7 +33,7 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("sft check seed=3 exp.yaml suite=z", ["suite=zebra"]),
         (
             "sft run exp.yaml prepare/dedup=",
-            [f"prepare/dedup={n}" for n in ("exact", "fuzzy", "none")],
+            [f"prepare/dedup={n}" for n in ("exact", "fuzzy", "none", "substring")],
         ),
         ("sft run exp.yaml source.train", ["source.train="]),
     ],

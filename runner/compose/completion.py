@@ -10,7 +10,21 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-VERBS = ("init", "check", "plan", "run", "status", "compare", "ui", "schema")
+VERBS = (
+    "init",
+    "check",
+    "plan",
+    "run",
+    "cancel",
+    "status",
+    "compare",
+    "ship",
+    "clean",
+    "export",
+    "ui",
+    "emulate",
+    "schema",
+)
 COMPOSING = ("check", "plan", "run")
 
 

@@ -29,6 +29,8 @@ SUBMITTING = "submitting the tuning job"
 SIZES = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRTY_TWO"}
 LOOKS = 6
 """Times that a job is looked for whose create call had no clear answer."""
+SOONEST = 0.1
+"""Seconds that the first look waits at least, times 0.2 to 0.4; the last waits 32 times as long."""
 REFUSALS = 8
 """Times that a job is asked for again which the service refused for want of quota."""
 
@@ -75,8 +77,9 @@ def submit(
 
 def look_again(clients: Clients, settings: VertexBackend, label: str) -> Job | None:
     """The job that a create call without a clear answer may have left. A list may lag."""
+    first = min(1.0, max(SOONEST, settings.poll_seconds))
     for attempt in range(LOOKS):
-        time.sleep(min(1.0, settings.poll_seconds) * 2**attempt * random.uniform(0.2, 0.4))
+        time.sleep(first * 2**attempt * random.uniform(0.2, 0.4))
         try:
             found = find_job(clients, ARM, label)
         except ServiceError as error:

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,8 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path, yaml: Path) -
         cwd=tmp_path,
         env=options(tmp_path)["env"],
         start_new_session=True,
+        # Whoever runs the tests in the background has SIGINT ignored, and children inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as process:
         while not list(tmp_path.glob("runs/jobs/*/job.json")):
             assert process.poll() is None, process.communicate()
