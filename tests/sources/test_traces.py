@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,17 @@ from tests.sources.reading import read, rules, source
 mlflow = pytest.importorskip("mlflow")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def this_process_s_own_store() -> Iterator[None]:
+    """MLflow keeps a store per process: one set here would be every later test's."""
+    yield
+    mlflow.set_tracking_uri(None)
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Five traces: corrected, liked, disliked, without feedback, without a prompt."""
     uri = f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-    before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment("served")
     chat = {"messages": [{"role": "system", "content": "Be brief."}]}
@@ -40,7 +47,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
             mlflow.log_expectation(trace_id=span.trace_id, name="expected_response", value=said[1])
         elif said:
             mlflow.log_feedback(trace_id=span.trace_id, name="good", value=said[1])
-    mlflow.set_tracking_uri(before)
     return uri
 
 
