@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dedup_substring import texts_of
+from memory import touch
 
 SIZES = (8, 13)
 SAMPLE = 10
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("count", type=int)
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
+    touch()
 
     from runner.prepare.containment import contained, index_ngrams
     from runner.prepare.substring import Texts, counted

@@ -25,6 +25,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from memory import touch
+
 PERMUTATIONS, BANDS, ROWS, NGRAM, THRESHOLD = 128, 16, 8, 5, 0.8
 
 
@@ -227,6 +229,7 @@ def _macro_f1(roots: list[int], rows: list[dict[str, Any]], flags: bool) -> floa
 
 def compare(folder: Path, count: int, arguments: argparse.Namespace) -> dict[str, list[Any]]:
     """All contenders, round by round."""
+    touch()
     results: dict[str, list[Any]] = {name: [] for name in arguments.contenders}
     out = folder / "result.json"
     for _ in range(arguments.rounds):

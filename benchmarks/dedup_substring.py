@@ -25,6 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from memory import touch
+
 TOKENS, BYTES = 50, 200
 
 
@@ -85,6 +87,7 @@ def measure(name: str, folder: Path, count: int) -> dict[str, float]:
 
 
 def compare(folder: Path, count: int, names: list[str], rounds: int) -> None:
+    touch()
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:

@@ -38,39 +38,46 @@ class NgramIndex:
     """The distinct n-grams of a corpus."""
 
     size: int
+    keys: NDArray[np.uint64]
+    """Their hashes, in the order in which they first stand in the corpus."""
     table: NDArray[np.uint64]
-    low: NDArray[np.int64]
-    """Per slot of the table where its rows begin in `rows`."""
-    rows: NDArray[np.int64]
+    """The same as an open table."""
+    ids: NDArray[np.int32]
+    """Per slot of the table its hash's place in `keys`."""
+    sieve: NDArray[np.uint64]
+    """Turns away most hashes that are not in the table."""
+    low: NDArray[np.int32]
+    """Per place in `keys`, where its rows begin in `rows`."""
+    rows: NDArray[np.int32]
     sizes: NDArray[np.int64]
     """Distinct n-grams of every row, templates left out."""
 
 
 def index_ngrams(corpus: Tokens, size: int) -> NgramIndex:
-    """Index the n-grams of `size` tokens; 16 bytes for each and row that holds it."""
+    """Index the n-grams of `size` tokens; some 60 bytes for each and 4 for each row with it
+    (so 32 bits count all that fit into memory)."""
     import numpy as np
 
     keys = all_keys(corpus, size)
     rows = np.repeat(np.arange(len(corpus.texts)), np.diff(corpus.windows(size)))
-    order = np.lexsort((rows, keys))
-    keys, rows = keys[order], rows[order]
-    new = np.ones(len(keys), np.bool_)
-    new[1:] = (keys[1:] != keys[:-1]) | (rows[1:] != rows[:-1])
-    keys, rows = keys[new], rows[new]
-    distinct, holders = np.unique(keys, return_counts=True)
-    rows = rows[np.repeat(holders <= COMMON, holders)]
-    table = kernels().open_table(distinct)
-    slot = np.empty(len(distinct), np.int64)
-    kernels().slots(table, distinct, slot)
-    # Rows are in the order of their n-grams' hashes; the table wants them in the order of slots.
-    in_slot = np.zeros(len(table), np.int64)
-    in_slot[slot] = np.where(holders <= COMMON, holders, 0)
-    low = np.concatenate(([0], np.cumsum(in_slot)))
-    counts = in_slot[slot]
-    begins = np.cumsum(counts) - counts
-    placed = np.empty_like(rows)
-    placed[np.arange(len(rows)) + np.repeat(low[slot] - begins, counts)] = rows
-    return NgramIndex(size, table, low, placed, np.bincount(rows, minlength=len(corpus.texts)))
+    distinct, begins, which = np.unique(keys, return_index=True, return_inverse=True)
+    order = np.argsort(begins)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    pairs = np.unique(place[which] * max(len(corpus.texts), 1) + rows)
+    ids, rows = np.divmod(pairs, max(len(corpus.texts), 1))
+    holders = np.bincount(ids, minlength=len(order))
+    rows, holders = rows[holders[ids] <= COMMON], np.where(holders <= COMMON, holders, 0)
+    keys, kernel = distinct[order], kernels()
+    table, slot = kernel.open_table(keys), np.empty(len(keys), np.int64)
+    kernel.slots(table, keys, slot)
+    ids = np.zeros(len(table), np.int32)
+    ids[slot] = np.arange(len(keys))
+    low = np.concatenate(([0], np.cumsum(holders))).astype(np.int32)
+    sizes = np.bincount(rows, minlength=len(corpus.texts))
+    return NgramIndex(
+        size, keys, table, ids, kernel.sieve(table), low, rows.astype(np.int32), sizes
+    )
 
 
 def contained(texts: Tokens, index: NgramIndex, threshold: float) -> Contained:
@@ -82,7 +89,8 @@ def contained(texts: Tokens, index: NgramIndex, threshold: float) -> Contained:
     found = Contained(np.full(count, -1), np.zeros(count), np.zeros(len(index.sizes), np.bool_))
     if len(index.rows):
         gram_kernels().contain(
-            texts.texts.data, texts.texts.start, texts.first, index.size, index.table, index.low,
-            index.rows, index.sizes, threshold, found.best, found.score, found.hit.view(np.uint8),
+            texts.texts.data, texts.texts.start, texts.first, index.size, index.keys, index.table,
+            index.ids, index.sieve, index.low, index.rows, index.sizes, threshold,
+            found.best, found.score, found.hit.view(np.uint8),
         )  # fmt: skip
     return found

@@ -156,6 +156,24 @@ def test_parts_and_backends_agree(kernels: ModuleType, keep_first: bool) -> None
     assert (suffix_array.repeated(held, 20, keep_first) == whole).all()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_spans_are_equal_when_their_first_windows_are_known(
+    kernels: ModuleType, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, config = corpus(seed), SubstringDedup(tokens=8)
+    spans = repeated_spans(texts, config)
+    assert len(spans) > 20
+    monkeypatch.setattr(repeats, "PART", 100)  # more windows than fit: counted, in parts
+    assert repeats.repeated_with_heads(pack(texts), 8) is None
+    assert repeated_spans(texts, config) == spans
+
+
+def test_dense_tokens_are_counted_first(kernels: ModuleType) -> None:
+    texts = ["!" * 60] * 3  # a token a byte, more than the one pass makes room for
+    assert repeats.repeated_with_heads(pack(texts), 5) is None
+    assert [span.tokens for span in repeated_spans(texts, SubstringDedup(tokens=5))] == [55, 60, 60]
+
+
 def corpus(seed: int, rows: int = 200) -> list[str]:
     """Texts with passages of earlier ones, some of a text repeated within itself."""
     draw = random.Random(seed)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from runner.config import SubstringDedup
-from runner.prepare.substring.spans import Span, spans_of
+from runner.prepare.substring.spans import Span, known_spans, spans_of
 from runner.prepare.substring.texts import Texts, pack
 from runner.prepare.substring.tokens import Tokens, counted
 
@@ -28,10 +28,18 @@ def repeated_spans(texts: Texts | Iterable[str], config: SubstringDedup) -> list
     """
     from runner.prepare.substring import repeats, suffix_array
 
-    tokens = counted(texts if isinstance(texts, Texts) else pack(texts))
-    backend = suffix_array if config.backend == "suffix_array" else repeats
-    marks = backend.repeated(tokens, config.tokens, config.keep_first)
-    return spans_of(tokens, config.tokens, marks)
+    held, hashed = (
+        texts if isinstance(texts, Texts) else pack(texts),
+        config.backend == "window_hash",
+    )
+    if hashed and config.keep_first:
+        known = repeats.repeated_with_heads(held, config.tokens)
+        if known:
+            return known_spans(*known, config.tokens)
+    tokens, backend = counted(held), repeats if hashed else suffix_array
+    return spans_of(
+        tokens, config.tokens, backend.repeated(tokens, config.tokens, config.keep_first)
+    )
 
 
 def cut(text: str, spans: Sequence[tuple[int, int]]) -> str:

@@ -14,15 +14,37 @@ import numpy as np
 
 from runner.prepare.machine import BYTES, PLACES, inlined, machine
 from runner.prepare.substring import alphabet, hashing
+from runner.prepare.substring.compiled_table import (
+    HASHES,
+    ONE,
+    WHOLE,
+    open_table,
+    passes,
+    sieve,
+    slot_of,
+    slots,
+    twice,
+)
+
+__all__ = [
+    "count_and_windows",
+    "count_tokens",
+    "locate",
+    "mark",
+    "marked_texts",
+    "open_table",
+    "part_windows",
+    "sieve",
+    "slots",
+    "spans",
+    "twice",
+]
 
 STEP, ROLL, BACK = map(np.uint64, (hashing.STEP, hashing.ROLL, hashing.ROLL_INVERSE))
 MIX_A, MIX_B = map(np.uint64, hashing.FMIX64)
-ONE, TWO, THREE, SEVEN = map(np.uint64, (1, 2, 3, 7))
 SHIFT = np.uint64(33)
 NARROW, WIDE = alphabet.tables()
 BLANK, WORD, SINGLE, LOOK = alphabet.BLANK, alphabet.WORD, alphabet.SINGLE, alphabet.LOOK
-HASHES = numba.uint64[::1]
-WHOLE = numba.int64[::1]
 
 
 @inlined
@@ -172,46 +194,54 @@ def part_windows(
     return done
 
 
-@inlined
-def slot_of(table: Any, key: Any) -> Any:
-    """Where the key stands in an open table, or the free slot (0) where it would."""
-    mask = np.uint64(len(table) - 1)
-    at = (key >> TWO) & mask
-    while table[at] != 0 and table[at] != key:
-        at = (at + ONE) & mask
-    return at
+@machine(numba.int64(BYTES, PLACES, numba.int64, WHOLE, HASHES))
+def count_and_windows(data: Any, start: Any, size: int, counts: Any, out: Any) -> Any:
+    """`count_tokens` and `part_windows` (of all parts) in one pass; -1 when `out` is too small."""
+    room = longest(start) + 1
+    hashes, keys = np.empty(room, np.uint64), np.empty(room, np.uint64)
+    begins, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+    done = 0
+    for text in range(len(counts)):
+        count = tokens_of(data, start[text], start[text + 1], hashes, begins, ends)
+        counts[text] = count
+        made = windows_of(hashes, count, size, keys)
+        if done + made > len(out):
+            return -1
+        for at in range(made):
+            out[done + at] = keys[at] | ONE
+        done += made
+    return done
 
 
-@inlined
-def sieve_of(table: Any) -> Any:
-    """A bit for every hash of the table, so that most of the others need not be looked up."""
-    bits = np.zeros(len(table) // 2, np.uint8)
-    mask = np.uint64(8 * len(bits) - 1)
-    for key in table:
-        if key != 0:
-            bits[((key >> TWO) & mask) >> THREE] |= np.uint8(ONE << ((key >> TWO) & SEVEN))
-    return bits
-
-
-@inlined
-def passes(bits: Any, key: Any) -> Any:
-    at = (key >> TWO) & np.uint64(8 * len(bits) - 1)
-    return (np.uint64(bits[at >> THREE]) >> (at & SEVEN)) & ONE != 0
-
-
-@machine(numba.void(HASHES, PLACES, PLACES, numba.int64, HASHES, numba.boolean, numba.uint8[::1]))
+@machine(
+    numba.int64(
+        HASHES, PLACES, PLACES, numba.int64, HASHES, HASHES, WHOLE, numba.boolean,
+        numba.uint8[::1], numba.int64[:, ::1],
+    )
+)  # fmt: skip
 def mark(
-    keys: Any, places: Any, first: Any, size: int, table: Any, keep_first: bool, marks: Any
-) -> None:
+    keys: Any,
+    places: Any,
+    first: Any,
+    size: int,
+    table: Any,
+    bits: Any,
+    seen: Any,
+    keep_first: bool,
+    marks: Any,
+    heads: Any,
+) -> Any:
     """Mark the windows whose hash is in `table` (of those that come twice). With `keep_first`,
-    only where the window stood before, in another place than the tokens it is made of.
+    only where the window stood before, in another place than the tokens it is made of. `seen` is
+    a -1 for every slot. If `heads` has room, the window each span begins with and the first place
+    it stands at go there; how many they are.
 
     A window that follows a repeated one most often repeats the one that follows there, so that
     one is compared first: reading on is cheaper than a look into a large table.
     """
-    seen, bits = np.full(len(table), -1, np.int64), sieve_of(table)
-    whole, text = len(places) == 0, 0
+    whole, listed, text, found = len(places) == 0, len(heads) > 0, 0, 0
     before: Any = np.int64(-2)
+    last: Any = np.int64(-1) - size
     for at in range(len(keys)):
         key, here = keys[at], at if whole else places[at]
         while first[text + 1] <= here:
@@ -237,6 +267,11 @@ def mark(
             marks[here] = marks[earlier] = 1
         elif earlier < first[text] or here - earlier >= size:
             marks[here] = 1
+            if listed and (here > last + size or last < first[text]):
+                heads[found, 0], heads[found, 1] = here, seen[slot_of(table, key)]
+                found += 1
+            last = here
+    return found
 
 
 @machine(WHOLE(PLACES, BYTES))
@@ -294,11 +329,11 @@ def spans(
     return found
 
 
-@machine(numba.void(BYTES, PLACES, PLACES, numba.int64, HASHES, numba.int64[:, ::1]))
-def locate(data: Any, start: Any, first: Any, size: int, table: Any, out: Any) -> None:
+@machine(numba.void(BYTES, PLACES, PLACES, numba.int64, HASHES, HASHES, numba.int64[:, ::1]))
+def locate(data: Any, start: Any, first: Any, size: int, table: Any, bits: Any, out: Any) -> None:
     """The first two texts, with token numbers, of the windows in `table`: a line a slot, with
     text and token of one and of the other; -1 where there is none."""
-    room, bits = longest(first) + 1, sieve_of(table)
+    room = longest(first) + 1
     hashes, keys = np.empty(room, np.uint64), np.empty(room, np.uint64)
     begins, ends = np.empty(room, np.int64), np.empty(room, np.int64)
     for text in range(len(start) - 1):
@@ -314,36 +349,3 @@ def locate(data: Any, start: Any, first: Any, size: int, table: Any, out: Any) -
                 continue
             which = 0 if out[place, 0] < 0 else 2
             out[place, which], out[place, which + 1] = text, at
-
-
-@machine(HASHES(HASHES))
-def twice(ordered: Any) -> Any:
-    """The hashes that come more than once, each once; they are given in order."""
-    count = 0
-    for at in range(1, len(ordered)):
-        count += ordered[at] == ordered[at - 1] and (at < 2 or ordered[at] != ordered[at - 2])
-    out, done = np.empty(count, np.uint64), 0
-    for at in range(1, len(ordered)):
-        if ordered[at] == ordered[at - 1] and (at < 2 or ordered[at] != ordered[at - 2]):
-            out[done] = ordered[at]
-            done += 1
-    return out
-
-
-@machine(HASHES(HASHES))
-def open_table(keys: Any) -> Any:
-    """An open table of these hashes, at most a third full."""
-    room = 16
-    while room < 3 * len(keys):
-        room *= 2
-    table = np.zeros(room, np.uint64)
-    for key in keys:
-        table[slot_of(table, key)] = key
-    return table
-
-
-@machine(numba.void(HASHES, HASHES, WHOLE))
-def slots(table: Any, keys: Any, out: Any) -> None:
-    """The slot of every key that stands in the table."""
-    for at in range(len(keys)):
-        out[at] = slot_of(table, keys[at])

@@ -8,20 +8,11 @@ import numba
 import numpy as np
 
 from runner.prepare.machine import BYTES, PLACES, inlined, machine
-from runner.prepare.substring.compiled import (
-    HASHES,
-    ONE,
-    TWO,
-    WHOLE,
-    longest,
-    passes,
-    sieve_of,
-    slot_of,
-    tokens_of,
-    windows_of,
-)
+from runner.prepare.substring.compiled import longest, tokens_of, windows_of
+from runner.prepare.substring.compiled_table import HASHES, ONE, TWO, WHOLE, passes, slot_of
 
 MANY = 1 << 62
+SHORT = numba.int32[::1]
 
 
 @inlined
@@ -38,8 +29,8 @@ def enter(table: Any, stamps: Any, mask: Any, epoch: int, value: Any) -> Any:
 
 @machine(
     numba.void(
-        BYTES, PLACES, PLACES, numba.int64, HASHES, PLACES, PLACES, PLACES, numba.float64,
-        WHOLE, numba.float64[::1], numba.uint8[::1],
+        BYTES, PLACES, PLACES, numba.int64, HASHES, HASHES, SHORT, HASHES, SHORT, SHORT, PLACES,
+        numba.float64, WHOLE, numba.float64[::1], numba.uint8[::1],
     )
 )  # fmt: skip
 def contain(
@@ -47,7 +38,10 @@ def contain(
     start: Any,
     first: Any,
     size: int,
+    ordered: Any,
     table: Any,
+    ids: Any,
+    bits: Any,
     low: Any,
     rows: Any,
     sizes: Any,
@@ -58,17 +52,19 @@ def contain(
 ) -> None:
     """Per text, the row of a corpus that shares most of the distinct windows of the smaller one.
 
-    `table` holds the corpus' windows; those of slot `at` stand in `rows[low[at]:low[at + 1]]`, in
-    no row when they count on neither side. `sizes` counts them by row. `hit` marks every row
-    that is shared with any text.
+    `ordered` holds the corpus' windows in their order there, `table` and `ids` lead from a hash
+    to its place in it; window `at` stands in `rows[low[at]:low[at + 1]]`, in no row when it counts
+    on neither side. `sizes` counts them by row. `hit` marks every row that is shared with any
+    text. Texts share passages rather than single windows, so the one that follows the last in
+    `ordered` is compared first.
     """
     most, room = longest(first) + 1, 16
     while room <= 4 * most:
         room *= 2
     hashes, keys = np.empty(most, np.uint64), np.empty(most, np.uint64)
     begins, ends = np.empty(most, np.int64), np.empty(most, np.int64)
-    own, stamps, bits = np.empty(room, np.uint64), np.zeros(room, np.int64), sieve_of(table)
-    shared, touched = np.zeros(len(sizes), np.int64), np.empty(len(sizes), np.int64)
+    own, stamps = np.empty(room, np.uint64), np.zeros(room, np.int64)
+    shared, touched = np.zeros(len(sizes), np.int32), np.empty(len(sizes) + 1, np.int32)
     for text in range(len(start) - 1):
         if first[text + 1] - first[text] < size:
             continue
@@ -79,18 +75,26 @@ def contain(
             span *= 2
         mask = np.uint64(span - 1)
         seen = templates = distinct = 0
+        following = len(ordered)
         for at in range(made):
             key = keys[at] | ONE
-            if not passes(bits, key):
+            if following < len(ordered) and ordered[following] == key:
+                place = following
+            elif passes(bits, key):
+                slot = slot_of(table, key)
+                if table[slot] == 0:
+                    continue
+                place = ids[slot]
+            else:
                 continue
-            place = slot_of(table, key)
-            if table[place] == 0 or not enter(own, stamps, mask, 2 * text + 1, key):
+            following = place + 1
+            if not enter(own, stamps, mask, 2 * text + 1, key):
                 continue
             templates += low[place] == low[place + 1]
-            for row in rows[low[place] : low[place + 1]]:
-                if shared[row] == 0:
-                    touched[seen] = row
-                    seen += 1
+            for one in range(low[place], low[place + 1]):
+                row = rows[one]
+                touched[seen] = row
+                seen += shared[row] == 0
                 shared[row] += 1
         if seen == 0:
             continue

@@ -119,6 +119,19 @@ def part_windows(
     return done
 
 
+def count_and_windows(data: Bytes, start: Whole, size: int, counts: Whole, out: Hashes) -> int:
+    done = 0
+    for text in range(len(counts)):
+        hashes = tokens_of(data[start[text] : start[text + 1]]).hashes
+        counts[text] = len(hashes)
+        made = windows_of(hashes, size) | ONE
+        if done + len(made) > len(out):
+            return -1
+        out[done : done + len(made)] = made
+        done += len(made)
+    return done
+
+
 def twice(ordered: Hashes) -> Hashes:
     again = ordered[1:][ordered[1:] == ordered[:-1]]
     return np.unique(again)
@@ -126,6 +139,11 @@ def twice(ordered: Hashes) -> Hashes:
 
 def open_table(keys: Hashes) -> Hashes:
     return np.sort(keys)
+
+
+def sieve(table: Hashes) -> Hashes:
+    """Not needed here: every hash is looked up."""
+    return table[:0]
 
 
 def slots(table: Hashes, keys: Hashes, out: Whole) -> None:
@@ -138,18 +156,28 @@ def mark(
     first: Whole,
     size: int,
     table: Hashes,
+    _bits: Hashes,
+    seen: Whole,
     keep_first: bool,
     marks: Bytes,
-) -> None:
+    heads: Whole,
+) -> int:
     places = places if len(places) else np.arange(len(keys))
     slot = np.minimum(np.searchsorted(table, keys), len(table) - 1)
     hit = table[slot] == keys
     places, slot = places[hit], slot[hit]
-    seen = np.full(len(table), np.iinfo(np.int64).max)
+    seen[:] = np.iinfo(np.int64).max
     np.minimum.at(seen, slot, places)
     earlier, text = seen[slot], np.searchsorted(first, places, side="right") - 1
     apart = (earlier < first[text]) | (places - earlier >= size)
     marks[places[apart] if keep_first else places] = 1
+    if not len(heads):
+        return 0
+    at, text = places[apart], text[apart]
+    new = np.ones(len(at), np.bool_)
+    new[1:] = (np.diff(at) > size) | (np.diff(text) > 0)
+    heads[: new.sum()] = np.stack((at[new], earlier[apart][new]), axis=1)
+    return int(new.sum())
 
 
 def marked_texts(first: Whole, marks: Bytes) -> Whole:
@@ -184,7 +212,9 @@ def spans(
     return found
 
 
-def locate(data: Bytes, start: Whole, first: Whole, size: int, table: Hashes, out: Whole) -> None:
+def locate(
+    data: Bytes, start: Whole, first: Whole, size: int, table: Hashes, _bits: Hashes, out: Whole
+) -> None:
     for text in np.flatnonzero(np.diff(first) >= size).tolist():
         keys = windows_of(tokens_of(data[start[text] : start[text + 1]]).hashes, size) | ONE
         slot = np.minimum(np.searchsorted(table, keys), len(table) - 1)

@@ -19,7 +19,10 @@ def contain(
     start: Whole,
     first: Whole,
     size: int,
+    _ordered: Hashes,
     table: Hashes,
+    ids: Whole,
+    _bits: Hashes,
     low: Whole,
     rows: Whole,
     sizes: Whole,
@@ -32,8 +35,8 @@ def contain(
         keys = windows_of(tokens_of(data[start[text] : start[text + 1]]).hashes, size) | ONE
         keys = np.unique(keys)
         slot = np.minimum(np.searchsorted(table, keys), len(table) - 1)
-        slot = slot[table[slot] == keys]
-        pieces = [rows[low[at] : low[at + 1]] for at in slot.tolist()]
+        places = ids[slot[table[slot] == keys]]
+        pieces = [rows[low[at] : low[at + 1]] for at in places.tolist()]
         if not pieces:
             continue
         distinct = len(keys) - sum(not len(piece) for piece in pieces)

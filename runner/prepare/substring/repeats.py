@@ -10,16 +10,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from runner.prepare.substring.texts import Texts
+
     Hashes = NDArray[np.uint64]
+    Marks = NDArray[np.uint8]
     Whole = NDArray[np.int64]
 
 PART = 1 << 26
 """Windows of a part: 1 GB of hashes and their sorted copy."""
 
 
-def repeated(
-    tokens: Tokens, size: int, keep_first: bool, parts: int | None = None
-) -> NDArray[np.uint8]:
+def repeated(tokens: Tokens, size: int, keep_first: bool, parts: int | None = None) -> Marks:
     """Per window (in the order of the texts), 1 where it stands elsewhere too.
 
     With `keep_first`, only where it stood before and does not overlap that first place. Hashes
@@ -34,14 +35,52 @@ def repeated(
     if not total:
         return marks
     parts = parts or -(-total // PART)
-    kernel = kernels()
     for part in range(parts):
         keys, places = _windows(tokens, size, parts, part, total)
-        table = kernel.open_table(kernel.twice(np.sort(keys)))
-        if len(table):
-            kernel.mark(keys, places, numbers, size, table, keep_first, marks)
-        del keys, places, table
+        _mark(keys, places, numbers, size, keep_first, marks, np.empty((0, 2), np.int64))
+        del keys, places
     return marks
+
+
+def repeated_with_heads(texts: Texts, size: int) -> tuple[Tokens, Marks, Whole] | None:
+    """`counted`, `repeated` (with `keep_first`) and, for every span in order, its first window and
+    the first place of that window, in one pass over the texts; None where that asks for too much
+    memory."""
+    import numpy as np
+
+    room = len(texts.data) // 2
+    if room > PART:
+        return None
+    counts, keys = np.zeros(len(texts), np.int64), np.empty(room, np.uint64)
+    made = kernels().count_and_windows(texts.data, texts.start, size, counts, keys)
+    if made < 0:
+        return None
+    tokens, keys = Tokens(texts, np.concatenate(([0], np.cumsum(counts)))), keys[:made]
+    marks, heads = np.zeros(made, np.uint8), np.empty((made // size + len(texts), 2), np.int64)
+    found = _mark(keys, np.empty(0, np.int64), tokens.windows(size), size, True, marks, heads)
+    return tokens, marks, heads[:found]
+
+
+def _mark(
+    keys: Hashes,
+    places: Whole,
+    numbers: Whole,
+    size: int,
+    keep_first: bool,
+    marks: Marks,
+    heads: Whole,
+) -> int:
+    import numpy as np
+
+    kernel = kernels()
+    table = kernel.open_table(kernel.twice(np.sort(keys)))
+    if not len(table):
+        return 0
+    seen = np.full(len(table), -1, np.int64)
+    found: int = kernel.mark(
+        keys, places, numbers, size, table, kernel.sieve(table), seen, keep_first, marks, heads
+    )
+    return found
 
 
 def all_keys(tokens: Tokens, size: int) -> Hashes:

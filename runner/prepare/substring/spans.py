@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.prepare.substring.texts import Texts, decoded
 from runner.prepare.substring.tokens import Tokens, kernels
@@ -12,9 +11,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Marks = NDArray[np.uint8]
 
-@dataclass(frozen=True, slots=True)
-class Span:
+
+class Span(NamedTuple):
     """A run of tokens that stands elsewhere too, or several such runs that overlap."""
 
     text: int
@@ -30,24 +30,39 @@ class Span:
     """Another text (or the same) in which the span's first window stands."""
 
 
-def spans_of(tokens: Tokens, size: int, marks: NDArray[np.uint8]) -> list[Span]:
+def spans_of(tokens: Tokens, size: int, marks: Marks) -> list[Span]:
     """The longest spans that marked windows cover."""
     import numpy as np
 
-    kernel, numbers = kernels(), tokens.windows(size)
-    texts = kernel.marked_texts(numbers, marks)
+    numbers = tokens.windows(size)
+    texts, at = kernels().marked_texts(numbers, marks), np.flatnonzero(marks)
     if not len(texts):
         return []
-    room = len(texts)
-    while True:
-        found, keys = np.empty((room, 5), np.int64), np.empty(room, np.uint64)
-        view = tokens.texts.data, tokens.texts.start, tokens.first
-        count = kernel.spans(*view, numbers, size, marks, texts, found, keys)
-        if count >= 0:
-            break
-        room *= 2
-    found, keys = found[:count], keys[:count]
+    apart = int(np.count_nonzero(np.diff(at) > size)) + len(texts)
+    found, keys = _runs(tokens, size, marks, texts, apart)
     return _as_spans(tokens.texts, found, _elsewhere(tokens, size, found, keys))
+
+
+def known_spans(tokens: Tokens, marks: Marks, heads: NDArray[np.int64], size: int) -> list[Span]:
+    """The same, where the windows that spans begin with are known, and where they stood first."""
+    import numpy as np
+
+    numbers = tokens.windows(size)
+    of, matched = (np.searchsorted(numbers, heads[:, side], side="right") - 1 for side in (0, 1))
+    found, _ = _runs(tokens, size, marks, np.unique(of), len(heads))
+    return _as_spans(tokens.texts, found, matched)
+
+
+def _runs(
+    tokens: Tokens, size: int, marks: Marks, texts: NDArray[np.int64], room: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Spans of these texts as lines of numbers, at most `room`, and the hash each begins with."""
+    import numpy as np
+
+    found, keys = np.empty((room, 5), np.int64), np.empty(room, np.uint64)
+    view = tokens.texts.data, tokens.texts.start, tokens.first, tokens.windows(size)
+    count = kernels().spans(*view, size, marks, texts, found, keys)
+    return found[:count], keys[:count]
 
 
 def _elsewhere(
@@ -58,7 +73,8 @@ def _elsewhere(
 
     kernel, table = kernels(), kernels().open_table(np.unique(keys))
     places = np.full((len(table), 4), -1, np.int64)
-    kernel.locate(tokens.texts.data, tokens.texts.start, tokens.first, size, table, places)
+    view = tokens.texts.data, tokens.texts.start, tokens.first
+    kernel.locate(*view, size, table, kernel.sieve(table), places)
     slot = np.empty(len(keys), np.int64)
     kernel.slots(table, keys, slot)
     at = places[slot]
