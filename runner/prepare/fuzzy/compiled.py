@@ -293,9 +293,9 @@ def holds(table: Any, stamps: Any, mask: Any, epoch: int, value: Any) -> Any:
 
 @inlined
 def room_for(count: Any) -> Any:
-    """Slots of a table of `count` values, a power of two, at most three quarters full."""
+    """Slots of a table of `count` values, a power of two, at most half full."""
     room = 16
-    while 3 * room < 4 * count:
+    while room < 2 * count:
         room *= 2
     return room
 

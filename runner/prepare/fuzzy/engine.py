@@ -24,7 +24,7 @@ Out = TypeVar("Out")
 TASK_BYTES = 1 << 20
 """Text of one task: enough to forget its cost, little enough for every thread to have some."""
 TASK_ROWS = 2048
-TASK_PAIRS = 512
+TASK_PAIRS = 64
 SMALL = 4 << 20
 """Bytes of text that numpy has signed before numba is imported."""
 FEW = 5_000
@@ -137,8 +137,12 @@ class Engine:
         """The work's results in the order of the items, made on the threads there are."""
         if self._threads == 1 or not self._compiled:
             return list(map(work, items))
-        with ThreadPoolExecutor(self._threads) as pool:
-            return list(pool.map(work, items))
+        return list(self._pool.map(work, items))
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        """Its threads end with the engine."""
+        return ThreadPoolExecutor(self._threads)
 
 
 def _tasks(texts: Texts) -> Iterator[tuple[int, int]]:
