@@ -51,7 +51,8 @@ def main() -> None:
     touch()
 
     from runner.prepare.containment import contained, index_ngrams
-    from runner.prepare.substring import Texts, counted
+    from runner.prepare.substring import counted
+    from runner.prepare.texts import Texts
 
     texts = texts_of(options.folder, options.count)
     cut = options.count // 20

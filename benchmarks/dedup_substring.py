@@ -35,7 +35,7 @@ def texts_of(folder: Path, count: int) -> Any:
     import numpy as np
     import pyarrow.parquet as pq
 
-    from runner.prepare.substring import Texts
+    from runner.prepare.texts import Texts
 
     stored = 10 ** max(4, len(str(count - 1)))
     column = pq.read_table(folder / f"corpus-{stored}.parquet", columns=["text"])["text"]

@@ -16,7 +16,8 @@ from runner.prepare.fates import Fates
 from runner.prepare.fuzzy import near_matches
 from runner.prepare.keys import input_text
 from runner.prepare.spill import Spill
-from runner.prepare.substring import counted, pack
+from runner.prepare.substring import counted
+from runner.prepare.texts import gather
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +70,7 @@ def alike(train: Spill, fates: Fates, evaluation: Spill, config: Prepare) -> Lik
     texts = (input_text(row, steps) for row in train.rows(places))
     low = 0
     while batch := list(islice(texts, BATCH)):
-        tokens = counted(pack(batch))
+        tokens = counted(gather(batch))
         for test in tests:
             got = contained(tokens, test.index, test.threshold)
             found.hit.update(np.flatnonzero(got.hit).tolist())
@@ -103,7 +104,7 @@ def _tests(evaluation: Iterable[str], config: Prepare) -> Iterator[_Test]:
     ngrams, span = config.leakage.ngrams, config.leakage.substring
     if not (ngrams or span):
         return
-    corpus = counted(pack(evaluation))
+    corpus = counted(gather(evaluation))
     for size in ngrams.sizes if ngrams else ():
         yield _Test(f"{size}-gram", index_ngrams(corpus, size), ngrams.threshold if ngrams else 1)
     if span:

@@ -21,7 +21,8 @@ from runner.prepare.journal import SPAN as SPAN_LENGTH
 from runner.prepare.keys import hash64, input_text
 from runner.prepare.span_cuts import Cuts, cut_row, inputs
 from runner.prepare.spill import Spill
-from runner.prepare.substring import Span, pack, repeated_spans
+from runner.prepare.substring import Span, repeated_spans
+from runner.prepare.texts import gather
 from runner.records import Row
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def cut_spans(
         return {}
     places = np.flatnonzero(fates.stays & ~train.copy)
     row_of, number_of = array("q"), array("i")
-    spans = repeated_spans(pack(_texts(train, places, row_of, number_of)), asked)
+    texts = gather(_texts(train, places, row_of, number_of), train.path.parent)
+    spans = repeated_spans(texts, asked)
     by_row: dict[int, dict[int, list[tuple[int, int]]]] = {}
     match = np.full(len(train), -1, np.int64)
     for span in spans:

@@ -16,13 +16,13 @@ from runner.prepare.substring import (
     compiled,
     compiled_grams,
     counted,
-    pack,
     plain,
     plain_grams,
     repeats,
     tokens,
 )
 from runner.prepare.substring.alphabet import TOKEN
+from runner.prepare.texts import gather
 
 rows = st.lists(
     st.lists(st.sampled_from("abcde"), max_size=25).map(" ".join), min_size=1, max_size=8
@@ -75,8 +75,8 @@ def test_equals_sets_of_tuples(
         for module in (tokens, repeats, containment):
             patch.setattr(module, "kernels", lambda: kernel[0])
         patch.setattr(containment, "gram_kernels", lambda: kernel[1])
-        index = index_ngrams(counted(pack(corpus)), size)
-        found = contained(counted(pack(texts)), index, threshold)
+        index = index_ngrams(counted(gather(corpus)), size)
+        found = contained(counted(gather(texts)), index, threshold)
     best, hit = naive(texts, corpus, size, threshold, common)
     pairs = list(zip(found.best.tolist(), found.score.tolist(), strict=True))
     assert pairs == best
@@ -86,7 +86,7 @@ def test_equals_sets_of_tuples(
 def test_a_question_within_a_long_page_is_contained() -> None:
     question = "who wrote the first book on the art of the fugue"
     page = f"{'filler text of no import ' * 50}{question} {'and more of it ' * 50}"
-    index = index_ngrams(counted(pack(["nothing of the kind stands here at all", question])), 8)
-    found = contained(counted(pack([page, "unrelated"])), index, 0.5)
+    index = index_ngrams(counted(gather(["nothing of the kind stands here at all", question])), 8)
+    found = contained(counted(gather([page, "unrelated"])), index, 0.5)
     assert found.best.tolist() == [1, -1]
     assert found.score.tolist() == [1.0, 0.0]

@@ -192,7 +192,7 @@ def test_impossible_settings_are_refused(values: dict[str, Any], message: str) -
 
 def test_large_corpora_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = corpus(5)
-    monkeypatch.setattr("runner.prepare.fuzzy.texts.IN_MEMORY", 100)
+    monkeypatch.setattr("runner.prepare.texts.IN_MEMORY", 100)
     held = gather(texts, tmp_path)
     assert isinstance(held.data, np.memmap)
     assert list(tmp_path.iterdir()) == []

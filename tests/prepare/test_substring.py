@@ -17,7 +17,6 @@ from runner.prepare.substring import (
     Tokens,
     counted,
     cut,
-    pack,
     repeated_spans,
     repeats,
     suffix_array,
@@ -26,6 +25,7 @@ from runner.prepare.substring import (
 from runner.prepare.substring import compiled as compiled_kernels
 from runner.prepare.substring import plain as plain_kernels
 from runner.prepare.substring.alphabet import TOKEN
+from runner.prepare.texts import gather
 
 WORDS = [
     "a",
@@ -109,7 +109,7 @@ def cover(texts: Sequence[str], config: SubstringDedup) -> list[list[bool]]:
 def test_tokens_are_those_of_the_regular_expression(texts: list[str], kernel: ModuleType) -> None:
     with pytest.MonkeyPatch.context() as patch:
         use(kernel, patch)
-        first = counted(pack(texts)).first
+        first = counted(gather(texts)).first
         assert [int(b - a) for a, b in pairwise(first)] == [
             len(TOKEN.findall(text)) for text in texts
         ]
@@ -119,7 +119,7 @@ def test_every_character_is_of_the_same_kind_everywhere() -> None:
     every = [*range(0x3100), *range(0x3100, 0x110000, 61)]
     text = "".join(f"a{chr(code)}b\n" for code in every)
     expected = len(TOKEN.findall(text))
-    packed = pack([text])
+    packed = gather([text])
     for kernel in ALL:
         found = np.zeros(1, np.int64)
         kernel.count_tokens(packed.data, packed.start, found)
@@ -148,7 +148,7 @@ def test_covers_token_for_token_what_comparing_everything_covers(
 
 @pytest.mark.parametrize("keep_first", [True, False])
 def test_parts_and_backends_agree(kernels: ModuleType, keep_first: bool) -> None:
-    held = counted(pack(corpus(5)))
+    held = counted(gather(corpus(5)))
     whole = repeats.repeated(held, 20, keep_first)
     assert whole.any()
     for parts in (2, 5):
@@ -164,13 +164,13 @@ def test_spans_are_equal_when_their_first_windows_are_known(
     spans = repeated_spans(texts, config)
     assert len(spans) > 20
     monkeypatch.setattr(repeats, "PART", 100)  # more windows than fit: counted, in parts
-    assert repeats.repeated_with_heads(pack(texts), 8) is None
+    assert repeats.repeated_with_heads(gather(texts), 8) is None
     assert repeated_spans(texts, config) == spans
 
 
 def test_dense_tokens_are_counted_first(kernels: ModuleType) -> None:
     texts = ["!" * 60] * 3  # a token a byte, more than the one pass makes room for
-    assert repeats.repeated_with_heads(pack(texts), 5) is None
+    assert repeats.repeated_with_heads(gather(texts), 5) is None
     assert [span.tokens for span in repeated_spans(texts, SubstringDedup(tokens=5))] == [55, 60, 60]
 
 
@@ -210,5 +210,5 @@ def test_cut(spans: list[tuple[int, int]], left: str) -> None:
 
 
 def test_counts_are_of_all_windows() -> None:
-    held: Tokens = counted(pack(["a b c d", "", "a b"]))
+    held: Tokens = counted(gather(["a b c d", "", "a b"]))
     assert held.windows(2).tolist() == [0, 3, 3, 4]

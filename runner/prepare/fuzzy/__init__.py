@@ -20,7 +20,7 @@ from runner.prepare.fuzzy.clusters import Cluster, Near, clusters
 from runner.prepare.fuzzy.engine import Engine
 from runner.prepare.fuzzy.matches import Shelf, matches
 from runner.prepare.fuzzy.plan import bands, plan_of, proposed
-from runner.prepare.fuzzy.texts import Texts, from_arrow, gather
+from runner.prepare.texts import Texts, from_arrow, gather
 
 if TYPE_CHECKING:
     import numpy as np

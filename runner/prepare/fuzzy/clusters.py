@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.prepare.fuzzy.engine import Engine
-from runner.prepare.fuzzy.texts import Texts
+from runner.prepare.texts import Texts
 
 if TYPE_CHECKING:
     import numpy as np

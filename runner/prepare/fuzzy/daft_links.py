@@ -19,7 +19,7 @@ from runner.errors import BackendError, MissingExtraError
 from runner.prepare.fuzzy.clusters import NEIGHBOURS, Links
 from runner.prepare.fuzzy.engine import Engine
 from runner.prepare.fuzzy.plan import Plan, plan_of
-from runner.prepare.fuzzy.texts import Texts, from_arrow
+from runner.prepare.texts import Texts, from_arrow
 
 if TYPE_CHECKING:
     import numpy as np

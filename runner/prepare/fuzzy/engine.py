@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.prepare.fuzzy.plan import Plan
-from runner.prepare.fuzzy.texts import Texts
+from runner.prepare.texts import Texts
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runner.prepare.fuzzy.plan import Plan
-    from runner.prepare.fuzzy.texts import Texts
+    from runner.prepare.texts import Texts
 
     Hashes = NDArray[np.uint64]
 

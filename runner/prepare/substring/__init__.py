@@ -4,7 +4,9 @@ After Lee et al. 2021. A token lies in a repeated span of at least N tokens if, 
 the N-token windows over it stands twice, so hashes of windows find what a suffix array finds.
 
 Memory, in bytes for a byte of text: 2 for the hashes of windows, 2 for their sorted copy, at most
-2 for the table of those that repeat.
+2 for the table of those that repeat, a quarter for the marks. Beyond 64 million windows (280 MB of
+English) hashes are made in parts, so that only the marks grow, and texts beyond 64 MB lie in a
+temporary file that the system pages.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ from collections.abc import Iterable, Sequence
 
 from runner.config import SubstringDedup
 from runner.prepare.substring.spans import Span, known_spans, spans_of
-from runner.prepare.substring.texts import Texts, pack
 from runner.prepare.substring.tokens import Tokens, counted
+from runner.prepare.texts import Texts, gather
 
-__all__ = ["Span", "Texts", "Tokens", "counted", "cut", "pack", "repeated_spans"]
+__all__ = ["Span", "Tokens", "counted", "cut", "repeated_spans"]
 
 
 def repeated_spans(texts: Texts | Iterable[str], config: SubstringDedup) -> list[Span]:
@@ -29,7 +31,7 @@ def repeated_spans(texts: Texts | Iterable[str], config: SubstringDedup) -> list
     from runner.prepare.substring import repeats, suffix_array
 
     held, hashed = (
-        texts if isinstance(texts, Texts) else pack(texts),
+        texts if isinstance(texts, Texts) else gather(texts),
         config.backend == "window_hash",
     )
     if hashed and config.keep_first:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from runner.prepare.substring.texts import Texts
+    from runner.prepare.texts import Texts
 
     Hashes = NDArray[np.uint64]
     Marks = NDArray[np.uint8]

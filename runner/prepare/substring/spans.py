@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from runner.prepare.substring.texts import Texts, decoded
 from runner.prepare.substring.tokens import Tokens, kernels
+from runner.prepare.texts import Texts, decoded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +90,7 @@ def _as_spans(texts: Texts, found: NDArray[np.int64], matched: NDArray[np.int64]
         found.tolist(), matched.tolist(), strict=True
     ):
         if row != text:
-            text, raw = row, texts.bytes_of(row)
+            text, raw = row, texts[row]
             plain = raw.isascii()
         if not plain:
             low, high = len(decoded(raw[:low])), len(decoded(raw[:high]))

@@ -7,7 +7,7 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from runner.prepare.substring.texts import Texts
+from runner.prepare.texts import Texts
 
 if TYPE_CHECKING:
     import numpy as np

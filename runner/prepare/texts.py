@@ -32,6 +32,9 @@ class Texts:
     def __getitem__(self, row: int) -> bytes:
         return self.data[self.start[row] : self.start[row + 1]].tobytes()
 
+    def text(self, row: int) -> str:
+        return decoded(self[row])
+
 
 def gather(texts: Iterable[str], folder: Path | None = None) -> Texts:
     """Take texts in, one pass. A file, when one is needed, is made in `folder` (the system's
@@ -52,6 +55,12 @@ def gather(texts: Iterable[str], folder: Path | None = None) -> Texts:
             spool.flush()
             data = np.memmap(spool, np.uint8, "r", shape=(size,))
         return Texts(data, np.frombuffer(start, np.int64))
+
+
+def decoded(raw: bytes) -> str:
+    """The characters of a text, or of a part of it; lone surrogates, which JSON can hold, are
+    kept as they are."""
+    return raw.decode("utf-8", "surrogatepass")
 
 
 def from_arrow(column: Any) -> Texts:
