@@ -4,7 +4,7 @@ After Lee et al. 2021. A token lies in a repeated span of at least N tokens if, 
 the N-token windows over it stands twice, so hashes of windows find what a suffix array finds.
 
 Memory, in bytes for a byte of text: 2 for the hashes of windows, 2 for their sorted copy, at most
-2 for the table of those that repeat, a quarter for the marks. Beyond 64 million windows (280 MB of
+2 for the table of those that repeat, a quarter for the marks. Beyond 32 million windows (140 MB of
 English) hashes are made in parts, so that only the marks grow, and texts beyond 64 MB lie in a
 temporary file that the system pages.
 """

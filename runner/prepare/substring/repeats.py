@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     Marks = NDArray[np.uint8]
     Whole = NDArray[np.int64]
 
-PART = 1 << 26
-"""Windows of a part: 1 GB of hashes and their sorted copy."""
+PART = 1 << 25
+"""Windows of a part: half a GB of hashes and their sorted copy."""
 
 
 def repeated(tokens: Tokens, size: int, keep_first: bool, parts: int | None = None) -> Marks:
@@ -49,7 +49,7 @@ def repeated_with_heads(texts: Texts, size: int) -> tuple[Tokens, Marks, Whole] 
     import numpy as np
 
     room = len(texts.data) // 2
-    if room > PART:
+    if room > 2 * PART:  # most texts have a window in four or five bytes
         return None
     counts, keys = np.zeros(len(texts), np.int64), np.empty(room, np.uint64)
     made = kernels().count_and_windows(texts.data, texts.start, size, counts, keys)
