@@ -39,9 +39,9 @@ def texts(folder: Path, count: int) -> Iterator[str]:
     import pyarrow.parquet as pq
 
     stored = pq.ParquetFile(folder / f"corpus-{count}.parquet")
-    for batch in stored.iter_batches(2_000, columns=["text"], use_threads=False):
-        for text in batch.column(0):
-            yield text.as_py()
+    for rows in range(stored.num_row_groups):
+        for batch in stored.iter_batches(2_000, row_groups=[rows], columns=["text"]):
+            yield from batch.column(0).to_pylist()
 
 
 def fuzzy(folder: Path, count: int) -> list[object]:

@@ -29,13 +29,19 @@ def read_parquet(file: InputFile, columns: Columns, faults: FaultLog) -> Iterato
                 raise DataError(f"{file.path} names the columns {', '.join(twice)} twice")
             columns.check_header(file.path, names)
             number = 0
-            for batch in table.iter_batches(BATCH, columns=columns.used(names)):
+            for batch in _batches(table, columns.used(names)):
                 yield from rows_of_batch(batch, file.path, number, faults)
                 number += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{file.path} cannot be read as Parquet: {error}") from error
     if not number:
         faults.bad(RowFault(file.path, 1, "empty_file", "the file has no rows"))
+
+
+def _batches(table: Any, columns: list[str]) -> Iterator[Any]:
+    """Row group by row group: asked for all at once, pyarrow keeps what it has read of each."""
+    for group in range(table.num_row_groups):
+        yield from table.iter_batches(BATCH, row_groups=[group], columns=columns)
 
 
 def rows_of_batch(batch: Any, name: str, before: int, faults: FaultLog) -> Iterator[Record]:
