@@ -3,6 +3,7 @@ pages in and out, so that a corpus may be larger than memory."""
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 from array import array
 from collections.abc import Iterable
@@ -25,6 +26,8 @@ class Texts:
     data: NDArray[np.uint8]
     start: NDArray[np.int64]
     """Where each text begins in `data`, and where the last one ends."""
+    pages: mmap.mmap | None = None
+    """The file they lie in."""
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -34,6 +37,11 @@ class Texts:
 
     def text(self, row: int) -> str:
         return decoded(self[row])
+
+    def scattered(self) -> None:
+        """From now on texts are read here and there: what stands beside them is not wanted."""
+        if self.pages:
+            self.pages.madvise(mmap.MADV_RANDOM)
 
 
 def gather(texts: Iterable[str], folder: Path | None = None) -> Texts:
@@ -50,11 +58,10 @@ def gather(texts: Iterable[str], folder: Path | None = None) -> Texts:
         size = start[-1]
         if size <= IN_MEMORY:
             spool.seek(0)
-            data = np.frombuffer(spool.read(), np.uint8)
-        else:
-            spool.flush()
-            data = np.memmap(spool, np.uint8, "r", shape=(size,))
-        return Texts(data, np.frombuffer(start, np.int64))
+            return Texts(np.frombuffer(spool.read(), np.uint8), np.frombuffer(start, np.int64))
+        spool.flush()
+        pages = mmap.mmap(spool.fileno(), size, access=mmap.ACCESS_READ)
+        return Texts(np.frombuffer(pages, np.uint8), np.frombuffer(start, np.int64), pages)
 
 
 def decoded(raw: bytes) -> str:

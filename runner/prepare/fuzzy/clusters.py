@@ -43,7 +43,9 @@ def connect(texts: Texts, engine: Engine) -> Links:
     parent = np.arange(len(texts))
     kept: list[tuple[Rows, Rows, NDArray[np.float64]]] = []
     refused = np.empty(0, np.int64)
-    for keys, rows in engine.each(_crowded, engine.band_keys(texts)):
+    keys_of_bands = engine.band_keys(texts)
+    texts.scattered()
+    for keys, rows in engine.each(_crowded, keys_of_bands):
         again = []
         for left, right in _proposals(keys, rows):
             apart = engine.roots(parent, left) != engine.roots(parent, right)
@@ -72,7 +74,8 @@ def _proposals(keys: Hashes, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
         meets = np.flatnonzero(keys[step:] == keys[:-step])
         if not len(meets):
             break
-        yield rows[meets], rows[meets + step]
+        order = np.argsort(rows[meets])  # the texts lie in this order
+        yield rows[meets][order], rows[meets + step][order]
 
 
 def _among(pairs: Rows, known: Rows) -> NDArray[np.bool_]:
