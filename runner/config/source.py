@@ -15,7 +15,7 @@ class WeightedFile(Group):
     path: str
     """File, or glob such as ``data/*.jsonl.gz``; ``gs://`` paths and globs too (extra: vertex)."""
     weight: float = Field(default=1.0, gt=0)
-    """Share of this file's rows to use: 0.5 keeps every second row (seeded), 2 takes each twice."""
+    """How much of it to use, as `weigh_by` says."""
 
 
 Paths = str | list[str | WeightedFile] | None
@@ -30,6 +30,11 @@ class SourceBase(Group):
     """Validation rows; when missing, `prepare.split` cuts them from train."""
     test: Paths = None
     """Held-out rows for the final report; when missing, `prepare.split` cuts them from train."""
+    weigh_by: Literal["file", "rows", "tokens"] = "file"
+    """What a `weight` is a share of. `file`: of the file's own rows, 0.5 keeps every second one
+    (seeded), 2 takes each twice. `rows` and `tokens`: of the mix, 3 beside 1 is three quarters of
+    its rows or tokens (estimated: 4 UTF-8 bytes a token); no row is taken twice, so the file that
+    is scarcest for its weight is used whole."""
     format: Literal["auto", "jsonl", "csv", "tsv", "parquet"] = "auto"
     """`auto` goes by the file's ending (.jsonl .csv .tsv .parquet, also .gz and .zst)."""
     encoding: str = "utf-8"

@@ -23,7 +23,7 @@ from runner.prepare.spill import Spill, SpillWriter
 from runner.prepare.split import cap_given, check_stratify, cut_missing
 from runner.prepare.summary import Found, summarize
 from runner.prepare.write import write_splits
-from runner.records import SPLITS, Dropped, FaultLog, Progress, Row, Tally
+from runner.records import SPLITS, Dropped, FaultLog, Mixed, Progress, Row, Tally
 
 if TYPE_CHECKING:
     from runner.prepare import Reader
@@ -43,6 +43,7 @@ def prepare_rows(
     """See `runner.prepare.prepare`."""
     with Journal(out, faults=True) as journal, ExitStack() as temporary:
         spills: dict[str, Spill] = {}
+        mix: dict[str, list[Mixed]] = {}
         for split in (*SPLITS, SUITES):
             path = out / f".{split}.spill"
             temporary.callback(path.unlink, missing_ok=True)
@@ -53,6 +54,7 @@ def prepare_rows(
             rows = readers[split](faults)
             if rows is not None:
                 spills[split] = _load(rows, faults, config, journal, path, progress)
+                mix[split] = faults.mix
         train = spills.pop("train", None)
         if train is None:
             raise ConfigError([Problem("source.train", "there is no training data")])
@@ -98,7 +100,7 @@ def prepare_rows(
         if near:
             write_clusters(out, train, near.places, near.clusters)
         found = Found(
-            known, fates, repeats, leaks, written, notes, near, tuple(config.leakage.suites)
+            known, fates, repeats, leaks, written, notes, near, tuple(config.leakage.suites), mix
         )
         journal.finish(summarize(found))
         progress(4, 4, "done")

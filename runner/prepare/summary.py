@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runner.prepare.cluster_file import cluster_counts
@@ -14,7 +14,7 @@ from runner.prepare.leakage import SUITES, Leak, shares
 from runner.prepare.spill import Spill
 from runner.prepare.spread import spread
 from runner.prepare.write import MOVES, Written
-from runner.records import SPLITS
+from runner.records import SPLITS, Mixed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +37,8 @@ class Found:
     near: NearRepeats | None = None
     suites: tuple[str, ...] = ()
     """Names of external suites."""
+    mix: Mapping[str, list[Mixed]] = field(default_factory=dict)
+    """Per split, what was taken of each of its sources; empty for one source."""
 
 
 def summarize(found: Found) -> dict[str, Any]:
@@ -51,6 +53,7 @@ def summarize(found: Found) -> dict[str, Any]:
             "conflicting_rows": int(repeats.conflict.sum()),
             "near_duplicates": found.fates["train"].count(NEAR),
         },
+        "mix": {split: list(map(asdict, told)) for split, told in found.mix.items() if told},
         "near_clusters": cluster_counts(found.near.clusters) if found.near else None,
         "evaluation": {
             split: _own_repeats(found.spills[split]) for split in found.fates if split != "train"

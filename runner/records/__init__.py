@@ -10,7 +10,7 @@ from runner.records.jsonl import read_jsonl, write_jsonl
 from runner.records.parts import call_json, parts_text, plain_text
 from runner.records.progress import Progress, quiet
 from runner.records.rows import SPLITS, Example, Origin, Row, Turn
-from runner.records.tally import Dropped, FaultLog, Tally
+from runner.records.tally import Dropped, FaultLog, Mixed, Tally
 from runner.records.tuning import Checkpoint, CurvePoint, DroppedRow, Resource, TuningResult
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Example",
     "FaultLog",
     "Generation",
+    "Mixed",
     "Origin",
     "Prediction",
     "Progress",

@@ -80,6 +80,25 @@ class Tally:
 
 
 @dataclass(slots=True)
+class Mixed:
+    """What a split takes of one of several sources; tokens are estimates."""
+
+    name: str
+    weight: float
+    rows_in: int = 0
+    tokens_in: float = 0.0
+    rows: int = 0
+    tokens: float = 0.0
+
+    def count(self, tokens: float, copies: int) -> None:
+        """One more row was read, and is taken `copies` times."""
+        self.rows_in += 1
+        self.tokens_in += tokens
+        self.rows += copies
+        self.tokens += copies * tokens
+
+
+@dataclass(slots=True)
 class FaultLog:
     """What reading one split came to: rows seen and kept, faults by rule.
 
@@ -99,6 +118,9 @@ class FaultLog:
     skipped: Counter[str] = field(default_factory=Counter)
     """Good rows not passed on, by reason: ``weight``, ``merged_reference``."""
     first: dict[str, list[RowFault]] = field(default_factory=dict)
+
+    mix: list[Mixed] = field(default_factory=list)
+    """What is taken of each of several sources; empty for one source."""
 
     def good(self) -> None:
         """One more row was passed on."""

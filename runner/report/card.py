@@ -16,6 +16,7 @@ from runner.report.leaks import leaks_page, write_leaks
 from runner.report.lengths import lengths, tokens
 from runner.report.losses import MAX_SHOWN, Kind, faults, losses
 from runner.report.map import row_map
+from runner.report.mix import mixes
 from runner.report.page import write_page
 from runner.report.places import link, where
 from runner.report.profile import Profile, profiles
@@ -61,6 +62,7 @@ def write_card(prepared: Path, rendered: Path, version: str, out: Path) -> None:
         "notes": _notes(summary, numbers),
         "files": {profile.split: _files(profile) for profile in found.values()},
         "profiles": list(found.values()),
+        "mixes": mixes(summary),
         "flows": flow(tallies),
         "lengths": lengths(found),
         "tokens": tokens(numbers),

@@ -29,7 +29,7 @@ CALL = re.compile(r"^[A-Z]+ https?://\S+: ")
 def bigquery_splits(source: BigQuerySource, split: str) -> list[InputFile]:
     """The tables and queries that make up a split."""
     named = enumerate(weighted(getattr(source, split)), 1)
-    return [InputFile(text, "bigquery", "", "", weight, at) for at, (text, weight) in named]
+    return [InputFile(text, "bigquery", "", "", weight, at, at) for at, (text, weight) in named]
 
 
 def read_bigquery(

@@ -10,7 +10,7 @@ from typing import Any
 
 from runner.config import BigQuerySource, HubSource, Source, TracesSource
 from runner.records import SPLITS
-from runner.sources.locate import locate
+from runner.sources.locate import locate, weighted
 from runner.store import digest_of
 
 
@@ -26,8 +26,27 @@ def digest_source(source: Source, cache: Path) -> str:
         content = _content(source, known)
     if known != before:
         _save(cache, known)
-    config = source.model_dump(mode="json", exclude=set(SPLITS))
-    return digest_of({"config": config, "content": content})
+    config = source.model_dump(mode="json", exclude={*SPLITS, "weigh_by"})
+    return digest_of({"config": config, "content": content, **_mix(source)})
+
+
+def _mix(source: Source) -> dict[str, Any]:
+    """What names a mix beside its files; empty where weights are of each file's own."""
+    if source.weigh_by == "file":
+        return {}
+    weights = {
+        split: [weight for _, weight in weighted(value)]
+        for split in SPLITS
+        if (value := getattr(source, split)) is not None
+    }
+    return {"weigh_by": source.weigh_by, "weights": weights, "files": _entries(source)}
+
+
+def _entries(source: Source) -> dict[str, list[int]]:
+    """Per split, the entry of the list that each file belongs to."""
+    if isinstance(source, HubSource | TracesSource | BigQuerySource):
+        return {}
+    return {split: [file.entry for file in files] for split, files in locate(source).items()}
 
 
 def _content(source: Any, known: dict[str, Any]) -> dict[str, Any]:

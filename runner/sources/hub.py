@@ -21,7 +21,9 @@ def hub_splits(source: HubSource, split: str) -> list[InputFile]:
     """The dataset's splits that make up one of ours."""
     entries = weighted(getattr(source, split))
     return [
-        InputFile(f"{source.dataset}:{name}", "hub", name, weight=weight, number=number)
+        InputFile(
+            f"{source.dataset}:{name}", "hub", name, weight=weight, number=number, entry=number
+        )
         for number, (name, weight) in enumerate(entries, start=1)
     ]
 

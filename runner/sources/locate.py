@@ -41,6 +41,8 @@ class InputFile:
     weight: float = 1.0
     number: int = 1
     """1-based place among the files of the split."""
+    entry: int = 1
+    """1-based place, among the entries of the split's list, of the one that names the file."""
 
 
 def locate(source: OnDisk, splits: Sequence[str] = SPLITS) -> dict[str, list[InputFile]]:
@@ -64,7 +66,7 @@ def weighted(value: str | Sequence[str | WeightedFile]) -> list[tuple[str, float
 def _files(source: OnDisk, split: str, problems: list[Problem]) -> list[InputFile]:
     key = f"source.{split}"
     files: list[InputFile] = []
-    for pattern, weight in weighted(getattr(source, split)):
+    for entry, (pattern, weight) in enumerate(weighted(getattr(source, split)), 1):
         paths = _matches(pattern)
         if not paths:
             problems.append(_nothing_there(key, pattern))
@@ -76,7 +78,7 @@ def _files(source: OnDisk, split: str, problems: list[Problem]) -> list[InputFil
                 continue
             kind, packed, problem = _format(source, path)
             problems.extend(problem)
-            files.append(InputFile(path, kind, "", packed, weight, len(files) + 1))
+            files.append(InputFile(path, kind, "", packed, weight, len(files) + 1, entry))
     return files
 
 

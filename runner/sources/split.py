@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from hashlib import blake2b
 from itertools import islice
-from math import floor
 
 from runner.config import (
     BigQuerySource,
@@ -23,13 +21,11 @@ from runner.sources.columns import Columns
 from runner.sources.delimited import read_delimited
 from runner.sources.jsonl import read_jsonl
 from runner.sources.locate import InputFile, locate
+from runner.sources.mix import Keyed, Part, mixed
 from runner.sources.parquet import read_parquet
 from runner.sources.record import Record
 from runner.sources.rows import RowMaker
 from runner.sources.turns import turn_rows
-
-Keyed = tuple[Row, str]
-"""A row and its value of `references_by`."""
 
 
 def rows_of(source: Source, split: str, seed: int, faults: FaultLog) -> Iterator[Row]:
@@ -70,14 +66,14 @@ def _column_rows(
         read = partial(read_table, source.encoding, columns, faults)
     maker = RowMaker(columns, split, faults)
 
-    def keyed() -> Iterator[Keyed]:
+    def parts() -> Iterator[Part]:
         for file in files:
-            yield from _weighted(maker.rows(file, read(file)), file, split, seed, faults)
+            yield file, maker.rows(file, read(file))
         # Scores are reported on test; where it is cut from train, on rows of train.
         if split == ("train" if source.test is None else "test"):
             maker.check_slices()
 
-    return keyed()
+    return mixed(parts(), source, split, seed, faults)
 
 
 def _turn_rows(
@@ -87,18 +83,16 @@ def _turn_rows(
         records = read_jsonl(file, source.encoding, faults)
         return ((row, "") for row in turn_rows(source, split, file, records, faults))
 
-    return (
-        pair
-        for file in locate(source, [split])[split]
-        for pair in _weighted(keyed(file), file, split, seed, faults)
-    )
+    files = locate(source, [split])[split]
+    return mixed(((file, keyed(file)) for file in files), source, split, seed, faults)
 
 
 def _trace_rows(source: TracesSource, split: str, seed: int, faults: FaultLog) -> Iterator[Keyed]:
     from runner.sources.trace_rows import experiments, trace_rows
 
-    for file in experiments(source, split):
-        yield from _weighted(trace_rows(source, split, file, faults), file, split, seed, faults)
+    files = experiments(source, split)
+    parts = ((file, trace_rows(source, split, file, faults)) for file in files)
+    return mixed(parts, source, split, seed, faults)
 
 
 def read_table(
@@ -109,26 +103,6 @@ def read_table(
     if file.format == "parquet":
         return read_parquet(file, columns, faults)
     return read_delimited(file, encoding, columns, faults)
-
-
-def _weighted(
-    rows: Iterator[Keyed], file: InputFile, split: str, seed: int, faults: FaultLog
-) -> Iterator[Keyed]:
-    """Systematic sampling: row n of the file is taken as often as n times the weight, plus a
-    seeded phase, steps over a whole number. A copy keeps the origin of the row it copies."""
-    if file.weight == 1:
-        yield from rows
-        return
-    digest = blake2b(f"{seed}/{split}/{file.number}".encode(), digest_size=8).digest()
-    phase = int.from_bytes(digest, "big") / 2**64
-    for number, (row, key) in enumerate(rows):
-        copies = floor((number + 1) * file.weight + phase) - floor(number * file.weight + phase)
-        if not copies:
-            faults.skip("weight")
-            continue
-        yield row, key
-        for copy in range(2, copies + 1):
-            yield replace(row, id=f"{row.id}~{copy}"), key
 
 
 def _merged(rows: Iterator[Keyed], faults: FaultLog) -> Iterator[Row]:

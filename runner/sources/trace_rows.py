@@ -22,7 +22,7 @@ from runner.sources.traces import Logged, answer_text, logged, prompt_record
 def experiments(source: TracesSource, split: str) -> list[InputFile]:
     """The MLflow experiments that make up a split."""
     named = enumerate(weighted(getattr(source, split)), 1)
-    return [InputFile(name, "traces", "", "", weight, at) for at, (name, weight) in named]
+    return [InputFile(name, "traces", "", "", weight, at, at) for at, (name, weight) in named]
 
 
 def trace_rows(

@@ -7,10 +7,15 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runner.errors import ConfigError
+from runner.errors import ConfigError, DataError
+from runner.records import Row
 from runner.sources import source_digest
+from runner.sources.mix import draw, row_bytes
 from tests.sources.reading import read, read_file, source, write_jsonl
 
 
@@ -122,3 +127,109 @@ def test_wrong_kind_of_file_for_turns(tmp_path: Path) -> None:
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ConfigError, match=r"source\.kind chat reads JSONL"):
         read(source(kind="chat", train=str(path)))
+
+
+def texts(prefix: str, sizes: list[int]) -> list[dict[str, str]]:
+    return [{"text": prefix + "x" * size, "target": "y"} for size in sizes]
+
+
+def taken(got: list[Row]) -> dict[str, tuple[int, int, int]]:
+    """File name to rows, bytes and the bytes of the longest row."""
+    out: dict[str, tuple[int, int, int]] = {}
+    for row in got:
+        name, size = Path(row.origin.file).name, row_bytes(row)
+        rows, total, longest = out.get(name, (0, 0, 0))
+        out[name] = (rows + 1, total + size, max(longest, size))
+    return out
+
+
+SIZES = st.lists(st.integers(0, 400), min_size=1, max_size=60)
+WEIGHT = st.floats(0.05, 20)
+
+
+@given(st.lists(st.tuples(SIZES, WEIGHT), min_size=2, max_size=4), st.integers(0, 5))
+def test_the_token_shares_come_out_within_a_row(
+    tmp_path_factory: pytest.TempPathFactory, entries: list[tuple[list[int], float]], seed: int
+) -> None:
+    folder = tmp_path_factory.mktemp("mix")
+    train, sizes = [], []
+    for at, (lengths, weight) in enumerate(entries):
+        path = write_jsonl(folder / f"{at}.jsonl", texts("a", lengths))
+        train.append({"path": str(path), "weight": weight})
+        sizes.append([length + 2 for length in lengths])
+    config = source(kind="files", train=train, weigh_by="tokens", id=None)
+    got, faults = read(config, seed=seed)
+    scale = min(sum(own) / weight for own, (_, weight) in zip(sizes, entries, strict=True))
+    for at, (own, (_, weight)) in enumerate(zip(sizes, entries, strict=True)):
+        _, total, _ = taken(got).get(f"{at}.jsonl", (0, 0, 0))
+        assert abs(total - scale * weight) <= max(own) / 2 + 1e-6
+    assert len({row.id for row in got}) == len(got)
+    assert [told.rows for told in faults.mix] == [
+        taken(got).get(f"{at}.jsonl", (0, 0, 0))[0] for at in range(len(entries))
+    ]
+    faults.tally().check()
+    assert faults.tally().rows_in == sum(map(len, sizes))
+    assert read(config, seed=seed) == (got, faults)
+
+
+@given(st.lists(st.integers(1, 50), max_size=40), st.floats(0, 1), st.integers(0, 99))
+def test_a_draw_is_nearest_to_its_budget(sizes: list[int], part: float, lot: int) -> None:
+    every = np.array(sizes, np.int64)
+    budget = part * float(every.sum())
+    take = draw(every, budget, lot)
+    assert abs(float(every[take].sum()) - budget) <= max(sizes, default=0) / 2
+
+
+def test_rows_of_a_mix_are_weighed_against_each_other(tmp_path: Path) -> None:
+    """The scarce file is whole, the head of the mix is mixed, globs are one entry."""
+    write_jsonl(tmp_path / "a1.jsonl", rows("a", 10))
+    write_jsonl(tmp_path / "a2.jsonl", rows("a", 20))
+    few = write_jsonl(tmp_path / "few.jsonl", rows("b", 5))
+    train = [{"path": str(tmp_path / "a?.jsonl"), "weight": 3}, str(few)]
+    config = source(kind="files", train=train, weigh_by="rows")
+    got, faults = read(config)
+    names = [row.fields["text"][0] for row in got]
+    assert (names.count("a"), names.count("b")) == (15, 5)
+    assert 1 <= names[:6].count("b") <= 2
+    assert dict(faults.tally().dropped) == {"weight": 15}
+    assert [(told.rows_in, told.rows) for told in faults.mix] == [(30, 15), (5, 5)]
+    head, _ = read(source(kind="files", train=train, weigh_by="rows", limit=8))
+    assert [row.fields["text"][0] for row in head] == names[:8]
+    other, _ = read(config, seed=3)
+    assert {row.id for row in other} != {row.id for row in got}
+
+
+def test_tokens_and_rows_differ_where_lengths_do(tmp_path: Path) -> None:
+    long = write_jsonl(tmp_path / "long.jsonl", texts("l", [998] * 50))
+    short = write_jsonl(tmp_path / "short.jsonl", texts("s", [98] * 500))
+    train = [str(long), str(short)]
+    got, _ = read(source(kind="files", train=train, weigh_by="tokens"))
+    assert {name: found[:2] for name, found in taken(got).items()} == {
+        "long.jsonl": (50, 50_000),
+        "short.jsonl": (500, 50_000),
+    }
+    got, _ = read(source(kind="files", train=train, weigh_by="rows"))
+    assert {name: found[0] for name, found in taken(got).items()} == {
+        "long.jsonl": 50,
+        "short.jsonl": 50,
+    }
+
+
+def test_an_empty_file_has_no_share_of_a_mix(tmp_path: Path) -> None:
+    full = write_jsonl(tmp_path / "full.jsonl", rows("a", 3))
+    empty = write_jsonl(tmp_path / "empty.jsonl", [])
+    config = source(kind="files", train=[str(full), str(empty)], weigh_by="tokens")
+    with pytest.raises(DataError, match=r"no usable row in .*empty\.jsonl"):
+        read(config)
+
+
+def test_a_mix_is_another_source(tmp_path: Path) -> None:
+    one = write_jsonl(tmp_path / "1.jsonl", rows("a", 3))
+    two = write_jsonl(tmp_path / "2.jsonl", rows("b", 3))
+    digests = set()
+    for by in ("file", "rows", "tokens"):
+        config = source(kind="files", train=[str(one), str(two)], weigh_by=by)
+        digests.add(source_digest(config, tmp_path / "cache.json"))
+    merged = source(kind="files", train=[str(tmp_path / "?.jsonl")], weigh_by="rows")
+    digests.add(source_digest(merged, tmp_path / "cache.json"))
+    assert len(digests) == 4
