@@ -6,6 +6,7 @@ import wave
 from pathlib import Path
 
 from runner.prepare.file_tokens import band
+from tests.prepare.test_gemini_limits import document, film
 
 
 def file(uri: object, mime: str = "audio/wav") -> dict[str, str]:
@@ -26,6 +27,11 @@ def test_the_header_of_a_recording_says_its_length(tmp_path: Path) -> None:
         sound.setframerate(8000)
         sound.writeframes(bytes(8000 * 5))
     assert band(file(path)) == (160, 192)
+
+
+def test_pages_and_minutes_of_film_are_counted(tmp_path: Path) -> None:
+    assert band(file(film(tmp_path / "a.mp4", 10), "video/mp4")) == (640, 10 * 288 + 288)
+    assert band(file(document(tmp_path / "a.pdf", 3), "application/pdf")) == (774, 774)
 
 
 def test_the_size_of_a_recording_bounds_its_length(tmp_path: Path) -> None:

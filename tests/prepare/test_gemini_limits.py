@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfWriter
 
 from runner.config import RowLimits
 from runner.errors import DataError
@@ -103,6 +105,63 @@ def test_part_resolution_is_for_newer_models(tmp_path: Path) -> None:
         "part_resolution",
         "contents[0].parts[1].mediaResolution",
     )
+
+
+def test_files_on_this_machine_are_as_long_as_they_say(tmp_path: Path) -> None:
+    files = {
+        "audio/wav": sound(tmp_path / "long.wav", 3660),
+        "video/mp4": film(tmp_path / "long.mp4", 400),
+        "application/pdf": document(tmp_path / "long.pdf", 301),
+    }
+    rows = [shown(file(mime, str(path))) for mime, path in files.items()]
+    rows += [
+        shown(file("audio/wav", str(sound(tmp_path / "a.wav", 3600)))),
+        shown(file("video/mp4", str(film(tmp_path / "a.mp4", 300)))),
+        shown(file("application/pdf", str(document(tmp_path / "a.pdf", 300)))),
+        shown(video("100s", "200s") | {"fileData": rows[1]["contents"][0]["parts"][1]["fileData"]}),
+    ]
+    assert [(one.line, one.rule, one.message) for one in judged(tmp_path, rows).faults] == [
+        (1, "audio_too_long", "61.0 minutes; the model takes 60"),
+        (2, "video_too_long", "6.7 minutes; the model takes 5 at this resolution"),
+        (3, "too_many_pages", "301 pages; the model takes 300"),
+    ]
+    assert not judged(tmp_path, [shown(file("video/mp4", str(files["video/mp4"])), **LOW)]).faults
+
+
+def test_a_length_nobody_can_read_is_no_fault(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"neither sound nor film nor document")
+    kinds = ("audio/mp3", "video/webm", "application/pdf")
+    assert not judged(tmp_path, [shown(file(kind, str(broken))) for kind in kinds]).faults
+
+
+def sound(path: Path, seconds: int) -> Path:
+    """Silence, one sample a second."""
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(1)
+        out.setframerate(1)
+        out.writeframes(bytes(seconds))
+    return path
+
+
+def film(path: Path, seconds: int) -> Path:
+    """The boxes of an MP4 that say how long it is (ISO 14496-12, section 8.2.2), and no film."""
+
+    def box(kind: bytes, body: bytes) -> bytes:
+        return (8 + len(body)).to_bytes(4, "big") + kind + body
+
+    head = bytes(12) + (1000).to_bytes(4, "big") + (1000 * seconds).to_bytes(4, "big") + bytes(80)
+    path.write_bytes(box(b"ftyp", b"isom" + bytes(4)) + box(b"moov", box(b"mvhd", head)))
+    return path
+
+
+def document(path: Path, pages: int) -> Path:
+    written = PdfWriter()
+    for _ in range(pages):
+        written.add_blank_page(10, 10)
+    written.write(path)
+    return path
 
 
 def test_the_storage_is_asked_once_for_each_object(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.model import MediaKind, RowLimits
+from runner.prepare.file_length import pages, seconds
 from runner.prepare.gemini.finding import Finding, named
 from runner.prepare.gemini.row import parts_of
 
@@ -49,6 +50,7 @@ class MediaJudge:
             mime: kind for kind, limit in limits.media.items() for mime in limit.types
         }
         self._sizes: dict[str, int | None] = {}
+        self._lengths: dict[str, float | None] = {}
 
     def judge(self, row: Mapping[str, Any], resolution: str) -> Iterator[Finding]:
         """What is wrong with the files of a row whose own media resolution is `resolution`."""
@@ -63,6 +65,8 @@ class MediaJudge:
                 yield from self._span(part, kind, resolution, path)
             if Path(uri).is_absolute() or GS.fullmatch(uri) or WEB.fullmatch(uri):
                 yield from self._size(uri, kind, f"{path}.fileUri")
+                if kind and Path(uri).is_absolute():
+                    yield from self._length(uri, kind, part, resolution, f"{path}.fileUri")
             else:
                 message = (
                     "a file is gs://bucket/object, https:// or a whole path on this machine (which "
@@ -101,6 +105,33 @@ class MediaJudge:
             message = f"{size / 1e6:,.1f} MB; the model takes {most:g} MB of kind {kind}"
             yield "file_too_large", message, path
 
+    def _length(
+        self, uri: str, kind: MediaKind, part: dict[str, Any], resolution: str, path: str
+    ) -> Iterator[Finding]:
+        """The length of a file on this machine."""
+        if kind == "image":
+            return
+        limit = self._limits.media[kind]
+        if uri not in self._lengths:
+            self._lengths[uri] = (pages if kind == "document" else seconds)(Path(uri))
+        length = self._lengths[uri]
+        if length is None:
+            return
+        if kind == "document":
+            if limit.pages and length > limit.pages:
+                yield "too_many_pages", f"{length} pages; the model takes {limit.pages}", path
+        elif kind == "audio" or not part.get("videoMetadata"):
+            yield from self._minutes_held(kind, length, part, resolution, path)
+
+    def _minutes_held(
+        self, kind: MediaKind, length: float, part: dict[str, Any], resolution: str, path: str
+    ) -> Iterator[Finding]:
+        most = self._minutes(kind, part, resolution)
+        if length > 60 * most:
+            at = " at this resolution" if kind == "video" else ""
+            message = f"{length / 60:.1f} minutes; the model takes {most:g}{at}"
+            yield f"{kind}_too_long", message, path
+
     def _span(
         self, part: dict[str, Any], kind: str, resolution: str, path: str
     ) -> Iterator[Finding]:
@@ -115,13 +146,12 @@ class MediaJudge:
             yield "video_metadata", "videoMetadata goes with videos only", place
         elif end is not None and end <= (start or 0):
             yield "video_metadata", "endOffset is not after startOffset", place
-        elif end is not None and end - (start or 0) > 60 * self._minutes(part, resolution):
-            minutes, most = (end - (start or 0)) / 60, self._minutes(part, resolution)
-            message = f"{minutes:.1f} minutes; the model takes {most:g} at this resolution"
-            yield "video_too_long", message, place
+        elif end is not None:
+            length = end - (start or 0)
+            yield from self._minutes_held("video", length, part, resolution, place)
 
-    def _minutes(self, part: dict[str, Any], resolution: str) -> float:
-        limit = self._limits.media["video"]
+    def _minutes(self, kind: MediaKind, part: dict[str, Any], resolution: str) -> float:
+        limit = self._limits.media[kind]
         own = named(part.get("mediaResolution") or {}).get("level")
         low = str(own or resolution).endswith("_LOW")
         return (limit.minutes_low if low else None) or limit.minutes or math.inf
