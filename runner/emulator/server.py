@@ -130,6 +130,8 @@ class Handler(BaseHTTPRequestHandler):
             note = note or refusal.message
             if isinstance(refusal, dispatch.SchemaRefusal):
                 self.server.log.violate(self.command, path, refusal)
+        except ConnectionAbortedError as error:  # the client died; it has broken no rule
+            status, reply, note = 0, None, str(error)
         except Exception as error:  # a fault of the emulator's own: told, not hidden
             traceback.print_exc(file=sys.stderr)
             note = f"fault in the emulator: {error!r}"
@@ -160,6 +162,8 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self) -> Any:
         length = int(self.headers.get("Content-Length") or 0)
         content = self.rfile.read(length)
+        if len(content) < length:
+            raise ConnectionAbortedError(f"{len(content)} of {length} bytes of the request came")
         if not content.strip():
             return None
         try:

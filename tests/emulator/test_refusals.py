@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from google.genai import errors, types
@@ -314,3 +316,17 @@ def test_long_rows_are_dropped_and_not_billed(emulator: Emulator) -> None:
     assert "131072" in stats.dropped_example_reasons[0]
     assert stats.tuning_dataset_example_count == 23
     assert stats.total_billable_token_count < 3 * 150_000 / 2
+
+
+@pytest.mark.parametrize("sent", [b"", b'{"contents"'])
+def test_a_client_that_dies_in_a_request_breaks_no_rule(emulator: Emulator, sent: bytes) -> None:
+    place = urlsplit(emulator.url)
+    path = f"/v1beta1/{PLACE}/endpoints/1:generateContent"
+    with socket.create_connection((place.hostname, place.port)) as line:
+        head = f"POST {path} HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Length: 90\r\n\r\n"
+        line.sendall(head.encode() + sent)
+        line.shutdown(socket.SHUT_WR)
+        assert line.recv(1) == b""  # the server has seen it and hung up
+    (entry,) = emulator.overview()["requests"]
+    assert (entry["status"], entry["note"]) == (0, f"{len(sent)} of 90 bytes of the request came")
+    assert emulator.overview()["violations"] == []
