@@ -19,7 +19,7 @@ from typing import Any
 
 from runner.backend import Backend, TuningJob
 from runner.config import Experiment, GeminiModel
-from runner.errors import BackendError, SftError
+from runner.errors import BackendError, GateError, SftError
 from runner.house import House
 from runner.identity import backend_facts, file_digest
 from runner.inference import Question
@@ -120,9 +120,21 @@ class Pipeline:
             if suites := config.leakage.suites:
                 rows["suites"] = partial(open_suites, source, suites)
             progress = self.house.watch("prepare")
-            prepare(rows, config, source.max_bad_share, seed, out, progress)
+            try:
+                prepare(rows, config, source.max_bad_share, seed, out, progress)
+            except GateError as error:
+                raise self._refused(error, out) from error
 
         return self.house.store.make("prepare", self.prepare_key, build)
+
+    def _refused(self, error: GateError, out: Path) -> GateError:
+        """The refusal, and where its leaks can be read once the folder `out` is gone."""
+        from runner.report.leaks import keep_refused
+
+        page = self.house.home / "reports" / f"leaks_{self.prepare_digest[:8]}.html"
+        file = keep_refused(out, page)
+        seen = f"\n  every pair: {page}\n  one a line: {file}" if file else ""
+        return GateError(f"{error}{seen}")
 
     @once
     def rendered(self) -> Artifact:

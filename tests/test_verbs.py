@@ -67,6 +67,26 @@ def test_check_names_faults_conflicts_and_files(tmp_path: Path) -> None:
     assert len(Path(report["faults_file"]).read_text().splitlines()) == 12
 
 
+@pytest.mark.parametrize("verb", ["check", "run"])
+def test_a_refusal_leaves_the_leaks_to_be_read(tmp_path: Path, verb: str) -> None:
+    yaml = write(tmp_path, sizes=[8], shots="[]")
+    rows = (tmp_path / "rows.csv").read_text().splitlines()
+    leak = [*rows[:3], '"<b>only here</b>",refund']
+    (tmp_path / "test.csv").write_text("\n".join(leak) + "\n")
+    said = sft(tmp_path, verb, str(yaml), "source.test=test.csv")
+    assert said.returncode == 4, said.stderr
+    assert "2 of 3 test rows (66.7%) also stand in train" in said.stderr
+    named = dict(line.strip().split(": ", 1) for line in said.stderr.splitlines()[-2:])
+    listed = [json.loads(line) for line in Path(named["one a line"]).read_text().splitlines()]
+    assert {(line["id"], line["matched"]) for line in listed} == {
+        ("train-2", "test-2"),
+        ("train-3", "test-3"),
+    }
+    page = Path(named["every pair"]).read_text()
+    assert "so nothing was prepared" in page
+    assert all(row.split(",")[0] in page for row in rows[1:3])
+
+
 def test_check_refuses_a_suite_that_cannot_judge(tmp_path: Path) -> None:
     yaml = write(tmp_path, sizes=[8], shots="[]")
     said = sft(tmp_path, "check", str(yaml), "suite=json_record")

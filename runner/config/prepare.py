@@ -146,7 +146,8 @@ class Ngrams(Group):
 
 class Leakage(Group):
     """Train rows that stand in validation, in test or in a named suite. These are protected: it
-    is the train row that goes. What validation and test share is listed, and stays."""
+    is the train row that goes. What validation and test share, with each other or with a suite,
+    is listed, and stays."""
 
     exact: bool = True
     """Drop train rows whose input equals an evaluation row's, after `dedup.normalize`."""

@@ -63,7 +63,8 @@ def prepare(
     the rows hold; with `dedup.fuzzy`, about 200 bytes a row more, its texts lie on disk.
 
     Raises:
-        GateError: too many faulty rows, or more leaking evaluation rows than allowed.
+        GateError: too many faulty rows, or more leaking evaluation rows than allowed; of the
+            latter, `out` then holds ``leaks.jsonl`` and ``conflicts.jsonl``.
         ConfigError: `split.stratify` names no column, or the cuts ask for too many rows.
         DataError: no training row is left.
     """

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config import Prepare
-from runner.errors import ConfigError, DataError, Problem
+from runner.errors import ConfigError, DataError, GateError, Problem
 from runner.prepare.clean import Cleaner, empty_reason
 from runner.prepare.cluster_file import write_clusters
 from runner.prepare.dedup import drop_near, drop_repeats, find_repeats
 from runner.prepare.fates import Fates
 from runner.prepare.journal import Journal, shown
 from runner.prepare.leak_file import write_leaks
-from runner.prepare.leakage import SUITES, check_gate, drop_leaks, find_leak
+from runner.prepare.leakage import SUITES, Leak, check_gate, drop_leaks, find_leak
 from runner.prepare.seen import report_seen, seen_note
 from runner.prepare.span_step import cut_spans
 from runner.prepare.spill import Spill, SpillWriter
@@ -74,12 +74,14 @@ def prepare_rows(
         leaks = {
             split: find_leak(train, fates["train"], rows, config) for split, rows in against.items()
         }
-        between = (
-            find_leak(spills["validation"], fates["validation"], spills["test"], config)
-            if len(spills) == 2
-            else None
-        )
-        check_gate(train, against, leaks, config)
+        between = _between(spills, suites, fates, config)
+        known = {**everything, **suites}
+        try:
+            check_gate(train, against, leaks, config)
+        except GateError:
+            drop_leaks(leaks, config, fates["train"])
+            write_leaks(out, known, fates, leaks, between, repeats)
+            raise
 
         progress(2, 4, "splitting")
         pool = fates["train"].stays
@@ -92,7 +94,6 @@ def prepare_rows(
         cuts = cut_spans(train, spills, config.dedup, fates["train"], out)
 
         progress(3, 4, "writing")
-        known = {**everything, **suites}
         written = write_splits(known, fates, config.dedup, out, journal, cuts)
         if not written.rows["train"]:
             raise DataError(f"no training row is left:\n{_why(fates)}")
@@ -100,10 +101,33 @@ def prepare_rows(
         if near:
             write_clusters(out, train, near.places, near.clusters)
         found = Found(
-            known, fates, repeats, leaks, written, notes, near, tuple(config.leakage.suites), mix
+            known,
+            fates,
+            repeats,
+            leaks,
+            written,
+            notes,
+            near,
+            tuple(config.leakage.suites),
+            mix,
+            between,
         )
         journal.finish(summarize(found))
         progress(4, 4, "done")
+
+
+def _between(
+    spills: Mapping[str, Spill],
+    suites: Mapping[str, Spill],
+    fates: Mapping[str, Fates],
+    config: Prepare,
+) -> list[tuple[str, Leak]]:
+    """What evaluation splits share with each other and with suites: listed, nothing more. Splits
+    that are cut from train need no look: rows of suites are never cut for them."""
+    pairs = [("validation", "test")] * (len(spills) == 2)
+    pairs += [(split, other) for other in suites for split in spills]
+    known = {**spills, **suites}
+    return [(one, find_leak(spills[one], fates[one], known[other], config)) for one, other in pairs]
 
 
 def _load(

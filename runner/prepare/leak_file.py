@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,17 +32,15 @@ def write_leaks(
     spills: Mapping[str, Spill],
     fates: Mapping[str, Fates],
     leaks: Mapping[str, Leak],
-    between: Leak | None,
+    between: Sequence[tuple[str, Leak]],
     repeats: Repeats,
 ) -> None:
-    """Write the pairs of train with every evaluation split and suite, of validation with test
-    (`between`), and the pairs with one input but two answers."""
+    """Write the pairs of train with every evaluation split and suite, those of evaluation splits
+    with each other and with suites (`between`), and those with one input but two answers."""
     with (out / "leaks.jsonl").open("wb") as pairs, (out / "conflicts.jsonl").open("wb") as torn:
         for line in _conflicts(spills["train"], repeats, fates["train"]):
             torn.write(orjson.dumps(line) + b"\n")
-        found = [(leak, "train") for leak in leaks.values()]
-        found += [(between, "validation")] if between else []
-        for leak, side in found:
+        for side, leak in [*(("train", leak) for leak in leaks.values()), *between]:
             for line in _pairs(leak, side, spills, fates[side]):
                 pairs.write(orjson.dumps(line) + b"\n")
                 if not line["agrees"] and line["method"] in EQUAL:

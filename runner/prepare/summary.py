@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,8 @@ class Found:
     """Names of external suites."""
     mix: Mapping[str, list[Mixed]] = field(default_factory=dict)
     """Per split, what was taken of each of its sources; empty for one source."""
+    between: Sequence[tuple[str, Leak]] = ()
+    """An evaluation split, and what it shares with the other one or with suites."""
 
 
 def summarize(found: Found) -> dict[str, Any]:
@@ -120,6 +122,10 @@ def _leakage(found: Found) -> dict[str, int]:
         rows = found.spills[SUITES]
         for share in shares(rows, suites, found.suites):
             out[f"{share.name.replace(' ', '_')}_rows_in_train"] = share.found
+    for side, leak in found.between:
+        if leak.split == SUITES:
+            for share in shares(found.spills[SUITES], leak, found.suites):
+                out[f"{share.name.replace(' ', '_')}_rows_in_{side}"] = share.found
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -73,15 +74,26 @@ def leaks_page(card: Path) -> Path:
     return card.with_name(card.name.replace("data_card", "leaks", 1))
 
 
-def write_leaks(prepared: Path, version: str, out: Path) -> bool:
-    """Write the page for a prepared folder; False, and no page, when there is nothing to list."""
+def keep_refused(refused: Path, page: Path) -> Path | None:
+    """Write the page of what made the gate refuse, and beside it the file of the pairs, whose
+    path is returned; None when `refused`, the folder that is given up, lists no leaks."""
+    if not (refused / "leaks.jsonl").is_file():
+        return None
+    write_leaks(refused, "1", page, refused=True)
+    return Path(shutil.copy(refused / "leaks.jsonl", page.with_suffix(".jsonl")))
+
+
+def write_leaks(prepared: Path, version: str, out: Path, *, refused: bool = False) -> bool:
+    """Write the page for a prepared folder; False, and no page, when there is nothing to list.
+    With `refused`, nothing was prepared, and the rows' fates are what would become of them."""
     from runner.report.page import write_page
 
     sections, spans = _sections(prepared / "leaks.jsonl"), list(_lines(prepared, "spans"))
     conflicts = list(_lines(prepared, "conflicts"))
     if not (sections or spans or conflicts):
         return False
-    summary = json.loads((prepared / "summary.json").read_text(encoding="utf-8"))
+    counts = prepared / "summary.json"
+    summary = json.loads(counts.read_text(encoding="utf-8")) if counts.is_file() else {}
     values = {
         "version": version,
         "title": "Leaks and conflicts",
@@ -92,7 +104,8 @@ def write_leaks(prepared: Path, version: str, out: Path) -> bool:
             for name, rows in summary.get("leakage", {}).items()
             if rows
         ],
-        "state": "open" if sections or conflicts else "won",
+        "state": "lost" if refused else "open" if sections or conflicts else "won",
+        "refused": refused,
         "sections": sections,
         "conflicts": [_pair(raw) for raw in conflicts[:SHOWN]],
         "conflict_count": len(conflicts),

@@ -102,6 +102,45 @@ def test_validation_and_test_are_compared_and_stay(tmp_path: Path) -> None:
     assert len(done.splits["validation"]) == 2
 
 
+def test_suites_are_held_against_validation_and_test(tmp_path: Path) -> None:
+    """What they share is listed, and stays."""
+    suite = tmp_path / "trivia.csv"
+    suite.write_text("text\nWho wrote it?\nWhat is six?\nWhat is nine?\n")
+    source = TypeAdapter(Source).validate_python({"kind": "files", "train": "x", "input": ["text"]})
+    files = {"trivia": str(suite)}
+    config = Prepare.model_validate({"leakage": {"suites": files}})
+    splits = {
+        "train": rows_of([("other", "a"), ("another", "b")]),
+        "validation": rows_of([("WHO wrote it", "a"), ("own", "a")], "validation"),
+        "test": rows_of([("what is six", "a"), ("who wrote it?", "b")], "test"),
+    }
+    readers = {split: reader(rows) for split, rows in splits.items()}
+    out = tmp_path / "out"
+    out.mkdir()
+    suites = partial(open_suites, source, files)
+    prepare({**readers, "suites": suites}, config, 0.05, SEED, out)
+    done = read_prepared(out)
+    found = {
+        (line["split"], line["id"], line["against"], line["matched"], line["fate"])
+        for line in read_lines(out / "leaks.jsonl")
+        if line["against"] == "trivia"
+    }
+    assert found == {
+        ("validation", "validation-2", "trivia", "trivia/1", ""),
+        ("test", "test-2", "trivia", "trivia/2", ""),
+        ("test", "test-3", "trivia", "trivia/1", ""),
+    }
+    assert {split: len(rows) for split, rows in done.splits.items()} == {
+        "train": 2,
+        "validation": 2,
+        "test": 2,
+    }
+    counts = done.summary["leakage"]
+    assert counts["suite_trivia_rows_in_train"] == 0
+    assert counts["suite_trivia_rows_in_validation"] == 1
+    assert counts["suite_trivia_rows_in_test"] == 2
+
+
 def with_suites(out: Path, train: list[Row], files: dict[str, str], **leakage: Any) -> Prepared:
     source = TypeAdapter(Source).validate_python(
         {"kind": "files", "train": "x.csv", "input": ["text"], "target": "y"}
