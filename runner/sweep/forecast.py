@@ -25,6 +25,7 @@ from runner.money import (
 from runner.pipeline import Pipeline
 from runner.records import Example, Origin, Request, Turn, read_jsonl
 from runner.sweep.arms import Arm
+from runner.vertex.thinking import room
 
 
 @dataclass
@@ -119,10 +120,11 @@ def _calls(
     arm: Arm, group: str, what: str, requests: list[Request], examples: list[Example], times: Band
 ) -> Calls:
     """A set of requests, asked `times` times. Answers are between their targets' length and the
-    most that may be generated, which is also the most that is billed."""
+    most that may be generated, thoughts included, which is also the most that is billed."""
     limit = arm.experiment.suite.generation.max_tokens
     answers = [Request("", (Turn("model", example.target),)) for example in examples]
     least = sum(min(_count(answer)[0], limit) for answer in answers)
+    most = (limit + _thoughts(arm)) * len(requests)
     tuned = arm.kind == "tuned"
     backend = arm.experiment.backend
     batch_from = backend.batch_from if isinstance(backend, VertexBackend) else None
@@ -131,10 +133,18 @@ def _calls(
         what,
         times * len(requests),
         total(Band(*_count(request)) for request in requests) * times,
-        Band(least, limit * len(requests)) * times,
+        Band(least, most) * times,
         tuned=tuned,
         batch=by_batch(batch_from, len(requests), tuned=tuned),
     )
+
+
+def _thoughts(arm: Arm) -> int:
+    """Tokens a call may spend on thoughts on top of its answer: they are billed as output."""
+    model, backend = arm.experiment.model, arm.experiment.backend
+    if isinstance(model, GeminiModel) and isinstance(backend, VertexBackend):
+        return room(model, backend.thinking)
+    return 0
 
 
 def _count(request: Request) -> tuple[int, int]:
