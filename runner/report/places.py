@@ -13,6 +13,11 @@ def card_name(rendered: Path) -> str:
     return f"data_card_{rendered.name[:8]}.html"
 
 
+def skew_name(rendered: Path) -> str:
+    """File name of the skew page of a rendered folder."""
+    return f"skew_{rendered.name[:8]}.html"
+
+
 def link(target: Path, page: Path) -> str:
     """Relative URL from `page` to `target`; it always starts with a dot, so that no name can
     pass for a scheme."""

@@ -11,7 +11,8 @@ from typing import Any
 
 from runner.records import SPLITS, read_jsonl
 from runner.report.flow import SplitFlow, dropped_total, flow, read_tallies
-from runner.report.places import card_name, link, where
+from runner.report.leaks import leaks_page
+from runner.report.places import card_name, link, skew_name, where
 from runner.report.reasons import in_words, is_set_aside
 from runner.report.scoreboard import Line
 from runner.report.wording import MISSING, clip, count
@@ -40,8 +41,8 @@ class Rendered:
     """Rows kept of train, validation and test; a dash where the split is not there."""
     left_out: list[str]
     """``9,023 × not selected`` ..."""
-    card: str
-    """Relative link of the data card; empty when there is none beside the page."""
+    pages: list[tuple[str, str]]
+    """What the pages beside this one are called (data card, leaks, skew), with their links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,13 @@ def _rendered(folder: Path, arms: list[str], page: Path) -> Rendered | None:
     for tally in tallies:
         gone.update(tally.dropped)
     card = page.with_name(card_name(folder))
+    skew = page.with_name(skew_name(folder))
+    beside = {"data card": card, "leaks": leaks_page(card), "skew": skew}
     return Rendered(
         arms=arms,
         rows=[count(kept[split]) if split in kept else MISSING for split in SPLITS],
         left_out=[f"{count(n)} × {in_words(reason)}" for reason, n in gone.most_common()],
-        card=link(card, page) if card.is_file() else "",
+        pages=[(name, link(file, page)) for name, file in beside.items() if file.is_file()],
     )
 
 

@@ -306,9 +306,11 @@ def _concluded(sweep: Sweep, result: ExperimentResult) -> ExperimentResult:
 
 
 def _data_cards(sweep: Sweep, result: ExperimentResult) -> dict[str, Path]:
-    """One data card per distinct data treatment, beside the report."""
+    """One data card per distinct data treatment, beside the report, and the pages of its leaks
+    and its skew where there are some."""
     from runner.report import write_data_card
-    from runner.report.places import card_name
+    from runner.report.leaks import leaks_page
+    from runner.report.places import card_name, skew_name
 
     pages: dict[str, Path] = {}
     seen: set[tuple[str, str]] = set()
@@ -321,7 +323,8 @@ def _data_cards(sweep: Sweep, result: ExperimentResult) -> dict[str, Path]:
         page = sweep.report.parent / card_name(Path(pair[1]))
         if not page.exists():
             write_data_card(Path(pair[0]), Path(pair[1]), page)
-        pages[page.name] = page
+        beside = (page, leaks_page(page), page.with_name(skew_name(Path(pair[1]))))
+        pages |= {file.name: file for file in beside if file.is_file()}
     return pages
 
 

@@ -32,6 +32,7 @@ def find_skew(pipeline: Pipeline, folder: Path) -> SkewFound | None:
         ConfigError, DataError: what `skew` names is missing or holds no prompts.
         MissingExtraError: traces without MLflow.
     """
+    from runner.report.places import skew_name
     from runner.report.skew import write_skew
     from runner.skew import SKEW_VERSION, compare, refusals, warnings
 
@@ -59,7 +60,7 @@ def find_skew(pipeline: Pipeline, folder: Path) -> SkewFound | None:
 
     artifact = pipeline.house.store.make("skew", key, build)
     found = json.loads((artifact.path / "skew.json").read_text(encoding="utf-8"))
-    page = folder / f"skew_{artifact.digest[:8]}.html"
+    page = folder / skew_name(rendered.path)
     said, refused = warnings(found), refusals(found, config)
     write_skew(found, said, refused, page)
     return SkewFound(said, refused, page)
