@@ -5,6 +5,7 @@ The compiled code is kept in the user's cache folder, never beside the package.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +15,20 @@ import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+
+def _version() -> str:
+    """Of the code that is compiled: numba looks at a kernel's own file, not at what it imports."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for folder in ("fuzzy", "substring"):
+        for path in sorted((Path(__file__).parent / folder).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 _settings: Any = numba.config
 if not _settings.CACHE_DIR:
     _home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    _settings.CACHE_DIR = str(_home / "sft-runner" / "numba")
+    _settings.CACHE_DIR = str(_home / "sft-runner" / "numba" / _version())
 
 BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
 PLACES = numba.types.Array(numba.int64, 1, "C", readonly=True)

@@ -14,6 +14,7 @@ from runner.prepare.fuzzy.hashing import FMIX64, MASK, ROLL, STEP
 from runner.prepare.fuzzy.plan import SEED, plan_of
 
 pytest.importorskip("numba")
+from runner.prepare.fuzzy.compiled_shingles import BLOCK
 
 ODD = "\x1c\x1f\x0b\x85\xa0\u1680\u2003\u200b\u2028\u202f\u205f\u3000\ufeff\x00é日本ไทยмир😀𠀀가"
 TEXT = st.text(st.sampled_from("aAb .\t\n" + ODD) | st.characters(exclude_categories=["Cs"]))
@@ -119,3 +120,19 @@ def test_trees_join_the_same_way(size: int, pairs: list[tuple[int, int]]) -> Non
         for row in (joined := group[one] | group[two]):
             group[row] = joined
     assert found[0] == [min(group[row]) for row in range(size)]
+
+
+WORDS = st.one_of(
+    st.integers(1, 30), st.integers(BLOCK - 40, BLOCK + 40), st.integers(2 * BLOCK, 3 * BLOCK)
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(WORDS, st.integers(1, 3)), min_size=1, max_size=40), st.booleans())
+def test_words_are_whole_where_blocks_meet(sizes: list[tuple[int, int]], blank: bool) -> None:
+    text = "".join("ab"[n % 2] * size + " " * gap for n, (size, gap) in enumerate(sizes))
+    text = text if blank else text.rstrip()
+    plan, held = plan_of(FuzzyDedup(unit="word", ngram=1, permutations=16)), gather([text])
+    fast, slow = (Engine(plan, 0, 1, compiled) for compiled in (True, False))
+    assert (fast.signatures(held, 0, 1) == slow.signatures(held, 0, 1)).all()
+    assert fast.jaccard(held, np.zeros(1, np.int64), held, np.zeros(1, np.int64)) == [1.0]
