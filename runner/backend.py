@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from runner.config import Experiment, PluginBackend, Tuning, VertexBackend
 from runner.errors import ConfigError
@@ -22,6 +22,7 @@ from runner.records import (
     Prediction,
     Progress,
     Request,
+    Resource,
     TuningResult,
 )
 
@@ -37,6 +38,8 @@ class TuningJob:
     validation: Path | None
     tuning: Tuning
     seed: int
+    record: Callable[[Resource], None] = lambda _: None
+    """Told of everything that is put on a service for the job, right before it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,14 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Let go of processes and connections."""
+
+
+@runtime_checkable
+class Uploader(Protocol):
+    """A backend that puts the files which prompts name on a service."""
+
+    def uploads(self) -> list[Resource]:
+        """Everything of it that this process has put there, or found there."""
 
 
 Factory = Callable[[Experiment, Path], Backend]

@@ -43,6 +43,10 @@ CREATE TABLE IF NOT EXISTS resources (
   kind TEXT NOT NULL, name TEXT NOT NULL, label TEXT NOT NULL, created_ms INTEGER NOT NULL,
   deleted_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (name, label)
 );
+CREATE TABLE IF NOT EXISTS claims (
+  experiment TEXT NOT NULL, arm TEXT NOT NULL, label TEXT NOT NULL,
+  PRIMARY KEY (experiment, arm, label)
+);
 """
 
 SPENDING = "label, what, experiment, arm, tokens, usd, ms, settled, rehearsal"
@@ -220,15 +224,28 @@ class Ledger:
             ).fetchall()
         return [JobRecord(*row) for row in rows]
 
-    def add_resources(self, label: str, found: Sequence[Resource]) -> None:
-        """Record what the tuning job left on a service; what is known already stays as it is."""
+    def add_resources(self, label: str, found: Sequence[Resource], *, anew: bool = False) -> None:
+        """Record what a tuning job, or a set of questions, puts or leaves on a service. What is
+        known already stays as it is; put there `anew`, what was deleted is there again."""
         rows = [(item.kind, item.name, label, now_ms()) for item in found]
         with self._open() as db:
             db.executemany(
-                "INSERT OR IGNORE INTO resources (kind, name, label, created_ms)"
-                " VALUES (?, ?, ?, ?)",
-                rows,
+                "INSERT INTO resources (kind, name, label, created_ms) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (name, label) DO UPDATE SET deleted_ms = 0,"
+                " created_ms = excluded.created_ms WHERE deleted_ms AND ?",
+                [(*row, anew) for row in rows],
             )
+
+    def claim(self, experiment: str, arm: str, label: str) -> None:
+        """Say, before it happens, that something is put on a service under this label."""
+        with self._open() as db:
+            db.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", (experiment, arm, label))
+
+    def claims(self, experiment: str) -> list[tuple[str, str]]:
+        """Digest of the arm and label of everything that the experiment claimed."""
+        with self._open() as db:
+            query = "SELECT arm, label FROM claims WHERE experiment = ? ORDER BY rowid"
+            return [(row[0], row[1]) for row in db.execute(query, (experiment,))]
 
     def resources(self, labels: Sequence[str]) -> list[ResourceRecord]:
         """What the tuning jobs of these labels left, in the order in which it was recorded."""

@@ -19,22 +19,20 @@ from typing import Any
 
 from runner.backend import Backend, TuningJob
 from runner.config import Experiment, GeminiModel
-from runner.errors import BackendError, GateError, SftError
+from runner.errors import GateError, SftError
 from runner.house import House
 from runner.identity import backend_facts, file_digest
 from runner.inference import Question
 from runner.money import Purse
 from runner.once import once
+from runner.presence import check_there, note_uploads
 from runner.records import (
     SPLITS,
     Checkpoint,
-    CurvePoint,
-    DroppedRow,
     Example,
     Generation,
     Prediction,
     Request,
-    Resource,
     TuningResult,
     Turn,
     read_jsonl,
@@ -76,12 +74,14 @@ class Pipeline:
         that train must not hold."""
         from runner.sources import source_digest, suites_digest
 
-        cache, suites = (
-            self.house.home / "source_digests.json",
-            self.experiment.prepare.leakage.suites,
-        )
+        cache, suites = self._known_digests, self.experiment.prepare.leakage.suites
         source = source_digest(self.experiment.source, cache)
         return digest_of([source, suites_digest(suites, cache)]) if suites else source
+
+    @property
+    def _known_digests(self) -> Path:
+        """Digests of files by size and time, so that none is read without need."""
+        return self.house.home / "source_digests.json"
 
     @once
     def prepare_key(self) -> dict[str, Any]:
@@ -229,17 +229,21 @@ class Pipeline:
     @once
     def tune_key(self) -> dict[str, Any]:
         """Everything that determines what tuning leaves: data by content, knobs, backend."""
+        from runner.sources import examples_digest
         from runner.tuning import TUNE_VERSION
 
+        both = (self.split_file("train"), self.split_file("validation"))
+        files = [examples_digest(file, self._known_digests) for file in both]
         return {
             "version": TUNE_VERSION,
-            "train": file_digest(self.split_file("train")),
-            "validation": file_digest(self.split_file("validation")),
+            "train": file_digest(both[0]),
+            "validation": file_digest(both[1]),
             "tuning": self.experiment.tuning.model_dump(mode="json", exclude={"max_epochs"}),
             "seed": self.experiment.seed,
             "backend": self.backend.identity(),
             "settings": backend_facts(self.experiment, but={"generation_batch"}),
             "learning_rate": self.experiment.model.base_learning_rate,
+            **({"files": files} if any(files) else {}),
         }
 
     @property
@@ -259,10 +263,12 @@ class Pipeline:
             validation=validation if validation.stat().st_size else None,
             tuning=experiment.tuning,
             seed=experiment.seed,
+            record=lambda item: ledger.add_resources(label, [item], anew=True),
         )
 
         def intend() -> None:
             self.purse.reserve(label)
+            ledger.claim(self.purse.experiment, self.purse.arm, label)
             ledger.intend_job(label, experiment.model.name, self.trained_tokens)
 
         def build(out: Path) -> None:
@@ -288,12 +294,7 @@ class Pipeline:
     @once
     def tuning_result(self) -> TuningResult:
         raw = json.loads((self.tuned.path / "result.json").read_text(encoding="utf-8"))
-        raw["checkpoints"] = tuple(Checkpoint(**item) for item in raw["checkpoints"])
-        raw["curves"] = tuple(CurvePoint(**item) for item in raw["curves"])
-        raw["resources"] = tuple(Resource(**item) for item in raw.get("resources", ()))
-        raw["findings"] = tuple(raw.get("findings", ()))
-        raw["dropped"] = tuple(DroppedRow(**item) for item in raw.get("dropped", ()))
-        return TuningResult(**raw)
+        return TuningResult.from_json(raw)
 
     @once
     def trained_tokens(self) -> int:
@@ -315,6 +316,7 @@ class Pipeline:
     def question(self, split: str, checkpoint: Checkpoint | None, shots: int = 0) -> Question:
         """What `predicted` asks, and whom."""
         from runner.inference import draw_shots, requests_for
+        from runner.sources import with_files
 
         settings = self.experiment.suite.generation
         generation = Generation(
@@ -325,7 +327,8 @@ class Pipeline:
             "backend": self.backend.identity(),
             "checkpoint": [self.job_label, checkpoint.id] if checkpoint else None,
         }
-        return Question(requests_for(self.examples(split), drawn), model, generation)
+        requests = with_files(requests_for(self.examples(split), drawn), self._known_digests)
+        return Question(requests, model, generation)
 
     def unanswered(self, question: Question) -> list[Request]:
         """The requests that have no answer in the store or the cache yet."""
@@ -347,8 +350,13 @@ class Pipeline:
         label, generation = question.label, question.generation
 
         def ask(requests: Sequence[Request]) -> Iterator[Prediction]:
-            self._check_there(checkpoint)
-            answers = self.backend.generate(checkpoint, requests, generation)
+            ledger, who = self.house.ledger, (self.purse.experiment, self.purse.arm)
+            if checkpoint:
+                check_there(ledger, self.job_label, checkpoint, self.tuned.path)
+            try:
+                answers = self.backend.generate(checkpoint, requests, generation)
+            finally:
+                note_uploads(self.backend, ledger, who, label)
             tuned = checkpoint is not None
             return self.purse.paying(label, what, answers, tuned=tuned, requests=len(requests))
 
@@ -360,17 +368,6 @@ class Pipeline:
 
         self.purse.used.add(label)
         return self.house.store.make("predict", question.key, build)
-
-    def _check_there(self, checkpoint: Checkpoint | None) -> None:
-        """Raise BackendError when `sft clean` has deleted whom we want to ask."""
-        if checkpoint is None:
-            return
-        for item in self.house.ledger.resources([self.job_label]):
-            if item.name == checkpoint.path and item.deleted_ms:
-                raise BackendError(
-                    f"new answers are wanted of checkpoint {checkpoint.id}, and sft clean has"
-                    f" deleted it ({item.name})\n  to tune it again, delete {self.tuned.path}"
-                )
 
     def scored(self, split: str, checkpoint: Checkpoint | None, shots: int = 0) -> Scored:
         """Scores with intervals, and every row with its own."""

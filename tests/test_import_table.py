@@ -34,7 +34,7 @@ STAGES = {
 }
 
 ABOVE = {
-    "pipeline": STAGES | BASE | {"house", "identity", "ledger", "once"},
+    "pipeline": STAGES | BASE | {"house", "identity", "ledger", "once", "presence"},
     "sweep": STAGES | BASE | {"house", "identity", "ledger", "pipeline", "secrets"},
     "verbs": STAGES | BASE | {"ledger", "pipeline", "sweep", "compose", "cli", "guess", "secrets"},
     "__main__": {"cli"},
@@ -49,6 +49,7 @@ ABOVE = {
     "errors": set(),
     "guess": set(),
     "once": set(),
+    "presence": {"backend", "errors", "ledger", "records"},
     "secrets": set(),
     "identity": {"config", "store"} | STAGES,
     "house": {"ledger", "records", "store"},

@@ -111,3 +111,5 @@ def test_resources_are_recorded_once_and_shared_ones_are_known(tmp_path: Path) -
     assert gone == {data.name: True, model.name: False}
     ledger.add_resources("job1", [data])
     assert ledger.sharers(data.name) == [], "what was deleted does not come back by itself"
+    ledger.add_resources("job1", [data], anew=True)
+    assert ledger.sharers(data.name) == ["job1"], "uploaded again"

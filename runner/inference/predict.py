@@ -106,6 +106,7 @@ def _digest(request: Request, key: Mapping[str, Any], generation: Generation) ->
         "system": request.system,
         "extras": request.extras,
         "generation": asdict(generation),
+        **({"files": request.files} if request.files else {}),
     }
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

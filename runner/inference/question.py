@@ -26,7 +26,7 @@ class Question:
         return {
             "version": PREDICT_VERSION,
             "model": self.model,
-            "requests": digest_of([asdict(request) for request in self.requests]),
+            "requests": digest_of([_asked(request) for request in self.requests]),
             "generation": asdict(self.generation),
         }
 
@@ -34,3 +34,11 @@ class Question:
     def label(self) -> str:
         """Names the answers: in the store, and in the ledger's spending."""
         return digest_of({"stage": "predict", **self.key})
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    """The request as JSON; without the digest of its files where it names none."""
+    raw = asdict(request)
+    if not raw["files"]:
+        del raw["files"]
+    return raw

@@ -29,6 +29,9 @@ class Request:
     system: str = ""
     extras: Mapping[str, Any] = field(default_factory=dict)
     """As in `Row`: tools and other settings that the model is given with the prompt."""
+    files: str = ""
+    """Digest of the content of the local files that `contents` names; empty without any. It is
+    part of what is asked, since a path says nothing about what is there."""
 
 
 @dataclass(frozen=True, slots=True)

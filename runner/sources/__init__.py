@@ -1,6 +1,7 @@
 """Where rows come from: files, rows in Gemini's or chat form, Hugging Face datasets.
 
-Two doors: `open_split` streams the rows of one split, `source_digest` names their content.
+Two doors: `open_split` streams the rows of one split, `source_digest` names their content, with
+that of the pictures and other local files they name.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from runner.config import Source
-from runner.records import FaultLog, Row
+from runner.records import FaultLog, Request, Row
+from runner.store import digest_of
 
 
 def open_split(source: Source, split: str, seed: int, faults: FaultLog) -> Iterator[Row] | None:
@@ -32,7 +34,8 @@ def open_split(source: Source, split: str, seed: int, faults: FaultLog) -> Itera
 
 
 def source_digest(source: Source, cache: Path) -> str:
-    """Digest of the content of all files of all splits and of how they are read.
+    """Digest of the content of all files of all splits, of the local files that their rows name
+    and of how they are read.
 
     A file whose size and modification time stand in the JSON file `cache` is not hashed again.
 
@@ -40,8 +43,29 @@ def source_digest(source: Source, cache: Path) -> str:
         ConfigError: files that do not exist, in all splits at once.
     """
     from runner.sources.digest import digest_source
+    from runner.sources.named_files import files_digest
 
-    return digest_source(source, cache)
+    content = digest_source(source, cache)
+    files = files_digest(source, content, cache)
+    return digest_of([content, files]) if files else content
+
+
+def with_files(requests: list[Request], cache: Path) -> list[Request]:
+    """The requests with the digest of the content of the local files in their parts, where
+    there are any. `cache` as in `source_digest`."""
+    if not any(turn.parts for request in requests for turn in request.contents):
+        return requests
+    from runner.sources import named_files
+
+    return named_files.with_files(requests, cache)
+
+
+def examples_digest(file: Path, cache: Path) -> str:
+    """Digest of the content of the local files that a JSONL file of examples names; empty when
+    there are none. `cache` as in `source_digest`."""
+    from runner.sources.named_files import of_examples
+
+    return of_examples(file, cache)
 
 
 def open_suites(source: Source, suites: Mapping[str, str], faults: FaultLog) -> Iterator[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from runner.store import digest_of
 
 def digest_source(source: Source, cache: Path) -> str:
     """Digest of all splits; a moved folder keeps it, a renamed or changed file does not."""
-    known = _load(cache)
+    known = load_known(cache)
     before = dict(known)
     if isinstance(source, HubSource):
         content = _hub_content(source, known)
@@ -25,7 +26,7 @@ def digest_source(source: Source, cache: Path) -> str:
     else:
         content = _content(source, known)
     if known != before:
-        _save(cache, known)
+        save_known(cache, known)
     config = source.model_dump(mode="json", exclude={*SPLITS, "weigh_by"})
     return digest_of({"config": config, "content": content, **_mix(source)})
 
@@ -52,7 +53,13 @@ def _entries(source: Source) -> dict[str, list[int]]:
 def _content(source: Any, known: dict[str, Any]) -> dict[str, Any]:
     return {
         split: [
-            [Path(file.path).name, file.format, file.packed, file.weight, _digest(file.path, known)]
+            [
+                Path(file.path).name,
+                file.format,
+                file.packed,
+                file.weight,
+                digest_file(file.path, known),
+            ]
             for file in files
         ]
         for split, files in locate(source).items()
@@ -69,7 +76,7 @@ def _hub_content(source: HubSource, known: dict[str, Any]) -> dict[str, Any]:
             continue
         for part in hub_splits(source, split):
             files = [item["filename"] for item in load_split(source, part.part).cache_files]
-            digests = [_digest(path, known) for path in files]
+            digests = [digest_file(path, known) for path in files]
             content.setdefault(split, []).append([part.part, part.weight, digests])
     return content
 
@@ -91,7 +98,7 @@ def _service_content(source: TracesSource | BigQuerySource) -> dict[str, Any]:
     }
 
 
-def _digest(path: str, known: dict[str, Any]) -> str:
+def digest_file(path: str, known: dict[str, Any]) -> str:
     """SHA-256 of a file's bytes, from `known` when size and time are as they were."""
     key, stat = os.path.abspath(path), os.stat(path)
     stamp = [stat.st_size, stat.st_mtime_ns]
@@ -103,7 +110,7 @@ def _digest(path: str, known: dict[str, Any]) -> str:
     return str(entry[2])
 
 
-def _load(cache: Path) -> dict[str, Any]:
+def load_known(cache: Path) -> dict[str, Any]:
     """The known digests; an unreadable cache is an empty one, it only costs time."""
     try:
         known = json.loads(cache.read_text(encoding="utf-8"))
@@ -112,9 +119,9 @@ def _load(cache: Path) -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def _save(cache: Path, known: dict[str, Any]) -> None:
+def save_known(cache: Path, known: dict[str, Any]) -> None:
     """Replace the cache in one step, so that a reader never sees half of it."""
     cache.parent.mkdir(parents=True, exist_ok=True)
-    partial = cache.with_name(f"{cache.name}.{os.getpid()}")
+    partial = cache.with_name(f"{cache.name}.{os.getpid()}.{threading.get_ident()}")
     partial.write_text(json.dumps(known), encoding="utf-8")
     partial.replace(cache)

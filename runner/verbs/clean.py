@@ -15,7 +15,7 @@ from runner.verbs.home import add_home, find_experiment, is_running, open_ledger
 if TYPE_CHECKING:
     from runner.config import VertexBackend
     from runner.ledger import Ledger, ResourceRecord
-    from runner.results import ArmResult, ExperimentResult
+    from runner.results import ExperimentResult
     from runner.vertex.clients import Clients
 
 
@@ -55,8 +55,8 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _found(ledger: Ledger, result: ExperimentResult) -> list[Found]:
-    """What is still there of the experiment's tuning jobs, each thing once."""
-    settings = dict(_jobs(result.arms))
+    """What is still there of the experiment, each thing once."""
+    settings = dict(_labels(ledger, result))
     ours, names, found = set(settings), set(), []
     for record in ledger.resources(sorted(settings)):
         if record.deleted_ms or record.name in names:
@@ -67,20 +67,24 @@ def _found(ledger: Ledger, result: ExperimentResult) -> list[Found]:
     return found
 
 
-def _jobs(arms: Sequence[ArmResult]) -> Iterator[tuple[str, VertexBackend]]:
-    """Label and backend of each tuning job: the name of its artifact, which an arm has that got
-    so far, and of what was paid for."""
+def _labels(ledger: Ledger, result: ExperimentResult) -> Iterator[tuple[str, VertexBackend]]:
+    """What things are recorded under, with its backend: the name of a tuned arm's artifact, what
+    was paid for, and what was claimed by arms that failed or were killed."""
     from runner.config import VertexBackend
 
-    for arm in arms:
+    claimed = ledger.claims(result.digest)
+    for arm in result.arms:
         config: Mapping[str, object] = arm.config.get("backend") or {}
-        if arm.kind != "tuned" or config.get("kind") != "vertex":
+        if config.get("kind") != "vertex":
             continue
         settings = VertexBackend.model_validate(config)
         if "tune" in arm.artifacts:
             yield Path(arm.artifacts["tune"]).name, settings
         for item in arm.spent:
             yield item.label, settings
+        for digest, label in claimed:
+            if digest == arm.digest:
+                yield label, settings
 
 
 def _in_order(found: Sequence[Found]) -> list[Found]:

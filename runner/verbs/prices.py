@@ -91,7 +91,7 @@ def _explain(terminal: Console, prices: Sequence[Price]) -> None:
     if not any(price.parts for price in prices):
         return
     say = "low: the fewest tokens, answers as long as the targets"
-    say += "; high: the most tokens, validation rows billed, answers (with thoughts) as long as allowed"
+    say += "; high: the most tokens, validation rows billed, answers (and thoughts) at their limit"
     terminal.print(f"\n{say}", style="dim")
     last = _sum([price.readings["last_turn"] for price in prices if price.conversations])
     every = _sum([price.readings["every_turn"] for price in prices if price.conversations])

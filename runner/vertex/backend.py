@@ -20,6 +20,7 @@ from runner.records import (
     Prediction,
     Progress,
     Request,
+    Resource,
     TuningResult,
 )
 from runner.vertex.clients import Clients
@@ -145,7 +146,6 @@ class VertexBackend:
         rate = steps_per_epoch(followed.job)  # known for sure at the end only
         points = [replace(p, epoch=p.step / rate if rate else p.epoch) for p in points]
         result = outcome_of(followed.job, self.settings, points, lost)
-        result = replace(result, resources=(*result.resources, *self.media.resources()))
         if not result.checkpoints:
             raise BackendError(f"tuning job {followed.job.get('name')} left no endpoint to ask")
         return result
@@ -165,6 +165,10 @@ class VertexBackend:
         """Ask the checkpoint's endpoint, or the untuned model."""
         sent = [self.media.in_request(request) for request in requests]
         return answer(self.clients, self.settings, self.model, checkpoint, sent, generation)
+
+    def uploads(self) -> list[Resource]:
+        """Pictures and other files of prompts."""
+        return self.media.resources()
 
     def close(self) -> None:
         """Let go of connections; jobs go on."""

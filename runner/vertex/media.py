@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import BackendError
 from runner.records import Request, Resource, Turn
 from runner.vertex.errors import translated
-from runner.vertex.upload import put_file
+from runner.vertex.upload import Record, nobody, put_file
 
 if TYPE_CHECKING:
     from runner.vertex.clients import Clients
@@ -36,9 +36,11 @@ class Media:
         self._known: dict[tuple[str, int, int], str] = {}
         self._lock = threading.Lock()
 
-    def in_row(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A row of Gemini's format with addresses that the service can read."""
-        return {**row, "contents": [self._content(content) for content in row["contents"]]}
+    def in_row(self, row: dict[str, Any], record: Record = nobody) -> dict[str, Any]:
+        """A row of Gemini's format with addresses that the service can read; `record` is told of
+        each of our objects in it, before it is uploaded."""
+        contents = [self._content(content, record) for content in row["contents"]]
+        return {**row, "contents": contents}
 
     def in_request(self, request: Request) -> Request:
         """The same for a request; the very object where it names no local file."""
@@ -50,40 +52,43 @@ class Media:
         with self._lock:
             return [Resource("object", uri) for uri in dict.fromkeys(self._known.values())]
 
-    def _content(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        return {**content, "parts": [self._part(part) for part in content["parts"]]}
+    def _content(self, content: Mapping[str, Any], record: Record) -> dict[str, Any]:
+        return {**content, "parts": [self._part(part, record) for part in content["parts"]]}
 
     def _turn(self, turn: Turn) -> Turn:
         return replace(turn, parts=tuple(map(self._part, turn.parts))) if turn.parts else turn
 
-    def _part(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _part(self, part: Mapping[str, Any], record: Record = nobody) -> Mapping[str, Any]:
         data = part.get("fileData") or {}
         uri = str(data.get("fileUri", ""))
         if not uri or uri.startswith(REMOTE):
             return part
-        there = self._uploaded(Path(uri), str(data.get("mimeType", "")))
+        there = self._uploaded(Path(uri), str(data.get("mimeType", "")), record)
         return {**part, "fileData": {**data, "fileUri": there}}
 
-    def _uploaded(self, path: Path, mime: str) -> str:
+    def _uploaded(self, path: Path, mime: str, record: Record) -> str:
         try:
             stat = path.stat()
             key = (str(path), stat.st_size, stat.st_mtime_ns)
             with self._lock:
                 known = self._known.get(key)
             if known is None:
-                known = self._put(path, mime)
+                known = self._put(path, mime, record)
+            else:
+                record(Resource("object", known))
         except OSError as error:
             raise BackendError(f"{path} cannot be read to be uploaded: {error.strerror}") from error
         with self._lock:
             self._known[key] = known
         return known
 
-    def _put(self, path: Path, mime: str) -> str:
+    def _put(self, path: Path, mime: str, record: Record) -> str:
         import google_crc32c
 
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         name = "/".join(filter(None, (self._folder, "media", digest + path.suffix.lower())))
+        record(Resource("object", f"gs://{self._bucket}/{name}"))
         crc: Any = google_crc32c.Checksum(content)  # type: ignore[no-untyped-call]
         with translated(f"uploading {path.name} to gs://{self._bucket}"):
             bucket = self._clients.storage.bucket(self._bucket)

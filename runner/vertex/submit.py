@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.backend import TuningJob
 from runner.config import GeminiModel, VertexBackend
-from runner.records import Example
+from runner.records import Example, Resource
 from runner.vertex.auto_evaluation import evaluation_config
 from runner.vertex.errors import ServiceError, translated
 from runner.vertex.jobs import find_job, plain
@@ -51,13 +51,20 @@ def submit(
     """
     made = Example.to_preference if job.tuning.method == "preference" else Example.to_gemini
 
-    def row(example: Example) -> dict[str, Any]:
-        return media.in_row(made(example))
+    told: set[Resource] = set()
 
-    train = upload(clients.storage, settings.bucket, job.train, row)
+    def record(item: Resource) -> None:
+        if item not in told:
+            job.record(item)
+        told.add(item)
+
+    def row(example: Example) -> dict[str, Any]:
+        return media.in_row(made(example), record)
+
+    train = upload(clients.storage, settings.bucket, job.train, row, record)
     validation = None
     if job.validation:
-        validation = upload(clients.storage, settings.bucket, job.validation, row)
+        validation = upload(clients.storage, settings.bucket, job.validation, row, record)
     config = create_config(settings, experiment, job, validation)
     start = job.tuning.start_from
     source = start.model if start else model.id

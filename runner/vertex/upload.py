@@ -11,7 +11,7 @@ from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
 from runner.errors import BackendError
-from runner.records import Example, read_jsonl
+from runner.records import Example, Resource, read_jsonl
 from runner.vertex.errors import ServiceError, translated
 
 UPLOADING = "uploading the dataset"
@@ -20,9 +20,23 @@ SECONDS = 600
 """Without a byte going through, an upload counts as lost; it is resumed by itself before."""
 
 
-def upload(storage: Any, where: str, examples: Path, row: Callable[[Example], Any]) -> str:
+Record = Callable[[Resource], None]
+
+
+def nobody(_: Resource) -> None:
+    """Where no record is kept."""
+
+
+def upload(
+    storage: Any,
+    where: str,
+    examples: Path,
+    row: Callable[[Example], Any],
+    record: Record = nobody,
+) -> str:
     """Put the examples of a JSONL file below `where` (``gs://bucket/folder``), one row a line
-    as `row` makes it; returns ``gs://bucket/folder/SHA256.jsonl``.
+    as `row` makes it; returns ``gs://bucket/folder/SHA256.jsonl``, of which `record` is told
+    before it is there.
 
     An object of this content that is there already is left as it is, also when another runner
     puts it there at the same moment. Big files go in parts that are resumed; the service checks
@@ -32,6 +46,7 @@ def upload(storage: Any, where: str, examples: Path, row: Callable[[Example], An
     with NamedTemporaryFile(suffix=".jsonl") as file:
         digest, crc = _write(file, _lines(examples, row))
         name = "/".join(part for part in (folder.strip("/"), f"{digest}.jsonl") if part)
+        record(Resource("object", f"gs://{bucket}/{name}"))
         with translated(f"{UPLOADING} to the bucket gs://{bucket}"):
             size = Path(file.name).stat().st_size
             put_file(storage.bucket(bucket), name, file.name, "application/jsonl", crc, size)

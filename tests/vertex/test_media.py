@@ -10,7 +10,7 @@ import pytest
 
 from runner.emulator import Emulator
 from runner.errors import BackendError
-from runner.records import Generation, Request, Turn, write_jsonl
+from runner.records import Generation, Request, Resource, Turn, write_jsonl
 from tests.vertex.jobs import Watch, example, tuning_job, vertex
 
 
@@ -46,7 +46,8 @@ def _anonymous() -> object:
 
 def test_a_job_with_pictures(emulator: Emulator, tmp_path: Path) -> None:
     pictures(tmp_path)
-    job = tuning_job(tmp_path)
+    kept: list[Resource] = []
+    job = replace(tuning_job(tmp_path), record=kept.append)
     names = ["a.png", "b.png", "c.png"]
     rows = [
         replace(example(at), contents=(shown(str(tmp_path / names[at % 3])),)) for at in range(12)
@@ -54,12 +55,13 @@ def test_a_job_with_pictures(emulator: Emulator, tmp_path: Path) -> None:
     write_jsonl(job.train, (row.to_json() for row in rows))
     chosen = vertex(emulator)
     try:
-        result = Watch().run(chosen, job)
+        Watch().run(chosen, job)
         found = [name for name in objects(emulator) if "/media/" in name]
         assert len(found) == 2
         assert all(name.endswith(".png") for name in found)
-        kept = {item.name.partition("//")[2].partition("/")[2] for item in result.resources}
-        assert set(found) <= kept
+        # Every object was on record before it was there, each once.
+        recorded = [item.name.partition("//")[2].partition("/")[2] for item in kept]
+        assert sorted(recorded) == objects(emulator)
         assert emulator.overview()["violations"] == []
     finally:
         chosen.close()
