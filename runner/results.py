@@ -207,6 +207,8 @@ class ExperimentResult(_Result):
     primary: str = ""
     arms: list[ArmResult] = []
     differences: list[Difference] = []
+    treatments: list[Difference] = []
+    """Tuned arms that differ in `prepare` only, against the first of them."""
     verdict: Verdict | None = None
     home: str = ""
     versions: dict[str, str] = {}

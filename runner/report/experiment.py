@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.report.answers import read_answers
 from runner.report.arms import forest, rows, varying_keys, verdict_of
+from runner.report.bought import bought
 from runner.report.checkpoints import checkpoints
 from runner.report.cost import cost
 from runner.report.curves import curves
@@ -70,6 +71,7 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, Any]
         "samples": samples(answers, result.primary, styles),
         "unread": [item.line.arm.name for item in answers if item.outcomes is None],
         "treatments": treatments(lines, out),
+        "bought": bought(lines, result, digits),
         "cost": cost(lines, result),
         "recipe": recipe(lines, result),
         "looks": styles,

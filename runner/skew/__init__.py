@@ -46,7 +46,7 @@ def compare(
     Of more than `config.sample` prompts a side a seeded draw is taken. 1,000 a side: seconds.
     Raises DataError when a side has fewer than 20 prompts: nothing can be said about them.
     """
-    from runner.skew.compare import compare_sides
+    from runner.skew.sides import compare_sides
 
     return compare_sides(tuning, production, config, seed, count_tokens)
 

@@ -27,6 +27,7 @@ from runner.sweep.arm import run_arm
 from runner.sweep.arms import Arm, Point, expand
 from runner.sweep.axes import check_one_experiment
 from runner.sweep.console import Console
+from runner.sweep.treated import treatment_differences
 from runner.sweep.verdict import differences, verdict
 from runner.tracking import Tracker, open_tracker
 
@@ -298,6 +299,7 @@ def _concluded(sweep: Sweep, result: ExperimentResult) -> ExperimentResult:
         update={
             "arms": arms,
             "differences": found,
+            "treatments": treatment_differences(result.arms, suite, seed),
             "verdict": verdict(arms, found, suite),
             "versions": versions(Path(result.file).parent),
             "ended_ms": now_ms(),

@@ -51,7 +51,7 @@ def differences(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[Diff
                 raw.append(compare(_rows(arm), against, suite.primary, suite, seed, **pair))
     corrected = holm([difference for difference in raw if difference.n])
     alpha = 1 - suite.bootstrap.confidence
-    return [item.model_copy(update={"clear": _clear(item, alpha)}) for item in corrected]
+    return [item.model_copy(update={"clear": is_clear(item, alpha)}) for item in corrected]
 
 
 def _same_rows(arms: Sequence[ArmResult]) -> list[list[ArmResult]]:
@@ -138,7 +138,7 @@ def _evidence(difference: Difference) -> str:
     )
 
 
-def _clear(difference: Difference, alpha: float) -> bool:
+def is_clear(difference: Difference, alpha: float) -> bool:
     apart = difference.low > 0 or difference.high < 0
     return apart and difference.p_holm < alpha
 

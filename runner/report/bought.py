@@ -1,0 +1,99 @@
+"""What each data treatment took away, what it added, and what that bought."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.report.flow import read_tallies
+from runner.report.reasons import in_words, is_move
+from runner.report.scoreboard import LOWER_IS_BETTER, Line
+from runner.report.wording import MISSING, count, decimals, interval, number, signed
+from runner.results import Difference, ExperimentResult
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """One treated arm as the table has it."""
+
+    arm: str
+    rows: str
+    removed: list[str]
+    """``25 × near-duplicate`` ..., of the training rows, most first."""
+    added: list[str]
+    score: str
+    between: str
+    gain: str
+    gain_between: str
+    clear: str
+    """``better``, ``worse`` or ``open``; ``first`` for the arm the others are held against."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The arms that differ in their data only; the first of them is the untreated one."""
+
+    against: str
+    lines: list[Bought]
+
+
+def bought(lines: Sequence[Line], result: ExperimentResult, digits: int) -> list[Comparison]:
+    """One table for each arm that others are held against; none without swept treatments."""
+    by_digest = {line.arm.digest: line for line in lines}
+    found: dict[str, list[Difference]] = {}
+    for difference in result.treatments:
+        found.setdefault(difference.against, []).append(difference)
+    return [
+        Comparison(
+            by_digest[first].arm.name,
+            [_line(by_digest[first], None, digits)]
+            + [_line(by_digest[each.arm], each, digits) for each in treated],
+        )
+        for first, treated in found.items()
+    ]
+
+
+def _line(line: Line, found: Difference | None, digits: int) -> Bought:
+    folders = [Path(line.arm.artifacts[name]) for name in ("prepare", "render")]
+    removed, shown = _removed(folders), line.test
+    places = decimals((found.value, found.low, found.high)) if found else digits
+    return Bought(
+        arm=line.arm.name,
+        rows=count(line.arm.train_examples),
+        removed=[f"{count(n)} × {in_words(reason)}" for reason, n in removed.most_common()],
+        added=_added(folders[1] / "augmented.jsonl"),
+        score=number(shown.value if shown else None, digits),
+        between=interval(shown.low, shown.high, digits) if shown else "",
+        gain=signed(found.value, places) if found else MISSING,
+        gain_between=interval(found.low, found.high, places) if found else "",
+        clear=_clear(found),
+    )
+
+
+def _clear(found: Difference | None) -> str:
+    if found is None:
+        return "first"
+    if not found.clear:
+        return "open"
+    return "better" if (found.value > 0) != (found.metric in LOWER_IS_BETTER) else "worse"
+
+
+def _removed(folders: Sequence[Path]) -> Counter[str]:
+    """Training rows by the reason they left for; rows that moved to evaluation did not leave."""
+    gone = Counter[str]()
+    for tally in read_tallies(folders):
+        if tally.split == "train":
+            gone.update({r: n for r, n in tally.dropped.items() if not is_move(r)})
+    return gone
+
+
+def _added(path: Path) -> list[str]:
+    """New rows by the rule that made them."""
+    rules = Counter[str]()
+    if path.is_file():
+        with path.open(encoding="utf-8") as rows:
+            rules.update(str(json.loads(row).get("rule", "new")) for row in rows)
+    return [f"{count(n)} × {in_words(rule)}" for rule, n in rules.most_common()]
