@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 CALLS_AT_ONCE = 20
 SECONDS_AT_MOST = 2.0
-"""How many calls, or how long, may pass before they are written down: what a kill can lose."""
+"""How many calls, or how long, may pass before the caps are looked at again."""
 
 
 class Meter:
-    """Adds up tokens and dollars of calls; `write` puts them on record, `check` may refuse."""
+    """Puts every call on record as it comes in; `check` is asked now and then and may refuse."""
 
     def __init__(
         self,
@@ -20,28 +20,20 @@ class Meter:
         record: Callable[[int, float], None],
         check: Callable[[], None],
     ) -> None:
-        """Rates are US dollars a token; `record` takes tokens and dollars since it was last
-        called."""
+        """Rates are US dollars a token; `record` takes tokens and dollars of one call."""
         self._rates = prompt_rate, output_rate
         self._record, self._check = record, check
-        self._calls, self._tokens, self._usd = 0, 0, 0.0
-        self._written = time.monotonic()
+        self._calls = 0
+        self._checked = time.monotonic()
 
     def __call__(self, prompt_tokens: int, output_tokens: int) -> None:
         """One call was made."""
         self._calls += 1
-        self._tokens += prompt_tokens + output_tokens
-        self._usd += prompt_tokens * self._rates[0] + output_tokens * self._rates[1]
+        usd = prompt_tokens * self._rates[0] + output_tokens * self._rates[1]
+        self._record(prompt_tokens + output_tokens, usd)
 
     def now_and_then(self) -> None:
-        """Write and check when enough calls, or enough time, have passed."""
-        if self._calls >= CALLS_AT_ONCE or time.monotonic() - self._written > SECONDS_AT_MOST:
-            self.write()
+        """Look at the caps when enough calls, or enough time, have passed."""
+        if self._calls >= CALLS_AT_ONCE or time.monotonic() - self._checked > SECONDS_AT_MOST:
             self._check()
-
-    def write(self) -> None:
-        """Put what was counted on record."""
-        if self._calls:
-            self._record(self._tokens, self._usd)
-        self._calls, self._tokens, self._usd = 0, 0, 0.0
-        self._written = time.monotonic()
+            self._calls, self._checked = 0, time.monotonic()

@@ -1,7 +1,7 @@
 """One arm's purse: nothing is bought without it, and every purchase is written down.
 
 A tuning job is held against the caps before it is submitted and settled by its bill; answers are
-paid one by one and written down in small batches, each after the answer itself is safe.
+paid one by one, each written down before the answer itself is kept.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ class Purse:
     def paying(
         self, label: str, what: str, answers: Iterator[Prediction], *, tuned: bool, requests: int
     ) -> Iterator[Prediction]:
-        """The answers to so many `requests`, each paid for when whoever takes them comes back
-        for the next one, so that what is counted is also kept. Raises BudgetError when a cap
-        is passed."""
+        """The answers to so many `requests`, each on record before it is passed on: a kill in
+        between loses an answer, which is paid for again, never the record of a payment. Raises
+        BudgetError when a cap is passed, after the answers before were taken."""
         if self.model is None:
             yield from answers
             return
@@ -107,13 +107,10 @@ class Purse:
         self._check()
         try:
             for answer in answers:
-                try:
-                    yield answer
-                finally:
-                    meter(answer.prompt_tokens, answer.output_tokens)
+                meter(answer.prompt_tokens, answer.output_tokens)
+                yield answer
                 meter.now_and_then()
         finally:
-            meter.write()
             _close(answers)
 
     def paid(self) -> list[Spending]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +29,25 @@ JOB = BILLED * 3.00 / 1e6
 BASE_CALL = (PROMPT_TOKENS * 0.25 + OUTPUT_TOKENS * 1.50) / 1e6
 TUNED_CALL = 1.1 * 1.5 * BASE_CALL
 """US dollars on gemini-3.1-flash-lite; tuned ones answer outside the global location."""
+
+
+KILLED = """
+import os, signal, sys
+from runner.cli import main
+from runner.inference.cache import Writer
+
+left, put = int(sys.argv[1]), Writer.put
+
+def killing(self, *given):
+    global left
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    put(self, *given)
+
+Writer.put = killing
+main(sys.argv[2:])
+"""
 
 
 def dollars(arm: ArmResult) -> dict[str, float | None]:
@@ -152,6 +174,29 @@ def test_a_lost_connection_keeps_what_is_held_until_the_bill_comes(shop: Shop) -
     bills = [item for item in ledger.spendings() if item.what == "tuning"]
     assert [(item.settled, item.usd) for item in bills] == [(True, pytest.approx(JOB))] * 2
     assert len(shop.bought()["jobs"]) == 2
+
+
+@pytest.mark.parametrize("kept", [0, 1, 7])
+def test_a_kill_while_answers_are_kept_loses_no_payment(shop: Shop, kept: int) -> None:
+    """The process dies by SIGKILL as it stores an answer: that answer is lost and paid for
+    again, and the ledger knows every call that the service answered."""
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(kept), "run", "tiny.yaml", *PAID],
+        cwd=shop.folder,
+        capture_output=True,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    ledger = shop.sweep().ledger
+    calls = len(shop.bought()["calls"])
+    assert calls >= kept + 1
+    assert _answers_paid(ledger) == calls * (PROMPT_TOKENS + OUTPUT_TOKENS)
+    assert [arm.status for arm in shop.run().result.arms] == ["done"] * 3
+    calls = len(shop.bought()["calls"])
+    assert _answers_paid(ledger) == calls * (PROMPT_TOKENS + OUTPUT_TOKENS)
+
+
+def _answers_paid(ledger: Ledger) -> int:
+    return sum(item.tokens for item in ledger.spendings() if item.what != "tuning")
 
 
 @pytest.mark.parametrize("taken", [1, 7, 20, 45])
