@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from runner.config.augment import Augment
 from runner.config.base import Group, Normalizer, Share
-from runner.config.select import Select
+from runner.config.select import Encoder, LexicalEncoder, Select
 
 
 class Clean(Group):
@@ -144,6 +144,15 @@ class Ngrams(Group):
     N-grams that more than 100 evaluation rows hold are a template's and count on neither side."""
 
 
+class Semantic(Group):
+    """Neighbours in meaning, by cosine similarity of vectors: listed for a person to judge, since
+    two questions can mean nearly the same and have different answers."""
+
+    encoder: Encoder = LexicalEncoder(kind="lexical")
+    threshold: Share = 0.8
+    """List evaluation rows whose most similar train row is at or above this."""
+
+
 class Leakage(Group):
     """Train rows that stand in validation, in test or in a named suite. These are protected: it
     is the train row that goes. What validation and test share, with each other or with a suite,
@@ -158,6 +167,8 @@ class Leakage(Group):
     """Also those that share n-grams with one evaluation row; null for none."""
     substring: int | None = Field(default=None, ge=5, le=1000)
     """Also those that share a span of so many tokens with one evaluation row; null for none."""
+    semantic: Semantic | None = None
+    """Warn of evaluation rows that mean nearly what a train row means; null for no look."""
     suites: dict[str, str] = {}
     """External evaluation sets by name: a file each, or a glob. The columns of `source.input`
     are compared, all of them where a file has none of these."""

@@ -18,11 +18,12 @@ from runner.prepare.journal import Journal, shown
 from runner.prepare.leak_file import write_leaks
 from runner.prepare.leakage import SUITES, Leak, check_gate, drop_leaks, find_leak
 from runner.prepare.seen import report_seen, seen_note
+from runner.prepare.semantic import Close, close_rows, semantic_note
 from runner.prepare.span_step import cut_spans
 from runner.prepare.spill import Spill, SpillWriter
 from runner.prepare.split import cap_given, check_stratify, cut_missing
 from runner.prepare.summary import Found, summarize
-from runner.prepare.write import write_splits
+from runner.prepare.write import members, write_splits
 from runner.records import SPLITS, Dropped, FaultLog, Mixed, Progress, Row, Tally
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def prepare_rows(
         written = write_splits(known, fates, config.dedup, out, journal, cuts)
         if not written.rows["train"]:
             raise DataError(f"no training row is left:\n{_why(fates)}")
-        write_leaks(out, known, fates, leaks, between, repeats)
+        close = _close(known, fates, leaks, config)
+        notes += semantic_note(close)
+        write_leaks(out, known, fates, leaks, between, repeats, close)
         if near:
             write_clusters(out, train, near.places, near.clusters)
         found = Found(
@@ -128,6 +131,22 @@ def _between(
     pairs += [(split, other) for other in suites for split in spills]
     known = {**spills, **suites}
     return [(one, find_leak(spills[one], fates[one], known[other], config)) for one, other in pairs]
+
+
+def _close(
+    known: Mapping[str, Spill],
+    fates: Mapping[str, Fates],
+    leaks: Mapping[str, Leak],
+    config: Prepare,
+) -> list[Close]:
+    """What is left in evaluation and in suites that is near train in meaning."""
+    import numpy as np
+
+    sides = {split: members(known, fates, split) for split in SPLITS[1:]}
+    if SUITES in known:
+        sides[SUITES] = (known[SUITES], np.ones(len(known[SUITES]), np.bool_))
+    there = {split: side for split, side in sides.items() if side}
+    return close_rows(known["train"], fates["train"], there, leaks, config)
 
 
 def _load(

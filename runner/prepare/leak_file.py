@@ -13,6 +13,7 @@ from runner.prepare.dedup import Repeats
 from runner.prepare.fates import REASONS, Fates
 from runner.prepare.journal import SPAN, shown
 from runner.prepare.leakage import SUITES, Leak
+from runner.prepare.semantic import Close
 from runner.prepare.spill import Spill
 from runner.prepare.substring.alphabet import TOKEN
 from runner.records import Row
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 COMPARED = 1000
 """Pairs of a split for which the longest shared run is looked up, and tokens of a text in it."""
+LISTED = 1000
+"""Pairs of a split that are close in meaning only."""
 EQUAL = ("exact", "normalised")
 """Methods of pairs with the same input, to the letter or after `dedup.normalize`."""
 
@@ -34,9 +37,11 @@ def write_leaks(
     leaks: Mapping[str, Leak],
     between: Sequence[tuple[str, Leak]],
     repeats: Repeats,
+    close: Sequence[Close] = (),
 ) -> None:
     """Write the pairs of train with every evaluation split and suite, those of evaluation splits
-    with each other and with suites (`between`), and those with one input but two answers."""
+    with each other and with suites (`between`), those with one input but two answers, and the
+    `LISTED` nearest of those that are only `close` in meaning."""
     with (out / "leaks.jsonl").open("wb") as pairs, (out / "conflicts.jsonl").open("wb") as torn:
         for line in _conflicts(spills["train"], repeats, fates["train"]):
             torn.write(orjson.dumps(line) + b"\n")
@@ -45,6 +50,8 @@ def write_leaks(
                 pairs.write(orjson.dumps(line) + b"\n")
                 if not line["agrees"] and line["method"] in EQUAL:
                     torn.write(orjson.dumps(line) + b"\n")
+        for line in (line for one in close for line in _close(one, spills["train"])):
+            pairs.write(orjson.dumps(line) + b"\n")
 
 
 def _pairs(
@@ -65,6 +72,13 @@ def _pairs(
             "span": "" if equal or number >= COMPARED else shared_run(row, other),
             "fate": _fate(fates, place),
         }
+
+
+def _close(found: Close, train: Spill) -> Iterator[dict[str, Any]]:
+    rows, others = train.rows(found.train[:LISTED]), found.rows.rows(found.at[:LISTED])
+    for row, other, score in zip(rows, others, found.score[:LISTED].tolist(), strict=True):
+        told = {"method": "semantic", "score": round(score, 4), "span": "", "fate": ""}
+        yield {**_pair(row, other, "train", found.split), **told}
 
 
 def _conflicts(train: Spill, repeats: Repeats, fates: Fates) -> Iterator[dict[str, Any]]:

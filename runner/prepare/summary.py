@@ -13,7 +13,7 @@ from runner.prepare.journal import shown
 from runner.prepare.leakage import SUITES, Leak, shares
 from runner.prepare.spill import Spill
 from runner.prepare.spread import spread
-from runner.prepare.write import MOVES, Written
+from runner.prepare.write import Written, members
 from runner.records import SPLITS, Mixed
 
 if TYPE_CHECKING:
@@ -130,14 +130,8 @@ def _leakage(found: Found) -> dict[str, int]:
 
 
 def _members(found: Found, split: str) -> list[tuple[Spill, NDArray[np.bool_]]]:
-    """The rows that ended in a split, by the split they were read in."""
-    moved = next((reason for reason, name in MOVES.items() if name == split), None)
-    out = []
-    if split in found.spills:
-        out.append((found.spills[split], found.fates[split].stays))
-    elif moved:
-        out.append((found.spills["train"], found.fates["train"].of(moved)))
-    return out
+    side = members(found.spills, found.fates, split)
+    return [side] if side else []
 
 
 def _labels(found: Found, split: str) -> dict[str, int] | None:

@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 MOVES = {TO_VALIDATION: "validation", TO_TEST: "test"}
 
 
+def members(
+    spills: Mapping[str, Spill], fates: Mapping[str, Fates], split: str
+) -> tuple[Spill, NDArray[np.bool_]] | None:
+    """Where the rows that ended in a split were read, and which of those they are."""
+    if split in fates:
+        return spills[split], fates[split].stays
+    moved = next((reason for reason, name in MOVES.items() if name == split), None)
+    return (spills["train"], fates["train"].of(moved)) if moved else None
+
+
 @dataclass(slots=True)
 class Written:
     """What went where."""
@@ -69,11 +79,11 @@ def _route(
             written.rows[spill.split] += 1
         elif reason in MOVES:
             split = MOVES[reason]
-            members = moved[reason].get(index, [index])
-            if members[0] != index:
+            merged = moved[reason].get(index, [index])
+            if merged[0] != index:
                 written.merged[split] += 1
                 continue
-            files[split].write(line if len(members) == 1 else _merged(spill, members))
+            files[split].write(line if len(merged) == 1 else _merged(spill, merged))
             written.rows[split] += 1
 
 

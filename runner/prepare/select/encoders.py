@@ -24,8 +24,11 @@ WORD = re.compile(r"\w+")
 UNSPACED = re.compile(r"[぀-ヿ㐀-鿿฀-໿ក-៿က-႟]")
 
 
-def encode(texts: Sequence[str], encoder: Encoder) -> Vectors:
-    """Vectors of shape (texts, dimensions), float32, each of length one or all zeros.
+def encode(
+    texts: Sequence[str], encoder: Encoder, key: str = "prepare.select.diverse.encoder"
+) -> Vectors:
+    """Vectors of shape (texts, dimensions), float32, each of length one or all zeros. `key` is
+    where the configuration has the encoder.
 
     Raises ConfigError for an unknown plug-in, DataError when it answers in another shape.
     """
@@ -35,7 +38,7 @@ def encode(texts: Sequence[str], encoder: Encoder) -> Vectors:
     if encoder.name not in known:
         listed = ", ".join(sorted(known)) or "none is installed"
         message = f"no plug-in {encoder.name!r} under {ENTRY_POINTS}; installed: {listed}"
-        raise ConfigError([Problem("prepare.select.diverse.encoder.name", message)])
+        raise ConfigError([Problem(f"{key}.name", message)])
     return _unit(_checked(known[encoder.name].load()(list(texts)), len(texts), encoder.name))
 
 
