@@ -22,7 +22,7 @@ class Bought:
     arm: str
     rows: str
     removed: list[str]
-    """``25 × near-duplicate`` ..., of the training rows, most first."""
+    """``25 × near-duplicate`` ..., ``changed: 3 × repeated span``: of the training rows."""
     added: list[str]
     score: str
     between: str
@@ -58,12 +58,12 @@ def bought(lines: Sequence[Line], result: ExperimentResult, digits: int) -> list
 
 def _line(line: Line, found: Difference | None, digits: int) -> Bought:
     folders = [Path(line.arm.artifacts[name]) for name in ("prepare", "render")]
-    removed, shown = _removed(folders), line.test
+    shown = line.test
     places = decimals((found.value, found.low, found.high)) if found else digits
     return Bought(
         arm=line.arm.name,
         rows=count(line.arm.train_examples),
-        removed=[f"{count(n)} × {in_words(reason)}" for reason, n in removed.most_common()],
+        removed=_removed(folders),
         added=_added(folders[1] / "augmented.jsonl"),
         score=number(shown.value if shown else None, digits),
         between=interval(shown.low, shown.high, digits) if shown else "",
@@ -81,13 +81,16 @@ def _clear(found: Difference | None) -> str:
     return "better" if (found.value > 0) != (found.metric in LOWER_IS_BETTER) else "worse"
 
 
-def _removed(folders: Sequence[Path]) -> Counter[str]:
-    """Training rows by the reason they left for; rows that moved to evaluation did not leave."""
-    gone = Counter[str]()
+def _removed(folders: Sequence[Path]) -> list[str]:
+    """Training rows by the reason they left for, most first, and those that were changed; rows
+    that moved to evaluation did not leave."""
+    gone, changed = Counter[str](), Counter[str]()
     for tally in read_tallies(folders):
         if tally.split == "train":
             gone.update({r: n for r, n in tally.dropped.items() if not is_move(r)})
-    return gone
+            changed.update({r: n for r, n in tally.changed.items() if n})
+    left = [f"{count(n)} × {in_words(reason)}" for reason, n in gone.most_common()]
+    return left + [f"changed: {count(n)} × {in_words(rule)}" for rule, n in changed.most_common()]
 
 
 def _added(path: Path) -> list[str]:
