@@ -88,6 +88,24 @@ def test_fix_is_for_geminis_rows(tmp_path: Path) -> None:
     assert "Traceback" not in said.stderr
 
 
+def test_fix_finds_conversations_where_columns_were_announced(tmp_path: Path) -> None:
+    rows = [{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}]
+    yaml = gemini_experiment(tmp_path, *rows * 3)
+    words = ("source=files", "source.train=train.jsonl", "source.target=label", "--fix")
+    said = sft(tmp_path, "check", str(yaml), *words)
+    assert said.returncode == 0, said.stderr
+    repaired = tmp_path / "train.repaired.jsonl"
+    assert f"to use it: source=gemini source.train={repaired}" in said.stdout
+    assert repaired.read_bytes() == lines(*[talk("a", "b")] * 3)
+
+    (tmp_path / "train.jsonl").write_text('{"text": "a", "label": "b"}\n' * 3)
+    said = sft(tmp_path, "check", str(yaml), *words)
+    assert said.returncode == 2
+    assert "source.kind: is files" in said.stderr
+    assert "rows of columns need no repair" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
 def photos(folder: Path, emulator: str) -> Path:
     rows = "".join(f"{n}.png,caption {n % 3} of it\n" for n in range(40))
     (folder / "photos.csv").write_text(f"photo,caption\n{rows}")

@@ -42,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fix",
         action="store_true",
-        help="write repaired copies of the files of source.kind: gemini, and stop",
+        help="write repaired copies of JSONL files with rows in Gemini's format, and stop",
     )
 
 

@@ -1,10 +1,15 @@
-"""`sft check --fix`: repaired copies of the files of `source.kind: gemini`, row by row."""
+"""`sft check --fix`: repaired copies of JSONL files with rows in Gemini's format, row by row.
+
+The files of `source.kind: gemini`, and those of `source.kind: files` whose rows turn out to hold
+`contents` or chat `messages`: such rows are no columns, and `gemini` reads their repaired copy.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +20,16 @@ if TYPE_CHECKING:
     from runner.compose import Composition
     from runner.config import GeminiSource
 
+TURNS = {"contents", "messages"}
+"""Keys of rows that are conversations."""
+LOOKED_AT = 100
+"""Lines of a file in which a row is looked for."""
+
 
 def fix(options: argparse.Namespace) -> int:
     """Repair every file once and say what was done; 2 when rows are left that need a hand.
 
-    Raises ConfigError for sources of another kind.
+    Raises ConfigError for sources of another form.
     """
     from runner.compose import compose
 
@@ -31,7 +41,9 @@ def fix(options: argparse.Namespace) -> int:
             for point in composition.points
         }
         for source in sources.values():
-            found.extend(_files(_gemini(source)))
+            rows = _gemini(source)
+            words = "" if rows is source else "source=gemini "
+            found.extend({**report, "use": words} for report in _files(rows))
         return [0.0] * len(composition.points)
 
     words = [*(["--multirun"] if options.multirun else []), *options.overrides]
@@ -45,13 +57,42 @@ def fix(options: argparse.Namespace) -> int:
 
 
 def _gemini(source: Any) -> GeminiSource:
-    from runner.config import GeminiSource
+    """The source as one of Gemini's rows. Raises ConfigError where there can be none."""
+    from runner.config import FileSource, GeminiSource
 
     if isinstance(source, GeminiSource):
         return source
-    message = f"is {source.kind}; --fix repairs files in Gemini's format only"
+    message = f"is {source.kind}; --fix repairs JSONL files with rows in Gemini's format only"
     hint = "rows with `messages` are converted as they are read, by source.kind: chat"
+    if isinstance(source, FileSource):
+        shared = source.model_dump(include=set(GeminiSource.model_fields) - {"kind"})
+        found = GeminiSource.model_validate({**shared, "kind": "gemini"})
+        if _holds_turns(found):
+            return found
+        hint = "rows of columns need no repair: `sft check` names each bad one with file and line"
     raise ConfigError([Problem("source.kind", message, hint=hint)])
+
+
+def _holds_turns(source: GeminiSource) -> bool:
+    """Whether the first row that can be read, of each file, has turns in it."""
+    from runner.sources.raw import raw_files, raw_lines
+
+    for _, file in raw_files(source):
+        if file.format != "jsonl":
+            return False
+        with raw_lines(file) as lines:
+            row = next((row for line in islice(lines, LOOKED_AT) if (row := _object(line))), {})
+        if not TURNS & row.keys():
+            return False
+    return True
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def _files(source: GeminiSource) -> Iterator[dict[str, Any]]:
@@ -95,5 +136,6 @@ def _show(report: dict[str, Any]) -> None:
         if name in files:
             terminal.print(f"{name:<10} {files[name]}  ({count:,} {what})", soft_wrap=True)
     if "repaired" in files:
-        terminal.print(f"to use it: source.{report['split']}={files['repaired']}", soft_wrap=True)
+        words = f"{report['use']}source.{report['split']}={files['repaired']}"
+        terminal.print(f"to use it: {words}", soft_wrap=True)
     terminal.print()
