@@ -153,6 +153,13 @@ class ArmResult(_Result):
         """US dollars its results cost; None where nothing has a price, or it is not known."""
         return _sum(self.bill)
 
+    @property
+    def rehearsal(self) -> bool:
+        """Whether it ran on the emulator: its dollars are what it would have cost."""
+        backend = self.config.get("backend")
+        emulated = isinstance(backend, dict) and backend.get("emulator") is not None
+        return emulated or any(item.rehearsal for item in self.spent)
+
     @model_validator(mode="after")
     def _failed_says_why(self) -> Self:
         if self.status == "failed" and not self.error:
@@ -226,6 +233,11 @@ class ExperimentResult(_Result):
         """US dollars all arms cost together; None where nothing has a price, or it is not
         known."""
         return _sum(self.bill)
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether any arm ran on the emulator, which takes no money."""
+        return any(arm.rehearsal for arm in self.arms)
 
     def arm(self, digest: str) -> ArmResult:
         """The arm with this digest. Raises KeyError."""

@@ -72,7 +72,7 @@ def cost(lines: Sequence[Line], result: ExperimentResult) -> Cost:
         wall=(result.ended_ms - result.started_ms) / 1000 if ended else None,
         purposes=purposes,
         usd=result.usd,
-        rehearsal=any(item.rehearsal for arm in result.arms for item in arm.spent),
+        rehearsal=result.rehearsal,
     )
 
 

@@ -38,6 +38,9 @@ def print_leaderboard(result: ExperimentResult, console: Console) -> None:
         if against:
             words += f"; gain is paired, against {one_line(against, 80)}; p after Holm's correction"
         console.print(words, style="dim", markup=False, highlight=False)
+    if result.rehearsal and any(line.arm.spent for line in lines):
+        words = "USD: a rehearsal on the emulator; what it would have cost, nothing was paid"
+        console.print(words, style="dim", markup=False, highlight=False)
     for line in lines:
         if line.arm.status == "failed":
             console.print(_failure(line), soft_wrap=True)

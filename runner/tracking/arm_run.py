@@ -23,6 +23,8 @@ an arm by. Every answer stands in the table anyway."""
 ENDED: Mapping[str, RunState] = {"done": "FINISHED", "failed": "FAILED"}
 """States of arms that came to an end; any other was cut off when nobody works on it."""
 
+REHEARSAL = "on the emulator: cost/usd is what it would have cost, nothing was paid"
+
 NAMED = frozenset(
     [
         "model",
@@ -46,6 +48,8 @@ def arm_tags(result: ExperimentResult, arm: ArmResult, colour: str) -> dict[str,
     }
     if label := _job_label(arm):
         tags["job.label"] = label
+    if arm.rehearsal:
+        tags["rehearsal"] = REHEARSAL
     return tags
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.results import ArmResult, ExperimentResult
+from runner.tracking.arm_run import REHEARSAL
 from runner.tracking.facts import Measure, Places, RunFacts, RunState, Table
 from runner.tracking.measures import baseline_difference, seconds, shown, trained_tokens
 from runner.tracking.names import MAX_NAME, key, value
@@ -29,6 +30,7 @@ def sweep_tags(result: ExperimentResult) -> dict[str, str]:
         "mlflow.source.name": Path(result.file).name if result.file else "",
         "mlflow.source.git.commit": result.versions.get("git", ""),
         "command": value(result.command),
+        "rehearsal": REHEARSAL if result.rehearsal else "",
     }
     return {name: text for name, text in tags.items() if text}
 

@@ -30,6 +30,7 @@ def prices_json(sweep: Sweep, lines: Sequence[PlannedArm]) -> dict[str, Any]:
         "price": None if whole is None else {"low": whole.low, "high": whole.high},
         "budget": sweep.arms[0].experiment.budget.model_dump(mode="json"),
         "spent": {"experiment": spent.experiment, "month": spent.month},
+        "rehearsal": is_rehearsal(sweep.arms[0].experiment),
     }
 
 
@@ -105,12 +106,17 @@ def _explain(terminal: Console, prices: Sequence[Price]) -> None:
 def _caps(terminal: Console, sweep: Sweep, spent: Spent) -> None:
     config = sweep.arms[0].experiment
     if is_rehearsal(config):
-        terminal.print("a rehearsal on the emulator: caps count as if it were paid, nothing is")
+        words = (
+            "a rehearsal on the emulator: nothing is paid, and caps have an account of their own"
+        )
+        terminal.print(words)
+    used = "rehearsed" if is_rehearsal(config) else "gone"
     gone = {"experiment": spent.experiment, "month": spent.month}
     caps = {cap: limit for cap, limit in config.budget.model_dump().items() if limit is not None}
     for cap, limit in caps.items():
-        known = f", {usd(gone[cap])} of it gone" if cap in gone else " each"
+        known = f", {usd(gone[cap])} of it {used}" if cap in gone else " each"
         terminal.print(f"budget.{cap}: {limit:g} USD{known}")
     if not caps:
-        words = f"no budget is set; {usd(spent.month)} spent this month. Set one: budget=small"
+        done = "rehearsed" if is_rehearsal(config) else "spent"
+        words = f"no budget is set; {usd(spent.month)} {done} this month. Set one: budget=small"
         terminal.print(words)
