@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from runner.config import Experiment, PluginBackend, Tuning, VertexBackend
+from runner.config import Experiment, PluginBackend, SentenceEncoder, Tuning, VertexBackend
 from runner.errors import ConfigError
 from runner.records import (
     Checkpoint,
@@ -115,6 +115,13 @@ Factory = Callable[[Experiment, Path], Backend]
 """Makes a backend from the composed experiment and the runner's home folder."""
 
 ENTRY_POINTS = "runner.backends"
+
+
+def sentence_encoder() -> Callable[[Sequence[str], SentenceEncoder], Any]:
+    """What turns texts into vectors on this machine, for encoders of kind ``sentence``."""
+    from runner.local.sentences import sentence_vectors
+
+    return sentence_vectors
 
 
 def make_backend(experiment: Experiment, home: Path) -> Backend:

@@ -48,7 +48,7 @@ from runner.config.prepare import (
     Split,
     SubstringDedup,
 )
-from runner.config.select import Diverse, Hard, LabelNoise, Quality, Select
+from runner.config.select import Diverse, Hard, LabelNoise, Quality, Select, SentenceEncoder
 from runner.config.skew import (
     FileSkew,
     NoSkew,
@@ -164,6 +164,7 @@ __all__ = [
     "Rouge",
     "RowLimits",
     "Select",
+    "SentenceEncoder",
     "Share",
     "Skew",
     "SkewLimits",

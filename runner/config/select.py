@@ -44,6 +44,20 @@ class LexicalEncoder(Group):
     dimensions: int = Field(default=512, ge=32, le=8192)
 
 
+class SentenceEncoder(Group):
+    """The mean of a sentence model's last layer over a text's tokens, on this machine; needs the
+    extra ``local``."""
+
+    kind: Literal["sentence"]
+    model: str
+    """A folder with a model, or its id on the Hugging Face hub, such as
+    ``sentence-transformers/all-MiniLM-L6-v2`` (Apache-2.0, 90 MB)."""
+    revision: str | None = None
+    """A commit, so that the same vectors come again; null is the newest."""
+    max_tokens: int = Field(default=256, gt=0)
+    """What a text has beyond this is not read."""
+
+
 class PluginEncoder(Group):
     """An encoder that an installed package adds under the entry point ``runner.encoders``: a
     callable from a list of texts to an array of shape (texts, dimensions)."""
@@ -53,7 +67,7 @@ class PluginEncoder(Group):
     """Name of the entry point."""
 
 
-Encoder = Annotated[LexicalEncoder | PluginEncoder, Field(discriminator="kind")]
+Encoder = Annotated[LexicalEncoder | SentenceEncoder | PluginEncoder, Field(discriminator="kind")]
 
 
 class Diverse(Group):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runner.prepare.gemini.dataset import Verdict
     from runner.prepare.gemini.fix import Fixed
 
-PREPARE_VERSION = "3"
+PREPARE_VERSION = "4"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
 RENDER_VERSION = "2"
 """The same for `render`."""

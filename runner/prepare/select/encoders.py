@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from runner.config.select import Encoder, LexicalEncoder
+from runner.config.select import Encoder, LexicalEncoder, SentenceEncoder
 from runner.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
@@ -30,10 +30,15 @@ def encode(
     """Vectors of shape (texts, dimensions), float32, each of length one or all zeros. `key` is
     where the configuration has the encoder.
 
-    Raises ConfigError for an unknown plug-in, DataError when it answers in another shape.
+    Raises ConfigError for an unknown plug-in, DataError when it answers in another shape,
+    BackendError when a sentence model cannot be had.
     """
     if isinstance(encoder, LexicalEncoder):
         return lexical(texts, encoder.dimensions)
+    if isinstance(encoder, SentenceEncoder):
+        from runner.backend import sentence_encoder
+
+        return _unit(_checked(sentence_encoder()(texts, encoder), len(texts), encoder.model))
     known = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if encoder.name not in known:
         listed = ", ".join(sorted(known)) or "none is installed"

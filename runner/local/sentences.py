@@ -1,0 +1,73 @@
+"""Texts as vectors of a sentence model: what encoders of the kind ``sentence`` compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from runner.config import FolderModel, SentenceEncoder
+from runner.errors import MissingExtraError
+from runner.local.hub import hub_folder
+from runner.records import quiet
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+TOKENS_A_BATCH = 16_384
+
+
+def sentence_vectors(texts: Sequence[str], encoder: SentenceEncoder) -> NDArray[np.float32]:
+    """One vector a text: the mean of the last layer over its tokens (Reimers and Gurevych 2019,
+    section 3), of shape (texts, width of the model).
+
+    Raises:
+        BackendError: the folder is not whole, or the hub did not give it.
+        MissingExtraError: without the extra ``local``.
+    """
+    try:
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("transformers", "local", "A sentence encoder") from error
+    import numpy as np
+
+    given = FolderModel(
+        kind="huggingface", name="encoder", path=encoder.model, revision=encoder.revision
+    )
+    folder = hub_folder(given, quiet)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    network = AutoModel.from_pretrained(folder, torch_dtype=torch.float32).eval()
+    ids = [
+        tokenizer(text, truncation=True, max_length=encoder.max_tokens)["input_ids"]
+        for text in texts
+    ]
+    out = np.zeros((len(texts), network.config.hidden_size), np.float32)
+    with torch.inference_mode():
+        for rows in _batches([len(one) for one in ids]):
+            width = max(1, *(len(ids[row]) for row in rows))
+            held = torch.zeros((len(rows), width), dtype=torch.long)
+            mask = torch.zeros((len(rows), width), dtype=torch.long)
+            for at, row in enumerate(rows):
+                held[at, : len(ids[row])] = torch.tensor(ids[row], dtype=torch.long)
+                mask[at, : len(ids[row])] = 1
+            last = network(input_ids=held, attention_mask=mask).last_hidden_state
+            out[rows] = _mean(last, mask).numpy()
+    return out
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Texts of like length together, so that little is computed for padding."""
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
+        if batch and (len(batch) + 1) * lengths[row] > TOKENS_A_BATCH:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _mean(last: Any, mask: Any) -> Any:
+    weight = mask.unsqueeze(-1).to(last.dtype)
+    return (last * weight).sum(1) / weight.sum(1).clamp(min=1)
