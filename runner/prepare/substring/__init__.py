@@ -5,8 +5,8 @@ the N-token windows over it stands twice, so hashes of windows find what a suffi
 
 Memory, in bytes for a byte of text: 2 for the hashes of windows, 2 for their sorted copy, at most
 2 for the table of those that repeat, a quarter for the marks. Beyond 32 million windows (140 MB of
-English) hashes are made in parts, so that only the marks grow, and texts beyond 64 MB lie in a
-temporary file that the system pages.
+English) hashes are made in parts of 270 MB, so that only the marks grow, and texts beyond 64 MB lie
+in a temporary file that the system pages.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     Marks = NDArray[np.uint8]
     Whole = NDArray[np.int64]
 
-PART = 1 << 25
-"""Windows of a part: half a GB of hashes and their sorted copy."""
+PART = 1 << 24
+"""Windows of a part: 270 MB of hashes and their sorted copy. Twice as many are one part still, for
+every part reads all texts again."""
 
 
 def repeated(tokens: Tokens, size: int, keep_first: bool, parts: int | None = None) -> Marks:
@@ -25,7 +26,8 @@ def repeated(tokens: Tokens, size: int, keep_first: bool, parts: int | None = No
 
     With `keep_first`, only where it stood before and does not overlap that first place. Hashes
     are compared, not tokens (see `hashing`). A part works through all texts and holds its share
-    of the windows, 16 bytes each; by default as few parts as keep each below `PART`.
+    of the windows, 16 bytes each; by default as few parts as keep each below `PART`, if they are
+    more than two.
     """
     import numpy as np
 
@@ -34,7 +36,7 @@ def repeated(tokens: Tokens, size: int, keep_first: bool, parts: int | None = No
     marks = np.zeros(total, np.uint8)
     if not total:
         return marks
-    parts = parts or -(-total // PART)
+    parts = parts or (1 if total <= 2 * PART else -(-total // PART))
     for part in range(parts):
         keys, places = _windows(tokens, size, parts, part, total)
         _mark(keys, places, numbers, size, keep_first, marks, np.empty((0, 2), np.int64))
@@ -49,7 +51,7 @@ def repeated_with_heads(texts: Texts, size: int) -> tuple[Tokens, Marks, Whole] 
     import numpy as np
 
     room = len(texts.data) // 2
-    if room > 2 * PART:  # most texts have a window in four or five bytes
+    if room > 4 * PART:  # most texts have a window in four or five bytes
         return None
     counts, keys = np.zeros(len(texts), np.int64), np.empty(room, np.uint64)
     made = kernels().count_and_windows(texts.data, texts.start, size, counts, keys)

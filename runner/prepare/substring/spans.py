@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     Marks = NDArray[np.uint8]
 
+PART = 1 << 22
+"""Marks that are counted at a time."""
+
 
 class Span(NamedTuple):
     """A run of tokens that stands elsewhere too, or several such runs that overlap."""
@@ -32,15 +35,20 @@ class Span(NamedTuple):
 
 def spans_of(tokens: Tokens, size: int, marks: Marks) -> list[Span]:
     """The longest spans that marked windows cover."""
-    import numpy as np
-
     numbers = tokens.windows(size)
-    texts, at = kernels().marked_texts(numbers, marks), np.flatnonzero(marks)
+    texts = kernels().marked_texts(numbers, marks)
     if not len(texts):
         return []
-    apart = int(np.count_nonzero(np.diff(at) > size)) + len(texts)
-    found, keys = _runs(tokens, size, marks, texts, apart)
+    found, keys = _runs(tokens, size, marks, texts, _begins(marks) + len(texts))
     return _as_spans(tokens.texts, found, _elsewhere(tokens, size, found, keys))
+
+
+def _begins(marks: Marks) -> int:
+    """Runs of marked windows: at least as many as the spans within texts."""
+    import numpy as np
+
+    parts = (marks[low : low + PART + 1] for low in range(0, len(marks), PART))
+    return 1 + sum(int(np.count_nonzero(part[1:] > part[:-1])) for part in parts)
 
 
 def known_spans(tokens: Tokens, marks: Marks, heads: NDArray[np.int64], size: int) -> list[Span]:
