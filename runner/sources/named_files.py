@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner.config import BigQuerySource, ColumnSource, HubSource, Source, TracesSource
+from runner.config import BigQuerySource, ColumnSource, GeminiSource, HubSource, Source
 from runner.errors import SftError
 from runner.records import SPLITS, Example, FaultLog, Request, Row, Turn
 from runner.sources.digest import digest_file, load_known, save_known
@@ -66,13 +66,11 @@ def of_examples(file: Path, cache: Path) -> str:
 
 
 def _may_name_files(source: Source) -> bool:
-    """Whether rows can hold a path. Rows of BigQuery are read, and paid for, once only; their
-    files are in Cloud Storage."""
-    if isinstance(source, TracesSource | BigQuerySource):
-        return False
-    if isinstance(source, ColumnSource):
+    """Whether rows can hold a path: chat messages and traces take addresses only, and rows of
+    BigQuery, whose files are in Cloud Storage, are read, and paid for, once only."""
+    if isinstance(source, ColumnSource) and not isinstance(source, BigQuerySource):
         return bool(source.media) and not (source.media_root or "").startswith(REMOTE)
-    return True
+    return isinstance(source, GeminiSource)
 
 
 def _digests_of(paths: Sequence[str], cache: Path) -> dict[str, str]:
