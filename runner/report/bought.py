@@ -88,7 +88,8 @@ def _removed(folders: Sequence[Path]) -> list[str]:
     for tally in read_tallies(folders):
         if tally.split == "train":
             gone.update({r: n for r, n in tally.dropped.items() if not is_move(r)})
-            changed.update({r: n for r, n in tally.changed.items() if n})
+            if tally.step != "augment":  # there new rows are counted by the rule that made them
+                changed.update({r: n for r, n in tally.changed.items() if n})
     left = [f"{count(n)} × {in_words(reason)}" for reason, n in gone.most_common()]
     return left + [f"changed: {count(n)} × {in_words(rule)}" for rule, n in changed.most_common()]
 
