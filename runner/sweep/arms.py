@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from runner.config import Experiment, GeminiModel, Select, VertexBackend
+from runner.config import Augment, Experiment, GeminiModel, Select, VertexBackend
 from runner.identity import MODEL_FACTS, arm_digest, stage_versions
 from runner.results import ArmKind, ArmResult
 from runner.secrets import masked
@@ -64,6 +64,10 @@ IRRELEVANT = {"tuning", "baseline", "backend"}
 """Groups that cannot change what an untuned model answers."""
 
 
+TRAIN_ONLY = {"select", "augment"}
+"""Groups of `prepare` that touch training rows only, after worked examples are drawn."""
+APART = {"dedup", "leakage"}
+"""Those that touch training rows only when the source gives the test rows: they are protected."""
 TUNING_ONLY = {"base_learning_rate", *MODEL_FACTS}
 """Keys of a model that cannot change what it answers untuned."""
 
@@ -123,21 +127,27 @@ def _baseline_digest(experiment: Experiment, data: str, shots: int) -> str:
         include={"template": True, "model": True, "suite": True, "seed": True},
         exclude={"model": TUNING_ONLY},
     )
-    prepare = experiment.prepare.model_dump(mode="json", exclude={"select"})
+    prepare = experiment.prepare.model_dump(mode="json", exclude=_unfelt(experiment, shots))
     # The local backend's settings are about tuning; a plug-in's options may be about anything.
     chosen = experiment.backend
     backend = chosen.kind if chosen.kind == "local" else chosen.model_dump(mode="json")
     return digest_of([stage_versions(), config, prepare, backend, data, shots])
 
 
+def _unfelt(experiment: Experiment, shots: int) -> set[str]:
+    """Groups of `prepare` that cannot change what an untuned arm is asked."""
+    return TRAIN_ONLY | APART if not shots and experiment.source.test else TRAIN_ONLY
+
+
 def _baseline(digest: str, point: Point, asked: Experiment, shots: int) -> Arm:
+    unfelt = IRRELEVANT | {f"prepare.{group}" for group in _unfelt(asked, shots)}
     varying = {
         key: value
         for key, value in masked(point.varying).items()
-        if key.split(".")[0] not in IRRELEVANT and not key.startswith("prepare.select")
+        if not f"{key.replace('/', '.')}.".startswith(tuple(f"{group}." for group in unfelt))
     }
-    # Worked examples are drawn from the whole of train, whatever sizes the sweep tries.
-    prepare = asked.prepare.model_copy(update={"select": Select()})
+    # Worked examples are drawn from the whole of train, whatever rows the sweep tries.
+    prepare = asked.prepare.model_copy(update={"select": Select(), "augment": Augment()})
     experiment = asked.model_copy(update={"prepare": prepare})
     config = masked({**point.config, "prepare": prepare.model_dump(mode="json")})
     words = [f"{shots}-shot" if shots else "zero-shot"]

@@ -65,6 +65,41 @@ def test_a_sweep_over_templates_has_baselines_for_each() -> None:
     ]
 
 
+DEDUP, AUGMENT = ("exact", "fuzzy"), ("none", "noise")
+
+
+def treated(**source: str) -> list[Point]:
+    """Two axes of treatments, swept as options of groups."""
+    given = {"kind": "files", "train": "a.csv", **source}
+    return [
+        Point(
+            experiment(
+                source=given,
+                prepare={
+                    "dedup": {"fuzzy": {} if dedup == "fuzzy" else None},
+                    "augment": {"rules": ["case"] if augment == "noise" else []},
+                },
+            ),
+            {"prepare/dedup": dedup, "prepare/augment": augment},
+        )
+        for dedup in DEDUP
+        for augment in AUGMENT
+    ]
+
+
+def test_treatments_of_train_have_one_zero_shot_arm_when_test_is_given() -> None:
+    arms = expand(treated(test="b.csv"), ["data"] * 4)
+    names = [arm.name for arm in arms if arm.kind != "tuned"]
+    assert names == ["zero-shot", "3-shot · exact", "3-shot · fuzzy"]
+    assert all(not arm.experiment.prepare.augment.rules for arm in arms[:3])
+    assert len(arms) == 7
+
+
+def test_a_test_set_cut_from_train_feels_what_is_dropped_from_it() -> None:
+    names = [arm.name for arm in expand(treated(), ["data"] * 4) if arm.kind != "tuned"]
+    assert names == ["zero-shot · exact", "zero-shot · fuzzy", "3-shot · exact", "3-shot · fuzzy"]
+
+
 def test_the_same_point_twice_is_one_arm() -> None:
     assert len(expand([sized(80), sized(80)], ["data", "data"])) == 3
 
