@@ -30,7 +30,9 @@ class Found:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", metavar="EXP", help="name or YAML")
+    parser.add_argument(
+        "experiment", metavar="EXP", help="name or YAML: all it ever was; a digest: that form of it"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     add_home(parser)
 
@@ -38,9 +40,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     ledger = open_ledger(options.home)
     result = find_experiment(ledger, options.experiment)
-    if is_running(result, Path(options.home)):
+    forms = ledger.experiments(result.name)
+    if options.experiment != result.name and result.digest.startswith(options.experiment):
+        forms = [result]
+    if any(is_running(form, Path(options.home)) for form in forms):
         raise ConfigError(f"{result.name} is running; stop it first, or wait for its end")
-    found = _in_order(_found(ledger, result))
+    found = _in_order(_found(ledger, forms))
     wanted = [item for item in found if not item.shared]
     for item in found:
         note = "  (kept: another experiment's job needs it)" if item.shared else ""
@@ -54,9 +59,9 @@ def main(options: argparse.Namespace) -> int:
     return _delete(wanted, ledger)
 
 
-def _found(ledger: Ledger, result: ExperimentResult) -> list[Found]:
-    """What is still there of the experiment, each thing once."""
-    settings = dict(_labels(ledger, result))
+def _found(ledger: Ledger, forms: Sequence[ExperimentResult]) -> list[Found]:
+    """What is still there of the experiment, in all forms its YAML had, each thing once."""
+    settings = {label: known for form in forms for label, known in _labels(ledger, form)}
     ours, names, found = set(settings), set(), []
     for record in ledger.resources(sorted(settings)):
         if record.deleted_ms or record.name in names:

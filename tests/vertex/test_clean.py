@@ -74,6 +74,18 @@ def test_a_dataset_that_another_experiment_needs_is_kept(
         assert "another experiment's job needs it" in capsys.readouterr().out
 
 
+def test_what_the_yaml_was_before_is_cleaned_too(tmp_path: Path) -> None:
+    with Emulator() as emulator:
+        settings = backend(emulator)
+        clients = Clients(settings)
+        experiment(tmp_path, "exp", [arm(settings, tune(clients), "job1")])
+        experiment(tmp_path, "exp", [arm(settings, tune(clients), "job2")], form="-edited")
+        assert main(["clean", "exp-digest-e", "--home", str(tmp_path), "--yes"]) == 0
+        assert left(emulator) == {"models": 1, "endpoints": 3, "contexts": 1, "objects": 1}
+        assert clean(tmp_path, "--yes") == 0
+        assert left(emulator) == {"models": 0, "endpoints": 0, "contexts": 0, "objects": 0}
+
+
 def test_what_fails_is_tried_again_by_the_same_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,12 +100,13 @@ def arm(
     )
 
 
-def experiment(home: Path, name: str, arms: Sequence[ArmResult]) -> Ledger:
-    """The ledger of a home in which these arms were run; the first one won."""
+def experiment(home: Path, name: str, arms: Sequence[ArmResult], form: str = "") -> Ledger:
+    """The ledger of a home in which these arms were run; the first one won. `form` tells what
+    the YAML of one name was from what it was before."""
     ledger = Ledger(home)
     result = ExperimentResult(
         name=name,
-        digest=f"{name}-digest",
+        digest=f"{name}-digest{form}",
         arms=list(arms),
         primary="exact_match",
         home=str(home),
