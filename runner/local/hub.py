@@ -15,10 +15,10 @@ PATTERNS = ["*.json", "*.jinja", "*.safetensors"]
 """What is fetched: never a pickle, never code."""
 
 
-def hub_folder(model: FolderModel, progress: Progress) -> Path:
+def hub_folder(model: FolderModel, progress: Progress, key: str = "model.path") -> Path:
     """The folder; fetched from the hub when `path` is no folder here. Raises BackendError when
-    it lacks a file or cannot be fetched."""
-    folder = _local(model) or _fetched(model, progress)
+    it lacks a file or cannot be fetched. `key` is where the configuration has the path."""
+    folder = _local(model) or _fetched(model, progress, key)
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if not list(folder.glob("*.safetensors")):
         missing.append("*.safetensors")
@@ -43,7 +43,7 @@ def _local(model: FolderModel) -> Path | None:
     return folder.resolve() if folder.is_dir() else None
 
 
-def _fetched(model: FolderModel, progress: Progress) -> Path:
+def _fetched(model: FolderModel, progress: Progress, key: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -54,7 +54,7 @@ def _fetched(model: FolderModel, progress: Progress) -> Path:
         return Path(snapshot_download(model.path, revision=model.revision, allow_patterns=PATTERNS))
     except (HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
         raise BackendError(
-            f"model.path: no folder {model.path!r} here, and the hub did not give it: "
+            f"{key}: no folder {model.path!r} here, and the hub did not give it: "
             f"{str(error).splitlines()[0]}",
             transient=not isinstance(error, ValueError),
         ) from error

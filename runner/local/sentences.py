@@ -35,7 +35,7 @@ def sentence_vectors(texts: Sequence[str], encoder: SentenceEncoder) -> NDArray[
     given = FolderModel(
         kind="huggingface", name="encoder", path=encoder.model, revision=encoder.revision
     )
-    folder = hub_folder(given, quiet)
+    folder = hub_folder(given, quiet, "encoder.model")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     network = AutoModel.from_pretrained(folder, torch_dtype=torch.float32).eval()
     ids = [

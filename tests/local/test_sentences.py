@@ -79,3 +79,5 @@ def test_the_firewall_takes_it(model: str, tmp_path: Path) -> None:
 def test_a_folder_that_is_not_whole_is_named(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match=r"lacks config\.json, tokenizer\.json"):
         encode(["a"], encoder(str(tmp_path)))
+    with pytest.raises(BackendError, match=r"^encoder\.model: no folder 'nobody/nothing' here"):
+        encode(["a"], encoder("nobody/nothing"))
