@@ -24,7 +24,9 @@ Out = TypeVar("Out")
 TASK_BYTES = 1 << 20
 """Text of one task: enough to forget its cost, little enough for every thread to have some."""
 TASK_ROWS = 2048
-TASK_PAIRS = 64
+TASK_PAIRS = 512
+"""Pairs of one task at most; fewer are shared out evenly, down to `FEW_PAIRS` each."""
+FEW_PAIRS = 16
 SMALL = 4 << 20
 """Bytes of text that numpy has signed before numba is imported."""
 FEW = 5_000
@@ -97,14 +99,17 @@ class Engine:
             return found
         out = np.empty(len(left))
 
+        share = -(-len(left) // self._threads)
+        step = max(FEW_PAIRS, min(TASK_PAIRS, share))
+
         def fill(low: int) -> None:
-            high = low + TASK_PAIRS
+            high = low + step
             self._kernels.jaccard(
                 texts.data, texts.start, left[low:high], others.data, others.start,
                 right[low:high], self.plan.unit, self._sizes, out[low:high],
             )  # fmt: skip
 
-        self.each(fill, range(0, len(left), TASK_PAIRS))
+        self.each(fill, range(0, len(left), step))
         return out
 
     def unite(self, parent: Rows, left: Rows, right: Rows) -> None:
