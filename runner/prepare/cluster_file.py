@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from runner.prepare.fuzzy import Cluster
+from runner.prepare.fuzzy import Cluster, Clusters
 from runner.prepare.journal import shown
 from runner.prepare.spill import Spill
 from runner.records import Row
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 NAME = "clusters.jsonl"
 
 
-def write_clusters(
-    out: Path, rows: Spill, places: NDArray[np.int64], found: Sequence[Cluster]
-) -> None:
+def write_clusters(out: Path, rows: Spill, places: NDArray[np.int64], found: Clusters) -> None:
     """One line a cluster, the largest first: `kept` (id, origin, text) and `members`, each with
     its `similarity` to the kept row and, where that is below the threshold, the row `through`
     which it belongs here. `places` are the rows that the clusters count."""
@@ -33,7 +31,7 @@ def write_clusters(
             stream.write(orjson.dumps(_line(cluster, rows, places)) + b"\n")
 
 
-def cluster_counts(found: Sequence[Cluster]) -> dict[str, Any]:
+def cluster_counts(found: Clusters) -> dict[str, Any]:
     """How many clusters, rows in them, the largest, and clusters by size."""
     sizes = Counter(len(one.members) + 1 for one in found)
     return {

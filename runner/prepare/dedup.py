@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runner.config import Dedup
 from runner.prepare.fates import CONFLICT, EXACT, NEAR, Fates
-from runner.prepare.fuzzy import Cluster, near_clusters
+from runner.prepare.fuzzy import Clusters, near_clusters
 from runner.prepare.keys import input_text
 from runner.prepare.merit import merit
 from runner.prepare.spill import Spill
@@ -73,7 +73,7 @@ class NearRepeats:
 
     places: NDArray[np.int64]
     """Rows of train that were compared."""
-    clusters: list[Cluster]
+    clusters: Clusters
 
 
 def drop_near(rows: Spill, config: Dedup, fates: Fates) -> NearRepeats | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba import extending
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -47,3 +48,9 @@ def inlined(function: Function) -> Function:
     compile_: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
     compiled: Function = compile_(function)
     return compiled
+
+
+def generated(function: Callable[..., Any]) -> Any:
+    """Compile as the LLVM code that the function writes; called without its first argument."""
+    write: Any = extending.intrinsic
+    return write(function)

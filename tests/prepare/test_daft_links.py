@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def texts(count: int) -> list[str]:
     return made
 
 
-def plain(clusters: list[Cluster]) -> list[Cluster]:
+def plain(clusters: Iterable[Cluster]) -> list[Cluster]:
     """Without the chain a row hangs on: there may be several as good."""
     return [
         replace(one, members=tuple(replace(near, through=None) for near in one.members))

@@ -116,8 +116,8 @@ def test_threads_and_buckets_change_nothing(threads: int, monkeypatch: pytest.Mo
     texts += [" ".join(base[: draw.randint(5, 60)]) for _ in range(500)] + corpus(1, 400)
     draw.shuffle(texts)
     config = FuzzyDedup(threshold=0.7)
-    alone = near_clusters(texts, config, threads=1)
-    assert near_clusters(texts, config, threads=threads) == alone
+    alone = list(near_clusters(texts, config, threads=1))
+    assert list(near_clusters(texts, config, threads=threads)) == alone
     assert max(len(one.members) for one in alone) >= 299
 
 
@@ -197,9 +197,9 @@ def test_large_corpora_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert held.pages
     assert list(tmp_path.iterdir()) == []
     config = FuzzyDedup(threshold=0.6)
-    found = near_clusters(held, config)
+    found = list(near_clusters(held, config))
     monkeypatch.undo()
-    assert found == near_clusters(texts, config)
+    assert found == list(near_clusters(texts, config))
     assert [held[row].decode() for row in range(len(held))] == texts
 
 
@@ -211,21 +211,21 @@ def test_arrow_columns_are_taken_as_they_lie() -> None:
     held = from_arrow(column)
     assert held.data.ctypes.data == column.buffers()[2].address
     config = FuzzyDedup(threshold=0.6)
-    assert near_clusters(held, config) == near_clusters(texts, config)
+    assert list(near_clusters(held, config)) == list(near_clusters(texts, config))
     pieces = pa.chunked_array(
         [pa.array(texts[:50]), pa.array(texts[50:-1]), pa.array([None], pa.string())]
     )
     assert [from_arrow(pieces)[row].decode() for row in range(len(texts))] == texts
     assert from_arrow(column.slice(3, 2))[0].decode() == texts[3]
-    assert near_clusters(from_arrow(pa.array([], pa.string())), config) == []
+    assert not list(near_clusters(from_arrow(pa.array([], pa.string())), config))
 
 
 def test_without_numba_the_results_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     texts, config = corpus(2), FuzzyDedup(threshold=0.6)
     monkeypatch.setattr("runner.prepare.fuzzy.engine.SMALL", -1)
-    compiled = near_clusters(texts, config)
+    compiled = list(near_clusters(texts, config))
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert near_clusters(texts, config) == compiled
+    assert list(near_clusters(texts, config)) == compiled
 
 
 BASE, OTHER = " ".join(WORDS[:30]), " ".join(WORDS[100:130])

@@ -14,7 +14,7 @@ from runner.prepare.fuzzy.hashing import FMIX64, MASK, ROLL, STEP
 from runner.prepare.fuzzy.plan import SEED, plan_of
 
 pytest.importorskip("numba")
-from runner.prepare.fuzzy.compiled_shingles import BLOCK
+from runner.prepare.fuzzy.compiled_words import EDGES
 
 ODD = "\x1c\x1f\x0b\x85\xa0\u1680\u2003\u200b\u2028\u202f\u205f\u3000\ufeff\x00é日本ไทยмир😀𠀀가"
 TEXT = st.text(st.sampled_from("aAb .\t\n" + ODD) | st.characters(exclude_categories=["Cs"]))
@@ -122,17 +122,51 @@ def test_trees_join_the_same_way(size: int, pairs: list[tuple[int, int]]) -> Non
     assert found[0] == [min(group[row]) for row in range(size)]
 
 
-WORDS = st.one_of(
-    st.integers(1, 30), st.integers(BLOCK - 40, BLOCK + 40), st.integers(2 * BLOCK, 3 * BLOCK)
+VIEWS = "x" * 200
+"""So much text behind another that all of it is read 64 bytes at a time."""
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(TEXT, min_size=1, max_size=4), st.integers(0, 70), UNIT, st.integers(1, 5))
+def test_words_end_where_views_meet(texts: list[str], ahead: int, unit: str, size: int) -> None:
+    """Words, and blanks of two and three bytes, lie across the borders of 64 bytes."""
+    config = FuzzyDedup(unit=unit, ngram=size, char_ngram=size, permutations=16)
+    texts = ["y" * ahead + text for text in texts] + ["".join(texts) * 9, VIEWS]
+    plan, held = plan_of(config), gather(texts)
+    fast, slow = (Engine(plan, 0, 1, compiled) for compiled in (True, False))
+    assert (fast.signatures(held, 0, len(held)) == slow.signatures(held, 0, len(held))).all()
+
+
+@pytest.mark.parametrize(
+    "blank", list(" \t\x1c\x85\xa0\u1680\u2003\u2028\u205f\u3000\u200b\ufeffé")
 )
+def test_every_place_of_a_blank_in_a_view(blank: str) -> None:
+    config = FuzzyDedup(unit="word", ngram=1, permutations=16)
+    texts = ["y" * place + blank + "z" * 70 for place in range(130)] + [VIEWS]
+    held = gather(texts)
+    signed = Engine(plan_of(config), 0, 1, True).signatures(held, 0, len(held))
+    for text, row in zip(texts, signed, strict=True):
+        hashes = np.array(shingles(text, config), np.uint64).astype(np.uint32)
+        assert (row == plain.minimum(hashes, plan_of(config))).all()
+
+
+WORDS = st.one_of(st.integers(1, 30), st.integers(60, 70), st.integers(4000, 9000))
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(st.tuples(WORDS, st.integers(1, 3)), min_size=1, max_size=40), st.booleans())
-def test_words_are_whole_where_blocks_meet(sizes: list[tuple[int, int]], blank: bool) -> None:
+@given(
+    st.lists(st.tuples(WORDS, st.integers(1, 3)), min_size=1, max_size=40),
+    st.integers(1, 3),
+    st.booleans(),
+)
+def test_words_are_whole_where_edges_are_used_up(
+    sizes: list[tuple[int, int]], times: int, blank: bool
+) -> None:
     text = "".join("ab"[n % 2] * size + " " * gap for n, (size, gap) in enumerate(sizes))
+    text = "a b " * (EDGES // 4 * times - len(sizes)) + text  # two edges a word
     text = text if blank else text.rstrip()
-    plan, held = plan_of(FuzzyDedup(unit="word", ngram=1, permutations=16)), gather([text])
+    plan = plan_of(FuzzyDedup(unit="word", ngram=1, permutations=16))
+    held = gather([text, VIEWS])
     fast, slow = (Engine(plan, 0, 1, compiled) for compiled in (True, False))
     assert (fast.signatures(held, 0, 1) == slow.signatures(held, 0, 1)).all()
     assert fast.jaccard(held, np.zeros(1, np.int64), held, np.zeros(1, np.int64)) == [1.0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.prepare.fuzzy.engine import Engine
+from runner.prepare.fuzzy.links import Links, among, connect
 from runner.prepare.texts import Texts
 
 if TYPE_CHECKING:
@@ -14,94 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Rows = NDArray[np.int64]
-    Hashes = NDArray[np.uint64]
-
-NEIGHBOURS = 64
-"""Rows of one bucket are compared with so many rows behind them, unless they are connected by
-then; a bucket of thousands of dissimilar rows would be millions of pairs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Pairs of rows at or above the threshold that connect the clusters: a spanning forest and
-    what was found beside it. Arrays are parallel."""
-
-    left: Rows
-    right: Rows
-    score: NDArray[np.float64]
-    root: Rows
-    """Per row of the texts, the smallest row of its cluster; itself for a row alone."""
-
-
-def connect(texts: Texts, engine: Engine) -> Links:
-    """Sign, propose and verify until every proposed pair is connected or found too different.
-
-    The components are those of all verified pairs, in whatever order they come.
-    """
-    import numpy as np
-
-    parent = np.arange(len(texts))
-    kept: list[tuple[Rows, Rows, NDArray[np.float64]]] = []
-    refused = np.empty(0, np.int64)
-    keys_of_bands = engine.band_keys(texts)
-    texts.scattered()
-    for keys, rows in engine.each(_crowded, keys_of_bands):
-        again = []
-        for left, right in _proposals(keys, rows):
-            apart = engine.roots(parent, left) != engine.roots(parent, right)
-            left, right = left[apart], right[apart]
-            fresh = ~_among(left * len(texts) + right, refused)
-            left, right = left[fresh], right[fresh]
-            score = engine.jaccard(texts, left, texts, right)
-            good = score >= engine.plan.threshold
-            again.append((left * len(texts) + right)[~good])
-            kept.append((left[good], right[good], score[good]))
-            engine.unite(parent, left[good], right[good])
-        # A pair stands in a bucket once, so only the bands to come can propose it again.
-        refused = np.sort(np.concatenate((refused, *again)))
-    root = engine.roots(parent, np.arange(len(texts)))
-    nothing = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    ends = [np.concatenate(parts) for parts in zip(nothing, *kept, strict=True)]
-    return Links(ends[0], ends[1], ends[2], root)
-
-
-def _proposals(keys: Hashes, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
-    """Pairs of rows in one bucket, nearest neighbours first; left is the smaller row. Whoever
-    takes them may have connected some rows before the next come."""
-    import numpy as np
-
-    for step in range(1, NEIGHBOURS + 1):
-        meets = np.flatnonzero(keys[step:] == keys[:-step])
-        if not len(meets):
-            break
-        order = np.argsort(rows[meets])  # the texts lie in this order
-        yield rows[meets][order], rows[meets + step][order]
-
-
-def _among(pairs: Rows, known: Rows) -> NDArray[np.bool_]:
-    """Which of the pairs stand in a sorted array."""
-    import numpy as np
-
-    if not len(known):
-        return np.zeros(len(pairs), np.bool_)
-    at = np.minimum(np.searchsorted(known, pairs), len(known) - 1)
-    found: NDArray[np.bool_] = known[at] == pairs
-    return found
-
-
-def _crowded(band: Hashes) -> tuple[Hashes, Rows]:
-    """The keys that several rows have, and those rows, sorted by key and row."""
-    import numpy as np
-
-    order = np.argsort(band)
-    ordered = band[order]
-    same = ordered[1:] == ordered[:-1]
-    crowd = np.zeros(len(band), np.bool_)
-    crowd[1:] |= same
-    crowd[:-1] |= same
-    rows = np.sort(order[crowd])  # the first sort was the quick one, which mixes equal keys
-    rows = rows[np.argsort(band[rows], kind="stable")]
-    return band[rows], rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +39,46 @@ class Cluster:
     """All others, in order, each matched with the kept one."""
 
 
+class Clusters:
+    """Clusters in the order of their first rows. They are held as arrays, and objects are made as
+    they are asked for: a million of them at once would keep the garbage collector busy longer
+    than they took to find."""
+
+    def __init__(
+        self,
+        kept: Rows,
+        start: Rows,
+        row: Rows,
+        score: NDArray[np.float64],
+        through: dict[int, tuple[int, float]],
+    ) -> None:
+        """`kept` has a row a cluster; `row` and `score` have a place a member, those of cluster n
+        from `start[n]` to `start[n + 1]`; `through` has the members that a chain connects."""
+        self._kept, self._start = kept, start
+        self._row, self._score, self._through = row, score, through
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[Cluster]:
+        row, score, low = self._row.tolist(), self._score.tolist(), 0
+        for kept, high in zip(self._kept.tolist(), self._start[1:].tolist(), strict=True):
+            yield Cluster(
+                kept,
+                tuple(
+                    Near(row[at], kept, score[at], self._through.get(row[at]))
+                    for at in range(low, high)
+                ),
+            )
+            low = high
+
+
 def clusters(
     texts: Texts,
     engine: Engine,
     merit: NDArray[np.float64] | None = None,
     links: Links | None = None,
-) -> list[Cluster]:
+) -> Clusters:
     """The clusters of several rows, by their first row. The row of most `merit` (one value a row)
     represents its cluster, the first of equals; without it the first row does. `links` are those
     of `connect`, where somebody else has found them."""
@@ -139,22 +86,19 @@ def clusters(
 
     links = links or connect(texts, engine)
     rows = np.flatnonzero(np.bincount(links.root, minlength=len(texts))[links.root] > 1)
+    rows = rows[np.argsort(links.root[rows], kind="stable")]
     root = links.root[rows]
-    order = np.lexsort((rows, *(() if merit is None else (-merit[rows],)), root))
-    rows, root = rows[order], root[order]
     head = np.append(True, root[1:] != root[:-1])[: len(rows)]
-    kept = rows[head][np.cumsum(head) - 1]
-    others, matched = rows[~head], kept[~head]
+    start = np.flatnonzero(head)
+    best = rows if merit is None else rows[np.lexsort((rows, -merit[rows], root))]
+    kept = best[start]
+    matched = kept[np.cumsum(head) - 1]
+    member = rows != matched
+    others, matched = rows[member], matched[member]
     score = _scores(texts, engine, links, matched, others)
-    nearest = _nearest(links, others[score < engine.plan.threshold])
-    found: dict[int, list[Near]] = {}
-    for row, match, at in zip(others.tolist(), matched.tolist(), score.tolist(), strict=True):
-        through = nearest[row] if at < engine.plan.threshold else None
-        found.setdefault(match, []).append(Near(row, match, at, through))
-    listed = [
-        Cluster(row, tuple(sorted(near, key=lambda one: one.row))) for row, near in found.items()
-    ]
-    return sorted(listed, key=lambda one: min(one.kept, one.members[0].row))
+    through = _nearest(links, others[score < engine.plan.threshold])
+    ends = np.append(start, len(rows)) - np.arange(len(start) + 1)  # without the kept ones
+    return Clusters(kept, ends, others, score, through)
 
 
 def _scores(
@@ -167,7 +111,7 @@ def _scores(
     known = np.minimum(links.left, links.right) * size + np.maximum(links.left, links.right)
     order = np.argsort(known)
     wanted = np.minimum(left, right) * size + np.maximum(left, right)
-    score, fresh = np.empty(len(wanted)), ~_among(wanted, known[order])
+    score, fresh = np.empty(len(wanted)), ~among(wanted, known[order])
     at = np.searchsorted(known[order], wanted[~fresh])
     score[~fresh] = links.score[order][at]
     score[fresh] = engine.jaccard(texts, left[fresh], texts, right[fresh])

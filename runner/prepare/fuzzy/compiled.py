@@ -12,7 +12,8 @@ import numba
 import numpy as np
 
 from runner.prepare.fuzzy import hashing
-from runner.prepare.fuzzy.compiled_shingles import ONE, ROLL, block, fmix64, shingles_of
+from runner.prepare.fuzzy.compiled_shingles import ROLL, fmix64, shingles_of, shingles_room
+from runner.prepare.fuzzy.compiled_words import ONE
 from runner.prepare.machine import BYTES, PLACES, inlined, machine
 
 WORDS32 = numba.types.Array(numba.uint32, 1, "C", readonly=True)
@@ -33,25 +34,26 @@ def fmix32(value: Any) -> Any:
 
 @inlined
 def minimise(shingles: Any, count: int, multiply: Any, add: Any, values: Any) -> None:
-    """The smallest value of each permutation, four shingles a pass over the permutations."""
+    """The smallest value of each permutation, eight shingles a pass over the permutations. What
+    fills up the last eight repeats a shingle; `shingles` has room for that and is overwritten."""
+    full = -(-count // 8) * 8
+    shingles[count:full] = shingles[count - 1]
+    for at in range(full):
+        shingles[at] = np.uint64(fmix32(np.uint32(shingles[at])))
     values[:] = ALL32
-    at = 0
-    while at + 4 <= count:
-        one = fmix32(np.uint32(shingles[at]))
-        two = fmix32(np.uint32(shingles[at + 1]))
-        three = fmix32(np.uint32(shingles[at + 2]))
-        four = fmix32(np.uint32(shingles[at + 3]))
+    for at in range(0, full, 8):
+        a, b = np.uint32(shingles[at]), np.uint32(shingles[at + 1])
+        c, d = np.uint32(shingles[at + 2]), np.uint32(shingles[at + 3])
+        e, f = np.uint32(shingles[at + 4]), np.uint32(shingles[at + 5])
+        g, h = np.uint32(shingles[at + 6]), np.uint32(shingles[at + 7])
         for which in range(len(values)):
             scale, shift = multiply[which], add[which]
-            left = min(np.uint32(scale * one + shift), np.uint32(scale * two + shift))
-            right = min(np.uint32(scale * three + shift), np.uint32(scale * four + shift))
-            values[which] = min(values[which], min(left, right))
-        at += 4
-    for rest in range(at, count):
-        one = fmix32(np.uint32(shingles[rest]))
-        for which in range(len(values)):
-            value = np.uint32(multiply[which] * one + add[which])
-            values[which] = min(values[which], value)
+            first = min(np.uint32(scale * a + shift), np.uint32(scale * b + shift))
+            second = min(np.uint32(scale * c + shift), np.uint32(scale * d + shift))
+            third = min(np.uint32(scale * e + shift), np.uint32(scale * f + shift))
+            fourth = min(np.uint32(scale * g + shift), np.uint32(scale * h + shift))
+            lowest = min(min(first, second), min(third, fourth))
+            values[which] = min(values[which], lowest)
 
 
 @inlined
@@ -80,10 +82,10 @@ def sign(
     out: Any,
 ) -> None:
     """MinHash values of rows `low` to `high`; `out` has a line a row, a column a permutation."""
-    shingles = np.empty(longest(start, low, high) + 1, np.uint64)
-    edges, sums = block()
+    most = longest(start, low, high)
+    shingles, room = np.empty(most + 8, np.uint64), shingles_room(most)
     for row in range(low, high):
-        count = shingles_of(data, start[row], start[row + 1], unit, sizes, shingles, edges, sums)
+        count = shingles_of(data, start[row], start[row + 1], unit, sizes, shingles, room)
         minimise(shingles, count, multiply, add, out[row - low])
 
 
@@ -99,34 +101,44 @@ def band(values: Any, rows: int, low: int, keys: Any) -> None:
 
 
 @inlined
-def enter(table: Any, stamps: Any, mask: Any, epoch: int, value: Any) -> Any:
-    """Put a value into the open table of this epoch; whether it was new."""
-    at = value & mask
-    while stamps[at] == epoch:
-        if table[at] == value:
-            return False
-        at = (at + ONE) & mask
-    stamps[at], table[at] = epoch, value
-    return True
-
-
-@inlined
-def holds(table: Any, stamps: Any, mask: Any, epoch: int, value: Any) -> Any:
-    at = value & mask
-    while stamps[at] == epoch:
-        if table[at] == value:
-            return True
-        at = (at + ONE) & mask
-    return False
-
-
-@inlined
-def room_for(count: Any) -> Any:
+def slots_for(count: Any) -> Any:
     """Slots of a table of `count` values, a power of two, at most half full."""
-    room = 16
-    while room < 2 * count:
-        room *= 2
-    return room
+    slots = 16
+    while slots < 2 * count:
+        slots *= 2
+    return slots
+
+
+@inlined
+def slot(table: Any, mask: Any, value: Any) -> Any:
+    """Where a value stands in an open table, or where it belongs; an empty slot holds 0."""
+    at = value & mask
+    while table[at] != 0 and table[at] != value:
+        at = (at + ONE) & mask
+    return at
+
+
+@inlined
+def similarity(mine: Any, size: int, theirs: Any, count: int, table: Any, met: Any) -> Any:
+    """Jaccard similarity of two sets, given with repeats. One table takes both, empty at the
+    start: so small a table is sooner emptied than told apart from the one before it."""
+    slots = slots_for(size + count)
+    mask = np.uint64(slots - 1)
+    table[:slots] = 0
+    met[:slots] = 0
+    union = shared = 0
+    for at in range(size):
+        value = max(mine[at], ONE)
+        place = slot(table, mask, value)
+        union += table[place] == 0
+        table[place] = value
+    for at in range(count):
+        value = max(theirs[at], ONE)
+        place = slot(table, mask, value)
+        union += table[place] == 0
+        shared += (table[place] != 0) & (met[place] == 0)
+        table[place], met[place] = value, 1
+    return shared / union
 
 
 @inlined
@@ -155,34 +167,21 @@ def jaccard(
 ) -> None:
     """True Jaccard similarity of the shingles of pairs of rows, `left` of one and `right` of the
     other texts. Pairs with the same left row in sequence hash it once."""
-    most = max(longest_of(start, left), longest_of(other_start, right)) + 1
-    room = room_for(most)
-    shingles = np.empty(most, np.uint64)
-    edges, sums = block()
-    mine, theirs = np.empty(room, np.uint64), np.empty(room, np.uint64)
-    my_stamps, their_stamps = np.zeros(room, np.int32), np.zeros(room, np.int32)
-    size, last, mine_at, my_mask = 0, np.int64(-1), 0, ONE
+    most = max(longest_of(start, left), longest_of(other_start, right))
+    mine, theirs = np.empty(most + 1, np.uint64), np.empty(most + 1, np.uint64)
+    slots = slots_for(2 * most + 2)
+    table, met = np.empty(slots, np.uint64), np.empty(slots, np.uint8)
+    room = shingles_room(most)
+    size, last = 0, np.int64(-1)
     for pair in range(len(left)):
-        row, other, epoch = left[pair], right[pair], pair + 1
+        row, other = left[pair], right[pair]
         if row != last:
-            size, last, mine_at = 0, row, epoch
-            count = shingles_of(
-                data, start[row], start[row + 1], unit, sizes, shingles, edges, sums
-            )
-            my_mask = np.uint64(room_for(count) - 1)
-            for at in range(count):
-                size += enter(mine, my_stamps, my_mask, epoch, shingles[at])
+            last = row
+            size = shingles_of(data, start[row], start[row + 1], unit, sizes, mine, room)
         count = shingles_of(
-            other_data, other_start[other], other_start[other + 1], unit, sizes, shingles,
-            edges, sums,
-        )  # fmt: skip
-        mask = np.uint64(room_for(count) - 1)
-        shared = distinct = 0
-        for at in range(count):
-            if enter(theirs, their_stamps, mask, epoch, shingles[at]):
-                distinct += 1
-                shared += holds(mine, my_stamps, my_mask, mine_at, shingles[at])
-        out[pair] = shared / (size + distinct - shared)
+            other_data, other_start[other], other_start[other + 1], unit, sizes, theirs, room
+        )
+        out[pair] = similarity(mine, size, theirs, count, table, met)
 
 
 @machine(numba.void(numba.int64[::1], PLACES, PLACES))

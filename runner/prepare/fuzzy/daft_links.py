@@ -4,7 +4,7 @@
 
 Signing, bucketing and verifying are Daft's to spread; what comes back are the verified pairs, a
 few per cluster, and the components are found here. The proposals are those of
-`runner.prepare.fuzzy.clusters.connect`, so the components are equal to the last row.
+`runner.prepare.fuzzy.links.connect`, so the components are equal to the last row.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner.config import FuzzyDedup
 from runner.errors import BackendError, MissingExtraError
-from runner.prepare.fuzzy.clusters import NEIGHBOURS, Links
 from runner.prepare.fuzzy.engine import Engine
+from runner.prepare.fuzzy.links import NEIGHBOURS, Links
 from runner.prepare.fuzzy.plan import Plan, plan_of
 from runner.prepare.texts import Texts, from_arrow
 

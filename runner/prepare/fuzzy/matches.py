@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.prepare.fuzzy.clusters import NEIGHBOURS, Near
+from runner.prepare.fuzzy.clusters import Near
 from runner.prepare.fuzzy.engine import Engine
+from runner.prepare.fuzzy.links import NEIGHBOURS
 from runner.prepare.texts import Texts
 
 if TYPE_CHECKING:

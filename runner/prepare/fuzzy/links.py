@@ -1,0 +1,105 @@
+"""Pairs of rows that nearly repeat each other: proposed by equal bands, verified, and no more of
+them than connect the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.prepare.fuzzy.engine import Engine
+from runner.prepare.texts import Texts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.int64]
+    Hashes = NDArray[np.uint64]
+
+NEIGHBOURS = 64
+"""Rows of one bucket are compared with so many rows behind them, unless they are connected by
+then; a bucket of thousands of dissimilar rows would be millions of pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Pairs of rows at or above the threshold that connect the clusters: a spanning forest and
+    what was found beside it. Arrays are parallel."""
+
+    left: Rows
+    right: Rows
+    score: NDArray[np.float64]
+    root: Rows
+    """Per row of the texts, the smallest row of its cluster; itself for a row alone."""
+
+
+def connect(texts: Texts, engine: Engine) -> Links:
+    """Sign, propose and verify until every proposed pair is connected or found too different.
+
+    The components are those of all verified pairs, in whatever order they come.
+    """
+    import numpy as np
+
+    parent = np.arange(len(texts))
+    kept: list[tuple[Rows, Rows, NDArray[np.float64]]] = []
+    refused = np.empty(0, np.int64)
+    keys_of_bands = engine.band_keys(texts)
+    texts.scattered()
+    for keys, rows in engine.each(_crowded, keys_of_bands):
+        again = []
+        for left, right in _proposals(keys, rows):
+            apart = engine.roots(parent, left) != engine.roots(parent, right)
+            left, right = left[apart], right[apart]
+            fresh = ~among(left * len(texts) + right, refused)
+            left, right = left[fresh], right[fresh]
+            score = engine.jaccard(texts, left, texts, right)
+            good = score >= engine.plan.threshold
+            again.append((left * len(texts) + right)[~good])
+            kept.append((left[good], right[good], score[good]))
+            engine.unite(parent, left[good], right[good])
+        # A pair stands in a bucket once, so only the bands to come can propose it again.
+        refused = np.sort(np.concatenate((refused, *again)))
+    root = engine.roots(parent, np.arange(len(texts)))
+    nothing = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+    ends = [np.concatenate(parts) for parts in zip(nothing, *kept, strict=True)]
+    return Links(ends[0], ends[1], ends[2], root)
+
+
+def _proposals(keys: Hashes, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
+    """Pairs of rows in one bucket, nearest neighbours first; left is the smaller row. Whoever
+    takes them may have connected some rows before the next come."""
+    import numpy as np
+
+    for step in range(1, NEIGHBOURS + 1):
+        meets = np.flatnonzero(keys[step:] == keys[:-step])
+        if not len(meets):
+            break
+        order = np.argsort(rows[meets])  # the texts lie in this order
+        yield rows[meets][order], rows[meets + step][order]
+
+
+def among(pairs: Rows, known: Rows) -> NDArray[np.bool_]:
+    """Which of the pairs stand in a sorted array."""
+    import numpy as np
+
+    if not len(known):
+        return np.zeros(len(pairs), np.bool_)
+    at = np.minimum(np.searchsorted(known, pairs), len(known) - 1)
+    found: NDArray[np.bool_] = known[at] == pairs
+    return found
+
+
+def _crowded(band: Hashes) -> tuple[Hashes, Rows]:
+    """The keys that several rows have, and those rows, sorted by key and row."""
+    import numpy as np
+
+    order = np.argsort(band)
+    ordered = band[order]
+    same = ordered[1:] == ordered[:-1]
+    crowd = np.zeros(len(band), np.bool_)
+    crowd[1:] |= same
+    crowd[:-1] |= same
+    rows = np.sort(order[crowd])  # the first sort was the quick one, which mixes equal keys
+    rows = rows[np.argsort(band[rows], kind="stable")]
+    return band[rows], rows
