@@ -3,7 +3,7 @@ them than connect the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.int64]
     Hashes = NDArray[np.uint64]
+    Band = tuple[Hashes, Rows]
 
 NEIGHBOURS = 64
 """Rows of one bucket are compared with so many rows behind them, unless they are connected by
@@ -41,42 +42,55 @@ def connect(texts: Texts, engine: Engine) -> Links:
     """
     import numpy as np
 
-    parent = np.arange(len(texts))
+    size = len(texts)
+    parent = np.arange(size)
     kept: list[tuple[Rows, Rows, NDArray[np.float64]]] = []
     refused = np.empty(0, np.int64)
     keys_of_bands = engine.band_keys(texts)
     texts.scattered()
-    for keys, rows in engine.each(_crowded, keys_of_bands):
-        again = []
-        for left, right in _proposals(keys, rows):
-            apart = engine.roots(parent, left) != engine.roots(parent, right)
-            left, right = left[apart], right[apart]
-            fresh = ~among(left * len(texts) + right, refused)
+    for bands in _rounds(engine.each(_crowded, keys_of_bands)):
+        for pairs in _proposals(bands, size):
+            left, right = np.divmod(pairs, size)
+            fresh = (engine.roots(parent, left) != engine.roots(parent, right)) & ~among(
+                pairs, refused
+            )
             left, right = left[fresh], right[fresh]
             score = engine.jaccard(texts, left, texts, right)
             good = score >= engine.plan.threshold
-            again.append((left * len(texts) + right)[~good])
+            refused = np.sort(np.concatenate((refused, (left * size + right)[~good])))
             kept.append((left[good], right[good], score[good]))
             engine.unite(parent, left[good], right[good])
-        # A pair stands in a bucket once, so only the bands to come can propose it again.
-        refused = np.sort(np.concatenate((refused, *again)))
-    root = engine.roots(parent, np.arange(len(texts)))
+    root = engine.roots(parent, np.arange(size))
     nothing = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     ends = [np.concatenate(parts) for parts in zip(nothing, *kept, strict=True)]
     return Links(ends[0], ends[1], ends[2], root)
 
 
-def _proposals(keys: Hashes, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
-    """Pairs of rows in one bucket, nearest neighbours first; left is the smaller row. Whoever
-    takes them may have connected some rows before the next come."""
+def _rounds(bands: Sequence[Band]) -> Iterator[Sequence[Band]]:
+    """One band, one more, two, four, and so on: what is connected by then need not be compared,
+    and what is left in the later bands is little, more of which is sooner shared by threads."""
+    low, high = 0, 1
+    while low < len(bands):
+        yield bands[low:high]
+        low, high = high, 2 * high
+
+
+def _proposals(bands: Sequence[Band], size: int) -> Iterator[Rows]:
+    """Pairs of rows in one bucket, nearest neighbours first, each as the smaller row times `size`
+    plus the other, in that order: the texts lie in it. Whoever takes them may have connected some
+    rows before the next come."""
     import numpy as np
 
     for step in range(1, NEIGHBOURS + 1):
-        meets = np.flatnonzero(keys[step:] == keys[:-step])
-        if not len(meets):
+        found = [
+            rows[meets] * size + rows[meets + step]
+            for keys, rows in bands
+            if len(meets := np.flatnonzero(keys[step:] == keys[:-step]))
+        ]
+        if not found:
             break
-        order = np.argsort(rows[meets])  # the texts lie in this order
-        yield rows[meets][order], rows[meets + step][order]
+        pairs = np.sort(np.concatenate(found))
+        yield pairs[np.append(True, pairs[1:] != pairs[:-1])]
 
 
 def among(pairs: Rows, known: Rows) -> NDArray[np.bool_]:
@@ -90,7 +104,7 @@ def among(pairs: Rows, known: Rows) -> NDArray[np.bool_]:
     return found
 
 
-def _crowded(band: Hashes) -> tuple[Hashes, Rows]:
+def _crowded(band: Hashes) -> Band:
     """The keys that several rows have, and those rows, sorted by key and row."""
     import numpy as np
 
