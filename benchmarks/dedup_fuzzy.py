@@ -254,8 +254,8 @@ def report(count: int, size: int, results: dict[str, list[Any]]) -> None:
         f"\n{count:,} documents, {size / 1e6:,.1f} MB, {len(first)} rounds, load {os.getloadavg()}"
     )
     print(
-        f"{'':12}{'CPU s':>8}{'wall s':>8}{'best':>7}{'MB/s':>7}{'peak MB':>9}{'work MB':>9}{'J>=.8':>8}"
-        f"{'J>=.85':>8}{'J<.75':>8}{'F1':>7}{'removed':>9}  CPU / first's, by round"
+        f"{'':12}{'CPU s':>8}{'wall s':>8}{'best':>7}{'MB/s':>7}{'peak MB':>9}"
+        f"{'work MB':>9}{'J>=.8':>8}{'J>=.85':>8}{'J<.75':>8}{'F1':>7}{'removed':>9}  CPU / first's, by round"
     )
     for name, rounds in results.items():
         cpu = statistics.median(one["cpu"] for one in rounds)
@@ -267,8 +267,8 @@ def report(count: int, size: int, results: dict[str, list[Any]]) -> None:
         ratios = sorted(mine["cpu"] / base["cpu"] for mine, base in zip(rounds, first, strict=True))
         spread = f"{statistics.median(ratios):.1f} ({ratios[0]:.1f}-{ratios[-1]:.1f})"
         print(
-            f"{name:12}{cpu:8.2f}{wall:8.2f}{best:7.3f}{size / 1e6 / cpu:7.0f}{peak:9.0f}{added:9.0f}"
-            f"{one['recall_80']:8.4f}{one['recall_85']:8.4f}{one['merged_75']:8.4f}"
+            f"{name:12}{cpu:8.2f}{wall:8.2f}{best:7.3f}{size / 1e6 / cpu:7.0f}{peak:9.0f}"
+            f"{added:9.0f}{one['recall_80']:8.4f}{one['recall_85']:8.4f}{one['merged_75']:8.4f}"
             f"{one['macro_f1']:7.4f}{one['removed']:9,}  {spread}"
         )
 
