@@ -254,8 +254,8 @@ def report(count: int, size: int, results: dict[str, list[Any]]) -> None:
         f"\n{count:,} documents, {size / 1e6:,.1f} MB, {len(first)} rounds, load {os.getloadavg()}"
     )
     print(
-        f"{'':12}{'CPU s':>8}{'wall s':>8}{'best':>7}{'MB/s':>7}{'peak MB':>9}"
-        f"{'work MB':>9}{'J>=.8':>8}{'J>=.85':>8}{'J<.75':>8}{'F1':>7}{'removed':>9}  CPU / first's, by round"
+        f"{'':12}{'CPU s':>8}{'wall s':>8}{'best':>7}{'MB/s':>7}{'peak MB':>9}{'work MB':>9}"
+        f"{'J>=.8':>8}{'J>=.85':>8}{'J<.75':>8}{'F1':>7}{'removed':>9}  CPU / first's, by round"
     )
     for name, rounds in results.items():
         cpu = statistics.median(one["cpu"] for one in rounds)
