@@ -12,7 +12,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from runner.config import Experiment, PluginBackend, SentenceEncoder, Tuning, VertexBackend
+from runner.config import (
+    Experiment,
+    GeminiEncoder,
+    PluginBackend,
+    SentenceEncoder,
+    Tuning,
+    VertexBackend,
+)
 from runner.errors import ConfigError
 from runner.records import (
     Checkpoint,
@@ -109,6 +116,15 @@ class Uploader(Protocol):
 
     def uploads(self) -> list[Resource]:
         """Everything of it that this process has put there, or found there."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A backend that turns texts into vectors, for encoders of kind ``gemini``."""
+
+    def embed(self, encoder: GeminiEncoder, requests: Sequence[Request]) -> Iterator[Prediction]:
+        """The vector of each request's only turn, in any order, as `runner.records.packed` text.
+        Raises BackendError; a text that has no vector yields a Prediction with `error`."""
 
 
 Factory = Callable[[Experiment, Path], Backend]

@@ -9,7 +9,6 @@ what depends on it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from typing import Any
 
 from runner.backend import Backend, TuningJob
 from runner.config import Experiment, GeminiModel
+from runner.embedding import Embedding
 from runner.errors import GateError, SftError
 from runner.house import House
 from runner.identity import backend_facts, file_digest
@@ -40,6 +40,7 @@ from runner.records import (
 )
 from runner.results import Scores
 from runner.store import Artifact, digest_of
+from runner.text_calls import text_calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Pipeline:
         self.house = house
         self.purse = purse or Purse(house.ledger, experiment, "", "")
         self._answers: dict[tuple[str, str, int], Artifact] = {}
+        self._encode = Embedding(backend, house, self.purse)
 
     # --- data ------------------------------------------------------------------------------
 
@@ -97,6 +99,7 @@ class Pipeline:
                 mode="json", exclude={"select": True, "augment": True, "leakage": {"suites"}}
             ),
             "seed": self.experiment.seed,
+            **self._encode.identity(self.experiment),
         }
 
     @property
@@ -121,11 +124,11 @@ class Pipeline:
                 rows["suites"] = partial(open_suites, source, suites)
             progress = self.house.watch("prepare")
             try:
-                prepare(rows, config, source.max_bad_share, seed, out, progress)
+                prepare(rows, config, source.max_bad_share, seed, out, progress, self._encode)
             except GateError as error:
                 raise self._refused(error, out) from error
 
-        return self.house.store.make("prepare", self.prepare_key, build)
+        return self._encode.make("prepare", self.prepare_key, build)
 
     def _refused(self, error: GateError, out: Path) -> GateError:
         """The refusal, and where its leaks can be read once the folder `out` is gone."""
@@ -141,8 +144,7 @@ class Pipeline:
         """Examples as the model will see them, within its limits, and the Gemini JSONL."""
         from runner.prepare import RENDER_VERSION, Augmentation, render
 
-        experiment = self.experiment
-        exact = self.backend.count_tokens([]) is not None
+        experiment, exact = self.experiment, self.backend.count_tokens([]) is not None
         limits = experiment.model.limits if isinstance(experiment.model, GeminiModel) else None
         key = {
             "version": RENDER_VERSION,
@@ -156,6 +158,7 @@ class Pipeline:
             "tokens": self.backend.identity().get("tokenizer", "") if exact else "estimate",
             "seed": experiment.seed,
             "limits": limits.validation_rule() if limits else None,
+            **self._encode.identity(experiment),
         }
 
         def build(out: Path) -> None:
@@ -174,9 +177,10 @@ class Pipeline:
                     self._reworded.path / "predictions.jsonl" if self._reworded else None,
                 ),
                 limits,
+                self._encode,
             )
 
-        return self.house.store.make("render", key, build)
+        return self._encode.make("render", key, build)
 
     @once
     def _reworded(self) -> Artifact | None:
@@ -186,7 +190,8 @@ class Pipeline:
         prepare, seed = self.experiment.prepare, self.experiment.seed
         if not (asked := prepare.augment.paraphrase):
             return None
-        prompts = reword_prompts(self.prepared.path, prepare.select, prepare.augment, seed)
+        path = self.prepared.path
+        prompts = reword_prompts(path, prepare.select, prepare.augment, seed, self._encode)
         requests = [Request(name, (Turn("user", prompt),)) for name, prompt in prompts]
         generation = Generation(asked.max_tokens, asked.temperature, seed)
         model = {"backend": self.backend.identity(), "checkpoint": None}
@@ -196,8 +201,8 @@ class Pipeline:
     def _hard_scores(self) -> str:
         """Digest of the scores that `prepare.select.hard` goes by: a file outside the store."""
         hard = self.experiment.prepare.select.hard
-        file = Path(hard.scores) if hard else None
-        return file_digest(file) if file and file.is_file() else ""
+        there = hard and Path(hard.scores).is_file()
+        return file_digest(Path(hard.scores)) if hard and there else ""
 
     def split_file(self, split: str) -> Path:
         return self.rendered.path / f"{split}.jsonl"
@@ -205,17 +210,11 @@ class Pipeline:
     def examples(self, split: str) -> list[Example]:
         """The split's examples in file order; of validation a seeded draw of
         ``suite.max_validation``, since the first rows of a sorted file are of one class."""
-        found = [Example.from_json(row) for row in read_jsonl(self.split_file(split))]
-        limit = self.experiment.suite.max_validation
-        if split != "validation" or limit is None or len(found) <= limit:
-            return found
-        drawn = set(sorted(range(len(found)), key=lambda at: self._lot(found[at]))[:limit])
-        return [example for at, example in enumerate(found) if at in drawn]
+        from runner.inference import sample
 
-    def _lot(self, example: Example) -> bytes:
-        """Where the example comes in a draw: it does not move when others join the file."""
-        text = f"{self.experiment.seed}/{example.id}"
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+        found = [Example.from_json(row) for row in read_jsonl(self.split_file(split))]
+        limit = self.experiment.suite.max_validation if split == "validation" else None
+        return found if limit is None else sample(found, limit, self.experiment.seed)
 
     def check_targets(self) -> None:
         """Raise DataError for evaluation rows that the suite cannot judge an answer by."""
@@ -340,8 +339,8 @@ class Pipeline:
         return unanswered(question.requests, cache, question.model, question.generation)
 
     def _predict(self, split: str, checkpoint: Checkpoint | None, shots: int) -> Artifact:
-        what = split if checkpoint else f"baseline {split}"
-        return self._ask(self.question(split, checkpoint, shots), checkpoint, what)
+        question = self.question(split, checkpoint, shots)
+        return self._ask(question, checkpoint, split if checkpoint else f"baseline {split}")
 
     def _ask(self, question: Question, checkpoint: Checkpoint | None, what: str) -> Artifact:
         """The answers: ``predictions.jsonl`` in the order of the requests."""
@@ -351,14 +350,17 @@ class Pipeline:
 
         def ask(requests: Sequence[Request]) -> Iterator[Prediction]:
             ledger, who = self.house.ledger, (self.purse.experiment, self.purse.arm)
+            if what == "paraphrase":
+                most, batch = generation.max_tokens, self.purse.batch_from
+                self.purse.allow(what, text_calls(what, requests, most, batch))
             if checkpoint:
                 check_there(ledger, self.job_label, checkpoint, self.tuned.path)
             try:
                 answers = self.backend.generate(checkpoint, requests, generation)
             finally:
                 note_uploads(self.backend, ledger, who, label)
-            tuned = checkpoint is not None
-            return self.purse.paying(label, what, answers, tuned=tuned, requests=len(requests))
+            tuned, asked = checkpoint is not None, len(requests)
+            return self.purse.paying(label, what, answers, tuned=tuned, requests=asked)
 
         def build(out: Path) -> None:
             cache = PredictionCache(self.house.home / "predictions.db")

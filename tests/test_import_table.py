@@ -34,7 +34,11 @@ STAGES = {
 }
 
 ABOVE = {
-    "pipeline": STAGES | BASE | {"house", "identity", "ledger", "once", "presence"},
+    "pipeline": STAGES
+    | BASE
+    | {"embedding", "house", "identity", "ledger", "once", "presence", "text_calls"},
+    "embedding": BASE | {"house", "inference", "money", "prepare", "text_calls"},
+    "text_calls": {"money", "prepare", "records"},
     "sweep": STAGES | BASE | {"house", "identity", "ledger", "pipeline", "secrets"},
     "verbs": STAGES | BASE | {"ledger", "pipeline", "sweep", "compose", "cli", "guess", "secrets"},
     "__main__": {"cli"},

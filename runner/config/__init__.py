@@ -48,7 +48,16 @@ from runner.config.prepare import (
     Split,
     SubstringDedup,
 )
-from runner.config.select import Diverse, Hard, LabelNoise, Quality, Select, SentenceEncoder
+from runner.config.select import (
+    Diverse,
+    Encoder,
+    GeminiEncoder,
+    Hard,
+    LabelNoise,
+    Quality,
+    Select,
+    SentenceEncoder,
+)
 from runner.config.skew import (
     FileSkew,
     NoSkew,
@@ -119,6 +128,7 @@ __all__ = [
     "ColumnSource",
     "Dedup",
     "Diverse",
+    "Encoder",
     "Evidence",
     "ExactMatch",
     "Experiment",
@@ -127,6 +137,7 @@ __all__ = [
     "FileSource",
     "FolderModel",
     "FuzzyDedup",
+    "GeminiEncoder",
     "GeminiModel",
     "GeminiSource",
     "GenerationSettings",

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from runner.config.backend import Backend
 from runner.config.base import Group
-from runner.config.fits import misfits, today
+from runner.config.fits import encoder_misfits, misfits, today
 from runner.config.model import Model
 from runner.config.prepare import Prepare
 from runner.config.skew import NoSkew, Skew
@@ -64,7 +64,10 @@ class Experiment(Group):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         """What single groups cannot see; `runner.compose` makes a problem of each misfit."""
-        found = [*misfits(self.model, self.backend, self.tuning, today())]
+        found = [
+            *misfits(self.model, self.backend, self.tuning, today()),
+            *encoder_misfits(self.prepare, self.backend),
+        ]
         if found:
             listed = "; ".join(f"{misfit.key} {misfit.message}" for misfit in found)
             raise PydanticCustomError("does_not_fit", "{listed}", {"listed": listed, "all": found})

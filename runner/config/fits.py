@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime
 
 from runner.config.backend import LocalBackend, PluginBackend, VertexBackend
 from runner.config.model import GeminiModel, OpenModel
+from runner.config.prepare import Prepare
+from runner.config.select import GeminiEncoder
 from runner.config.tuning import Tuning
 
 TODAY = "SFT_TODAY"
@@ -58,6 +60,23 @@ def misfits(
         yield Misfit("model.kind", "is gemini, which only backend=vertex can tune")
     else:
         yield from _vertex_only(tuning)
+
+
+def encoder_misfits(
+    prepare: Prepare, backend: LocalBackend | VertexBackend | PluginBackend
+) -> Iterator[Misfit]:
+    """Encoders that the backend cannot be asked for."""
+    encoders = {
+        "prepare.leakage.semantic.encoder.kind": prepare.leakage.semantic,
+        "prepare.select.diverse.encoder.kind": prepare.select.diverse,
+    }
+    for key, asked in encoders.items():
+        if asked and isinstance(asked.encoder, GeminiEncoder) and isinstance(backend, LocalBackend):
+            message = (
+                "is gemini, which needs backend=vertex; on this machine there are lexical, and "
+                "sentence with the model of your choice"
+            )
+            yield Misfit(key, message)
 
 
 def _retirement(model: GeminiModel, day: date) -> Iterator[Misfit]:

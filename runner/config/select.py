@@ -58,6 +58,19 @@ class SentenceEncoder(Group):
     """What a text has beyond this is not read."""
 
 
+class GeminiEncoder(Group):
+    """Google's text embeddings, asked for through backend=vertex and paid for by the token. They
+    are kept in `paths.home`: no text is paid for twice. `sft check` and `sft plan` ask for new
+    ones only with ``--pay``."""
+
+    kind: Literal["gemini"]
+    model: Literal["gemini-embedding-001"] = "gemini-embedding-001"
+    dimensions: int = Field(default=768, ge=32, le=3072)
+    """Google recommends 768, 1536 or 3072; a vector of 768 takes 4 KB in `paths.home`."""
+    usd_per_million: float = Field(default=0.15, ge=0)
+    """US dollars for a million tokens (Google's price when the model came out, 2025-07)."""
+
+
 class PluginEncoder(Group):
     """An encoder that an installed package adds under the entry point ``runner.encoders``: a
     callable from a list of texts to an array of shape (texts, dimensions)."""
@@ -67,7 +80,9 @@ class PluginEncoder(Group):
     """Name of the entry point."""
 
 
-Encoder = Annotated[LexicalEncoder | SentenceEncoder | PluginEncoder, Field(discriminator="kind")]
+Encoder = Annotated[
+    LexicalEncoder | SentenceEncoder | GeminiEncoder | PluginEncoder, Field(discriminator="kind")
+]
 
 
 class Diverse(Group):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from runner.emulator import answering, batch, endpoints, jobs, models, tensorboard
+from runner.emulator import answering, batch, embedding, endpoints, jobs, models, tensorboard
 from runner.emulator.call import Call
 from runner.emulator.service import Service
 
@@ -35,6 +35,7 @@ ROUTES: dict[str, Handler] = {
     f"{PLACE}endpoints.countTokens": answering.count_tokens,
     f"{PLACE}publishers.models.generateContent": answering.generate,
     f"{PLACE}publishers.models.countTokens": answering.count_tokens,
+    f"{PLACE}publishers.models.predict": embedding.predict,
     "publishers.models.get": models.publisher,
     "publishers.models.list": models.publishers,
     f"{PLACE}metadataStores.contexts.get": tensorboard.context,

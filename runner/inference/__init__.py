@@ -4,6 +4,7 @@ from runner.inference.cache import PredictionCache
 from runner.inference.predict import PREDICT_VERSION, predict, unanswered
 from runner.inference.question import Question
 from runner.inference.requests import requests_for
+from runner.inference.sample import sample
 from runner.inference.shots import draw_shots
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "draw_shots",
     "predict",
     "requests_for",
+    "sample",
     "unanswered",
 ]

@@ -17,10 +17,11 @@ from runner.money.price import (
     tuning_parts,
 )
 from runner.money.purse import Accounts, Purse, is_rehearsal
-from runner.money.rates import by_batch
+from runner.money.rates import MILLION, by_batch
 
 __all__ = [
     "CHEAPER",
+    "MILLION",
     "Accounts",
     "Band",
     "Calls",

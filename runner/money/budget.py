@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from runner.config import Budget
 from runner.errors import BudgetError
+from runner.money.band import Band
 from runner.results import Spent
 
 CAPS = ("arm", "experiment", "month")
@@ -52,6 +53,16 @@ def unknown(budget: Budget, model: str) -> list[str]:
     ]
 
 
+def preparing(what: str, calls: float, cost: Band) -> str:
+    """A sentence for calls that are not made, since nothing is to be paid."""
+    return (
+        f"preparing the data takes {calls:,.0f} calls to a model that is paid for ({what}): "
+        f"up to {usd(cost.high)}; this command pays nothing"
+    )
+
+
+PAY = "  type: the same command with --pay, or 'sft run'; what it answers is not paid for again"
+FEWER = "  or ask for less: fewer rows, or another encoder"
 CHEAPER = "  or ask for less: fewer epochs, rows or arms; 'sft plan' prices each part"
 KEPT = "  answers and checkpoints paid for so far are kept and not paid for again"
 

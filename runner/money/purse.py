@@ -11,9 +11,21 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from runner.config import Experiment, GeminiModel, VertexBackend
-from runner.money.budget import CAPS, CHEAPER, KEPT, over_estimate, refuse, unknown, used_up
+from runner.money.band import Band
+from runner.money.budget import (
+    CAPS,
+    CHEAPER,
+    FEWER,
+    KEPT,
+    PAY,
+    over_estimate,
+    preparing,
+    refuse,
+    unknown,
+    used_up,
+)
 from runner.money.meter import Meter
-from runner.money.price import Price
+from runner.money.price import Calls, Price
 from runner.money.rates import answer_rates, by_batch, train_rate
 from runner.records import Prediction
 from runner.results import Spending, Spent
@@ -50,6 +62,8 @@ class Purse:
         """What the arm was estimated to cost before it began; see `expect`."""
         self.used: set[str] = set()
         """Labels of everything the arm's results rest on."""
+        self.shut = False
+        """Whether nothing at all may be bought, as in `sft check` without ``--pay``."""
 
     def expect(self, price: Price) -> None:
         """Take note of the estimate that a submit is held against."""
@@ -88,17 +102,40 @@ class Purse:
         if self.model is not None:
             self.accounts.release(label)
 
+    def allow(self, what: str, calls: Calls, rates: tuple[Band, Band] | None = None) -> None:
+        """Hold the upper estimate of calls that prepare the data against the caps, before the
+        first is made; `rates` as in `paying`.
+
+        Raises BudgetError, with what they may cost, when a cap is passed or the purse is shut.
+        """
+        if self.model is None:
+            return
+        rates = rates or answer_rates(self.model, tuned=calls.tuned, batch=calls.batch)
+        cost = calls.prompt * rates[0] + calls.output * rates[1]
+        if self.shut:
+            refuse([preparing(what, calls.requests.high, cost)], PAY)
+        spent = self.accounts.spent(self.name, self.arm, rehearsal=self.rehearsal)
+        refuse(over_estimate(self.budget, spent, dict.fromkeys(CAPS, cost.high), what), FEWER)
+
     def paying(
-        self, label: str, what: str, answers: Iterator[Prediction], *, tuned: bool, requests: int
+        self,
+        label: str,
+        what: str,
+        answers: Iterator[Prediction],
+        *,
+        tuned: bool,
+        requests: int,
+        rates: tuple[Band, Band] | None = None,
     ) -> Iterator[Prediction]:
         """The answers to so many `requests`, each on record before it is passed on: a kill in
-        between loses an answer, which is paid for again, never the record of a payment. Raises
+        between loses an answer, which is paid for again, never the record of a payment. `rates`
+        are US dollars for a token of a prompt and of an answer, the model's by default. Raises
         BudgetError when a cap is passed, after the answers before were taken."""
         if self.model is None:
             yield from answers
             return
         batch = by_batch(self.batch_from, requests, tuned=tuned)
-        prompt, output = answer_rates(self.model, tuned=tuned, batch=batch)
+        prompt, output = rates or answer_rates(self.model, tuned=tuned, batch=batch)
 
         def write(tokens: int, dollars: float) -> None:
             self.accounts.add_spending(self._item(label, what, tokens, dollars))

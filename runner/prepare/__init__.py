@@ -19,6 +19,7 @@ from runner.records import Example, FaultLog, Progress, Row, quiet
 if TYPE_CHECKING:
     from runner.prepare.gemini.dataset import Verdict
     from runner.prepare.gemini.fix import Fixed
+    from runner.prepare.select.encoders import Encode
 
 PREPARE_VERSION = "4"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
@@ -52,6 +53,7 @@ def prepare(
     seed: int,
     out: Path,
     progress: Progress = quiet,
+    encode: Encode | None = None,
 ) -> None:
     """Clean, deduplicate, split and separate the rows of all splits.
 
@@ -62,6 +64,9 @@ def prepare(
     Memory: at most 200 bytes a row (hashes, lengths, places on disk and their sorting), whatever
     the rows hold; with `dedup.fuzzy`, about 200 bytes a row more, its texts lie on disk.
 
+    `encode` turns texts into vectors where something compares by them; without it, encoders
+    that have to be paid for raise ConfigError. The same for `render` and `reword_prompts`.
+
     Raises:
         GateError: too many faulty rows, or more leaking evaluation rows than allowed; of the
             latter, `out` then holds ``leaks.jsonl`` and ``conflicts.jsonl``.
@@ -69,8 +74,9 @@ def prepare(
         DataError: no training row is left.
     """
     from runner.prepare.flow import prepare_rows
+    from runner.prepare.select.encoders import encode as encode_here
 
-    prepare_rows(rows, config, max_bad_share, seed, out, progress)
+    prepare_rows(rows, config, max_bad_share, seed, out, progress, encode or encode_here)
 
 
 def past_digest(config: Prepare) -> str:
@@ -94,6 +100,7 @@ def render(
     progress: Progress = quiet,
     augmentation: Augmentation = NOTHING_NEW,
     limits: RowLimits | None = None,
+    encode: Encode | None = None,
 ) -> None:
     """Select training rows, add new ones made from them, and render all rows of a `prepare`
     folder into examples. With the `limits` of a service, validation is cut to what it takes.
@@ -109,6 +116,7 @@ def render(
         DataError: no training row is left.
     """
     from runner.prepare.examples import render_rows
+    from runner.prepare.select.encoders import encode as encode_here
 
     render_rows(
         prepared,
@@ -121,16 +129,18 @@ def render(
         progress,
         augmentation,
         limits,
+        encode or encode_here,
     )
 
 
 def reword_prompts(
-    prepared: Path, select: Select, augment: Augment, seed: int
+    prepared: Path, select: Select, augment: Augment, seed: int, encode: Encode | None = None
 ) -> list[tuple[str, str]]:
     """Row id and prompt of every training row that a model is to reword."""
     from runner.prepare.examples import to_be_reworded
+    from runner.prepare.select.encoders import encode as encode_here
 
-    return to_be_reworded(prepared, select, augment, seed)
+    return to_be_reworded(prepared, select, augment, seed, encode or encode_here)
 
 
 def validate_gemini(path: Path, max_tokens: int) -> list[RowFault]:

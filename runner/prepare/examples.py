@@ -27,6 +27,7 @@ from runner.records import SPLITS, Dropped, Example, Progress, Row, Tally
 
 if TYPE_CHECKING:
     from runner.prepare import Augmentation, TokenCounter
+    from runner.prepare.select.encoders import Encode
 
 BATCH = 512
 SHOWN = 3
@@ -75,7 +76,8 @@ def render_rows(
     count_tokens: TokenCounter,
     progress: Progress,
     augmentation: Augmentation,
-    limits: RowLimits | None = None,
+    limits: RowLimits | None,
+    encode: Encode,
 ) -> None:
     """See `runner.prepare.render`."""
     before = orjson.loads((prepared / "summary.json").read_bytes())
@@ -99,7 +101,7 @@ def render_rows(
         for split in SPLITS:
             rows = _rows(work, split)
             if split == "train":
-                chosen = _selected(work, select, seed)
+                chosen = _selected(work, select, seed, encode)
                 rows = with_new_rows(chosen, augmentation, prepared, out, journal, seed)
             elif split == "validation" and limits:
                 rows = _fitting(work, limits.most_validation(done["train"].tally.kept), seed)
@@ -138,9 +140,9 @@ def _fitting(work: _Render, most: int, seed: int) -> Iterator[Row]:
     )
 
 
-def _selected(work: _Render, select: Select, seed: int) -> Iterator[Row]:
+def _selected(work: _Render, select: Select, seed: int, encode: Encode) -> Iterator[Row]:
     """The chosen training rows; the others go into the journal."""
-    choice = choose(work.prepared / "train.jsonl", select, seed)
+    choice = choose(work.prepared / "train.jsonl", select, seed, encode)
     tally = Tally("select", "train")
     for at, row in enumerate(_rows(work, "train")):
         tally.rows_in += 1
@@ -160,14 +162,14 @@ def _selected(work: _Render, select: Select, seed: int) -> Iterator[Row]:
 
 
 def to_be_reworded(
-    prepared: Path, select: Select, augment: Augment, seed: int
+    prepared: Path, select: Select, augment: Augment, seed: int, encode: Encode
 ) -> list[tuple[str, str]]:
     """See `runner.prepare.reword_prompts`."""
     from runner.prepare.augment import to_reword
     from runner.prepare.augment.prompt import prompts
 
     assert augment.paraphrase
-    choice = choose(prepared / "train.jsonl", select, seed)
+    choice = choose(prepared / "train.jsonl", select, seed, encode)
     with (prepared / "train.jsonl").open("rb") as lines:
         rows = [
             Row.from_json(orjson.loads(line))

@@ -28,6 +28,7 @@ from runner.records import SPLITS, Dropped, FaultLog, Mixed, Progress, Row, Tall
 
 if TYPE_CHECKING:
     from runner.prepare import Reader
+    from runner.prepare.select.encoders import Encode
 
 EVERY = 20_000
 """Rows between two calls of the progress."""
@@ -40,6 +41,7 @@ def prepare_rows(
     seed: int,
     out: Path,
     progress: Progress,
+    encode: Encode,
 ) -> None:
     """See `runner.prepare.prepare`."""
     with Journal(out, faults=True) as journal, ExitStack() as temporary:
@@ -98,7 +100,7 @@ def prepare_rows(
         written = write_splits(known, fates, config.dedup, out, journal, cuts)
         if not written.rows["train"]:
             raise DataError(f"no training row is left:\n{_why(fates)}")
-        close = _close(known, fates, leaks, config)
+        close = _close(known, fates, leaks, config, encode)
         notes += semantic_note(close)
         write_leaks(out, known, fates, leaks, between, repeats, close)
         if near:
@@ -138,6 +140,7 @@ def _close(
     fates: Mapping[str, Fates],
     leaks: Mapping[str, Leak],
     config: Prepare,
+    encode: Encode,
 ) -> list[Close]:
     """What is left in evaluation and in suites that is near train in meaning."""
     import numpy as np
@@ -146,7 +149,7 @@ def _close(
     if SUITES in known:
         sides[SUITES] = (known[SUITES], np.ones(len(known[SUITES]), np.bool_))
     there = {split: side for split, side in sides.items() if side}
-    return close_rows(known["train"], fates["train"], there, leaks, config)
+    return close_rows(known["train"], fates["train"], there, leaks, config, encode)
 
 
 def _load(

@@ -12,7 +12,7 @@ from runner.config import Prepare
 from runner.prepare.fates import Fates
 from runner.prepare.keys import input_text
 from runner.prepare.leakage import Leak
-from runner.prepare.select.encoders import encode
+from runner.prepare.select.encoders import encode as encode_here
 from runner.prepare.spill import Spill
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runner.prepare.fates import Mask
-    from runner.prepare.select.encoders import Vectors
+    from runner.prepare.select.encoders import Encode, Vectors
 
 BATCH = 65_536
 """Train rows that are encoded at a time: 134 MB with the default encoder."""
@@ -48,6 +48,7 @@ def close_rows(
     evaluation: Mapping[str, tuple[Spill, Mask]],
     leaks: Mapping[str, Leak],
     config: Prepare,
+    encode: Encode = encode_here,
 ) -> list[Close]:
     """Per evaluation split, rows that are near a train row which stays.
 

@@ -12,6 +12,7 @@ from runner.records.progress import Progress, quiet
 from runner.records.rows import SPLITS, Example, Origin, Row, Turn
 from runner.records.tally import Dropped, FaultLog, Mixed, Tally
 from runner.records.tuning import Checkpoint, CurvePoint, DroppedRow, Resource, TuningResult
+from runner.records.vectors import packed, unpacked
 
 __all__ = [
     "SPLITS",
@@ -33,9 +34,11 @@ __all__ = [
     "TuningResult",
     "Turn",
     "call_json",
+    "packed",
     "parts_text",
     "plain_text",
     "quiet",
     "read_jsonl",
+    "unpacked",
     "write_jsonl",
 ]

@@ -1,7 +1,8 @@
 """What a run would do: each arm, what is done already, what is reused, tokens, price and time.
 
 The plan prepares and renders the data (cheap, kept in the store), because token counts and the
-keys of everything later depend on it. Nothing is tuned and no model is asked.
+keys of everything later depend on it. Nothing is tuned, and no model is asked for anything that
+has a price, unless ``--pay`` says so.
 """
 
 from __future__ import annotations

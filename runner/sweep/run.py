@@ -48,6 +48,11 @@ class Sweep:
     home: Path
     ledger: Ledger
 
+    def shut_purses(self, shut: bool) -> None:
+        """Whether nothing may be paid for, not even what the data needs."""
+        for pipeline in self.pipelines.values():
+            pipeline.purse.shut = shut
+
     @property
     def report(self) -> Path:
         return (

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.verbs.experiment import add_experiment, with_sweep
+from runner.verbs.experiment import add_experiment, add_pay, with_sweep
 
 if TYPE_CHECKING:
     from runner.compose import Composition
@@ -39,6 +39,7 @@ IN_WORDS = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_experiment(parser)
+    add_pay(parser)
     parser.add_argument(
         "--fix",
         action="store_true",
@@ -56,6 +57,7 @@ def main(options: argparse.Namespace) -> int:
     console = Console(silent=options.json)
 
     def use(composition: Composition, sweep: Sweep) -> int:
+        sweep.shut_purses(not options.pay)
         found = [_checked(arms, sweep, console) for arms in _treatments(sweep)]
         console.close()
         if options.json:

@@ -28,6 +28,15 @@ def add_experiment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
+def add_pay(parser: argparse.ArgumentParser) -> None:
+    """``--pay``, for verbs that pay nothing by themselves."""
+    parser.add_argument(
+        "--pay",
+        action="store_true",
+        help="pay for what preparing the data takes (paraphrases, embeddings)",
+    )
+
+
 def experiment_file(text: str) -> Path:
     """The experiment's absolute path. Raises ConfigError naming the files that are near."""
     path = Path(text).expanduser()

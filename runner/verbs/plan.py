@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from runner.verbs.experiment import add_experiment, with_sweep
+from runner.verbs.experiment import add_experiment, add_pay, with_sweep
 
 if TYPE_CHECKING:
     from runner.compose import Composition
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_experiment(parser)
+    add_pay(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -28,6 +29,7 @@ def main(options: argparse.Namespace) -> int:
         from runner.sweep.plan import as_json, plan, together
         from runner.verbs.prices import prices_json, print_prices
 
+        sweep.shut_purses(not options.pay)
         lines = plan(sweep, console)
         shadowed = [[str(item.user), str(item.packaged)] for item in composition.shadowed]
         if options.json:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from runner import config
 from runner.backend import JobStatus, TuningJob
-from runner.config import Experiment, GeminiModel
+from runner.config import Experiment, GeminiEncoder, GeminiModel
 from runner.errors import BackendError, ConfigError
 from runner.records import (
     Checkpoint,
@@ -25,6 +25,7 @@ from runner.records import (
 )
 from runner.vertex.clients import Clients
 from runner.vertex.curves import Curves
+from runner.vertex.embedding import embed
 from runner.vertex.errors import translated
 from runner.vertex.jobs import cancel_job, find_job, get_job
 from runner.vertex.media import Media
@@ -165,6 +166,10 @@ class VertexBackend:
         """Ask the checkpoint's endpoint, or the untuned model."""
         sent = [self.media.in_request(request) for request in requests]
         return answer(self.clients, self.settings, self.model, checkpoint, sent, generation)
+
+    def embed(self, encoder: GeminiEncoder, requests: Sequence[Request]) -> Iterator[Prediction]:
+        """Ask Google's embedding model, one text a call."""
+        return embed(self.clients, self.settings, encoder, requests)
 
     def uploads(self) -> list[Resource]:
         """Pictures and other files of prompts."""

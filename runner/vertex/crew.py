@@ -45,6 +45,8 @@ class Task:
 Outcome = Mapping[str, Any] | Trouble
 Call = Callable[[Request], Mapping[str, Any]]
 """Makes the call; returns the response as JSON or raises what the SDK raises."""
+Read = Callable[[str, Mapping[str, Any]], Prediction]
+"""From a request's id and the response to its answer."""
 
 
 def caller(
@@ -71,16 +73,16 @@ def caller(
 
 
 def ask_online(
-    call: Call, requests: Sequence[Request], limits: OnlineCalls
+    call: Call, requests: Sequence[Request], limits: OnlineCalls, read: Read = prediction_of
 ) -> Iterator[Prediction]:
-    """Predictions in the order in which answers come.
+    """Predictions in the order in which answers come, `read` from the responses.
 
     Calls that met 429, 5xx or a lost connection are tried again, `limits.attempts` times in
     all; then, and for a row that the service refuses, the prediction carries the error. Raises
     BackendError when no call can work (permission, wrong name) or the service is down. Closing
     the iterator begins no further call.
     """
-    crew = _Crew(call, Pace(limits.start, limits.ceiling), limits.attempts)
+    crew = _Crew(call, Pace(limits.start, limits.ceiling), limits.attempts, read)
     crew.ready.extend(Task(request) for request in requests)
     try:
         yield from crew.predictions()
@@ -96,6 +98,7 @@ class _Crew:
     call: Call
     pace: Pace
     attempts: int
+    read: Read
     ready: deque[Task] = field(default_factory=deque)
     later: list[tuple[float, int, Task]] = field(default_factory=list)
     """A heap: when to try again, a tie-breaker, the task."""
@@ -154,7 +157,7 @@ class _Crew:
             self.pace.answered(self.under_way + 1)
             self.answers += 1
             self.exhausted.clear()
-            return prediction_of(task.request.id, outcome)
+            return self.read(task.request.id, outcome)
         if outcome.kind == "fatal":
             with translated(ASKING):
                 raise outcome.error

@@ -16,6 +16,7 @@ from runner.errors import ConfigError, Problem
 from runner.prepare.draw import mix
 from runner.prepare.keys import hash64, input_text
 from runner.prepare.select.choice import Choice
+from runner.prepare.select.encoders import encode as encode_here
 from runner.records import Row
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runner.prepare.select.choice import Order
+    from runner.prepare.select.encoders import Encode
 
 
-def choose(path: Path, select: Select, seed: int) -> Choice | None:
+def choose(path: Path, select: Select, seed: int, encode: Encode = encode_here) -> Choice | None:
     """Choose among the rows of a file of `Row`s; None when all are used.
 
     Raises:
@@ -38,7 +40,7 @@ def choose(path: Path, select: Select, seed: int) -> Choice | None:
         return None
     rows = _Rows(path)
     choice = Choice(np.ones(len(rows.hashes), np.bool_))
-    vectors = _vectors(rows, select)
+    vectors = _vectors(rows, select, encode)
     if select.quality:
         from runner.prepare.select.quality import drop_by_rules
 
@@ -78,16 +80,16 @@ def _content(line: bytes) -> int:
     return hash64(orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode())
 
 
-def _vectors(rows: _Rows, select: Select) -> Any:
+def _vectors(rows: _Rows, select: Select, encode: Encode) -> Any:
     """The rows' embeddings, where something compares by them."""
     from runner.config.select import LexicalEncoder
-    from runner.prepare.select.encoders import encode
 
     noise = select.quality and select.quality.label_noise
     if not (noise or select.diverse):
         return None
     encoder = select.diverse.encoder if select.diverse else LexicalEncoder(kind="lexical")
-    return encode([input_text(row, []) for row in rows.read()], encoder)
+    key = "prepare.select.diverse.encoder"
+    return encode([input_text(row, []) for row in rows.read()], encoder, key)
 
 
 def _order(rows: _Rows, vectors: Any, select: Select, seed: int, choice: Choice) -> Order:

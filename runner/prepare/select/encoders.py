@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from runner.config.select import Encoder, LexicalEncoder, SentenceEncoder
+from runner.config.select import Encoder, GeminiEncoder, LexicalEncoder, SentenceEncoder
 from runner.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
+Encode = Callable[[Sequence[str], Encoder, str], "Vectors"]
+"""`encode`, or what takes its place where an encoder has to be asked for and paid."""
 ENTRY_POINTS = "runner.encoders"
 BUCKETS = 2**20
 """Hashed terms before they are folded; collisions among a million rows stay rare."""
@@ -30,21 +32,25 @@ def encode(
     """Vectors of shape (texts, dimensions), float32, each of length one or all zeros. `key` is
     where the configuration has the encoder.
 
-    Raises ConfigError for an unknown plug-in, DataError when it answers in another shape,
-    BackendError when a sentence model cannot be had.
+    Raises ConfigError for an unknown plug-in, and for ``gemini``, which nobody answers here;
+    DataError when a plug-in answers in another shape; BackendError when a sentence model cannot
+    be had.
     """
     if isinstance(encoder, LexicalEncoder):
         return lexical(texts, encoder.dimensions)
     if isinstance(encoder, SentenceEncoder):
         from runner.backend import sentence_encoder
 
-        return _unit(_checked(sentence_encoder()(texts, encoder), len(texts), encoder.model))
+        return unit(_checked(sentence_encoder()(texts, encoder), len(texts), encoder.model))
+    if isinstance(encoder, GeminiEncoder):
+        message = "is gemini, which needs a backend that can be asked for vectors (backend=vertex)"
+        raise ConfigError([Problem(f"{key}.kind", message)])
     known = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if encoder.name not in known:
         listed = ", ".join(sorted(known)) or "none is installed"
         message = f"no plug-in {encoder.name!r} under {ENTRY_POINTS}; installed: {listed}"
         raise ConfigError([Problem(f"{key}.name", message)])
-    return _unit(_checked(known[encoder.name].load()(list(texts)), len(texts), encoder.name))
+    return unit(_checked(known[encoder.name].load()(list(texts)), len(texts), encoder.name))
 
 
 def lexical(texts: Sequence[str], dimensions: int) -> Vectors:
@@ -65,7 +71,7 @@ def lexical(texts: Sequence[str], dimensions: int) -> Vectors:
     bucket = rng.integers(dimensions, size=BUCKETS)
     sign = rng.choice(np.array([-1, 1], np.float32), BUCKETS)
     fold = csr_matrix((sign, (np.arange(BUCKETS), bucket)), shape=(BUCKETS, dimensions))
-    return _unit(np.asarray((weighted @ fold).todense(), np.float32))
+    return unit(np.asarray((weighted @ fold).todense(), np.float32))
 
 
 def terms(text: str) -> Iterator[str]:
@@ -94,9 +100,10 @@ def _checked(answer: Any, texts: int, name: str) -> Vectors:
     return found
 
 
-def _unit(vectors: Vectors) -> Vectors:
+def unit(vectors: Vectors) -> Vectors:
+    """Each row at length one; rows of zeros stay."""
     import numpy as np
 
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vectors = (vectors / np.where(length > 0, length, 1)).astype(np.float32)
-    return unit
+    scaled: Vectors = (vectors / np.where(length > 0, length, 1)).astype(np.float32)
+    return scaled
