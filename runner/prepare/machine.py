@@ -19,9 +19,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def _version() -> str:
     """Of the code that is compiled: numba looks at a kernel's own file, not at what it imports."""
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    for folder in ("fuzzy", "substring"):
-        for path in sorted((Path(__file__).parent / folder).glob("*.py")):
+    here, digest = Path(__file__).parent, hashlib.sha256()
+    for pattern in ("machine.py", "vectors.py", "fuzzy/*.py", "substring/*.py"):
+        for path in sorted(here.glob(pattern)):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -14,7 +14,7 @@ from runner.prepare.fuzzy.hashing import FMIX64, MASK, ROLL, STEP
 from runner.prepare.fuzzy.plan import SEED, plan_of
 
 pytest.importorskip("numba")
-from runner.prepare.fuzzy.compiled_words import EDGES
+from runner.prepare.fuzzy.compiled_words import KEPT
 
 ODD = "\x1c\x1f\x0b\x85\xa0\u1680\u2003\u200b\u2028\u202f\u205f\u3000\ufeff\x00é日本ไทยмир😀𠀀가"
 TEXT = st.text(st.sampled_from("aAb .\t\n" + ODD) | st.characters(exclude_categories=["Cs"]))
@@ -163,7 +163,7 @@ def test_words_are_whole_where_edges_are_used_up(
     sizes: list[tuple[int, int]], times: int, blank: bool
 ) -> None:
     text = "".join("ab"[n % 2] * size + " " * gap for n, (size, gap) in enumerate(sizes))
-    text = "a b " * (EDGES // 4 * times - len(sizes)) + text  # two edges a word
+    text = "a b " * (KEPT // 2 * times - len(sizes)) + text
     text = text if blank else text.rstrip()
     plan = plan_of(FuzzyDedup(unit="word", ngram=1, permutations=16))
     held = gather([text, VIEWS])

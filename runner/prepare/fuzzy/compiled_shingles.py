@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from runner.prepare.fuzzy import hashing
-from runner.prepare.fuzzy.compiled_words import ONE, STEP, blank_here, edges_room, words
+from runner.prepare.fuzzy.compiled_words import ONE, STEP, blank_here, words, words_room
 from runner.prepare.machine import inlined
 
 ROLL = np.uint64(hashing.ROLL)
@@ -104,18 +104,17 @@ def shingled(tokens: Any, count: Any, size: int, out: Any) -> Any:
 
 @inlined
 def shingles_room(most: Any) -> Any:
-    """Scratch for `shingles_of` texts of at most so many bytes: tokens, edges, long words."""
-    edges, long = edges_room()
-    return np.empty(most + 1, np.uint64), edges, long
+    """Scratch for `shingles_of` texts of at most so many bytes: tokens, and room for words."""
+    return np.empty(most + 1, np.uint64), words_room()
 
 
 @inlined
 def shingles_of(data: Any, low: int, high: int, unit: int, sizes: Any, out: Any, room: Any) -> Any:
     """Shingles of one text, repeats included; `out` takes one more than the text has bytes."""
-    tokens, edges, long = room
+    tokens, places = room
     by_characters, count = unit == 1, np.int64(0)
     if not by_characters:
-        count, wide = words(data, low, high, tokens, edges, long)
+        count, wide = words(data, low, high, tokens, places)
         by_characters = unit == 2 and wide and mostly_unspaced(data, low, high)
     if by_characters:
         return shingled(tokens, characters(data, low, high, tokens), sizes[1], out)

@@ -7,22 +7,26 @@ from typing import Any
 import numpy as np
 
 from runner.prepare.fuzzy import hashing
-from runner.prepare.fuzzy.compiled_bytes import LANES, VIEW, counted, look, lowest, weighed
 from runner.prepare.machine import inlined
+from runner.prepare.vectors import VIEW, hashed, lowest, masks, noted
 
 ONE, ALL = np.uint64(1), np.uint64(hashing.MASK)
 TOP, WIDTH = np.uint64(63), np.uint64(VIEW)
 STEP = np.uint64(hashing.STEP)
-POWER = np.uint64(pow(hashing.STEP, LANES, 1 << 64))
 BLANK = np.isin(np.arange(256), list(hashing.ASCII_BLANKS)).astype(np.uint8)
-EDGES = 2048
-"""Edges of words that are kept until the words are hashed; they stay in the nearest cache."""
+look = masks(
+    hashing.ASCII_BLANKS, range(128, 256), {char.encode()[0] for char in "\x85\u1680\u2000\u3000"}
+)
+"""Blanks of ASCII, bytes beyond ASCII, and those that can begin a blank there."""
+KEPT = 1024
+"""Places of words that are kept until the words are hashed; they stay in the nearest cache."""
 
 
 @inlined
-def edges_room() -> Any:
-    """Room for the edges of words and for the numbers of the long ones."""
-    return np.empty(EDGES + 2 * VIEW, np.int64), np.empty(EDGES // 2 + VIEW, np.int64)
+def words_room() -> Any:
+    """Room for where words begin and end, and for the numbers of the long ones."""
+    more = KEPT + 2 * VIEW
+    return np.empty(more, np.int64), np.empty(more, np.int64), np.empty(more, np.int64)
 
 
 @inlined
@@ -52,7 +56,7 @@ def blank_here(data: Any, at: int, high: int) -> Any:
 
 
 @inlined
-def words(data: Any, low: int, high: int, tokens: Any, edges: Any, long: Any) -> Any:
+def words(data: Any, low: int, high: int, tokens: Any, room: Any) -> Any:
     """Hash the words of a text; how many, and whether the text goes beyond ASCII.
 
     Sixty-four bytes become bits, and where a bit differs from the one before it a word begins or
@@ -61,7 +65,9 @@ def words(data: Any, low: int, high: int, tokens: Any, edges: Any, long: Any) ->
     """
     if high + VIEW > len(data):  # `look` would read beyond the end
         return last_words(data, low, high, tokens)
-    count, edge, before, spill, wide = np.int64(0), np.int64(0), ONE, np.uint64(0), False
+    begins, ends, long = room
+    count, begun, ended = np.int64(0), np.int64(0), np.int64(0)
+    before, spill, wide = ONE, np.uint64(0), False
     for base in range(low, high, VIEW):
         blank, beyond, lead = look(data, base)
         past = np.uint64(0)
@@ -81,55 +87,20 @@ def words(data: Any, low: int, high: int, tokens: Any, edges: Any, long: Any) ->
                 if np.uint64(place) + size > WIDTH:
                     spill = bits >> (WIDTH - np.uint64(place))
         blank |= past
-        turns = blank ^ ((blank << ONE) | before)
+        after = (blank << ONE) | before
         before = blank >> TOP
-        edge = noted(turns, base, edges, edge)
-        if edge >= EDGES:
-            hash_words(data, edges, edge // 2, tokens, count, long)
-            count += edge // 2
-            edges[0] = edges[edge - 1]
-            edge &= 1
-    if edge & 1:
-        edges[edge] = high
-        edge += 1
-    hash_words(data, edges, edge // 2, tokens, count, long)
-    return count + edge // 2, wide
-
-
-@inlined
-def noted(turns: Any, base: int, edges: Any, edge: Any) -> Any:
-    """Write down the places of the bits, eight at a time: rather some too many than a guess. The
-    number of edges after that."""
-    more = counted(turns)
-    for low in range(0, max(more, 1), 8):
-        for at in range(8):
-            edges[edge + low + at] = base + lowest(turns)
-            turns &= turns - ONE
-    return edge + more
-
-
-@inlined
-def hash_words(data: Any, edges: Any, size: Any, tokens: Any, count: Any, long: Any) -> Any:
-    """Hash words between pairs of edges: their first bytes, then the next ones of those that have
-    some, and so on."""
-    more = 0
-    for word in range(size):
-        length = edges[2 * word + 1] - edges[2 * word]
-        tokens[count + word] = weighed(data, edges[2 * word], min(length, LANES))
-        long[more] = word
-        more += length > LANES
-    power, done = ONE, np.int64(0)
-    while more:
-        power *= POWER
-        done += LANES
-        rest, more = more, 0
-        for at in range(rest):
-            word = long[at]
-            place = edges[2 * word] + done
-            length = edges[2 * word + 1] - place
-            tokens[count + word] += power * weighed(data, place, min(length, LANES))
-            long[more] = word
-            more += length > LANES
+        begun = noted(after & ~blank, base, begins, begun)
+        ended = noted(blank & ~after, base, ends, ended)
+        if ended >= KEPT:
+            hashed(data, begins, ends, ended, tokens[count:], long)
+            count += ended
+            if begun > ended:
+                begins[0] = begins[ended]
+            begun, ended = begun - ended, np.int64(0)
+    if begun > ended:
+        ends[ended] = high
+    hashed(data, begins, ends, begun, tokens[count:], long)
+    return count + begun, wide
 
 
 @inlined

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from runner.prepare.machine import BYTES, PLACES, inlined, machine
-from runner.prepare.substring import alphabet, hashing
+from runner.prepare.substring import hashing
 from runner.prepare.substring.compiled_table import (
     HASHES,
     ONE,
@@ -24,6 +24,17 @@ from runner.prepare.substring.compiled_table import (
     slot_of,
     slots,
     twice,
+)
+from runner.prepare.substring.compiled_tokens import (
+    LOOK,
+    NARROW,
+    SHIFT,
+    SINGLE,
+    WORD,
+    character,
+    fmix64,
+    tokens_of,
+    tokens_room,
 )
 
 __all__ = [
@@ -40,11 +51,7 @@ __all__ = [
     "twice",
 ]
 
-STEP, ROLL, BACK = map(np.uint64, (hashing.STEP, hashing.ROLL, hashing.ROLL_INVERSE))
-MIX_A, MIX_B = map(np.uint64, hashing.FMIX64)
-SHIFT = np.uint64(33)
-NARROW, WIDE = alphabet.tables()
-BLANK, WORD, SINGLE, LOOK = alphabet.BLANK, alphabet.WORD, alphabet.SINGLE, alphabet.LOOK
+ROLL, BACK = map(np.uint64, (hashing.ROLL, hashing.ROLL_INVERSE))
 
 
 @inlined
@@ -53,80 +60,6 @@ def longest(first: Any) -> Any:
     for text in range(len(first) - 1):
         most = max(most, first[text + 1] - first[text])
     return most
-
-
-@inlined
-def fmix64(value: Any) -> Any:
-    value ^= value >> SHIFT
-    value *= MIX_A
-    value ^= value >> SHIFT
-    value *= MIX_B
-    return value ^ (value >> SHIFT)
-
-
-@inlined
-def third(lead: Any, second: Any, last: Any) -> Any:
-    """The kind of a character that its first two bytes leave open."""
-    if lead == 0xE3:
-        return BLANK if last == 0x80 else SINGLE
-    if second == 0x81:
-        return BLANK if last == 0x9F else SINGLE
-    return BLANK if last <= 0x8A or last == 0xA8 or last == 0xA9 or last == 0xAF else SINGLE
-
-
-@inlined
-def character(data: Any, at: int, high: int) -> Any:
-    """The character beyond ASCII that begins here, as 8 * kind + width in bytes."""
-    lead = data[at]
-    width = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-    width = min(width, high - at)
-    kind = np.int64(WORD)
-    if width > 1:
-        kind = np.int64(WIDE[np.int64(lead) * 256 + data[at + 1]])
-        if kind == LOOK:
-            kind = np.int64(third(lead, data[at + 1], data[at + 2]))
-    return 8 * kind + width
-
-
-@inlined
-def tokens_of(data: Any, low: int, high: int, hashes: Any, begins: Any, ends: Any) -> Any:
-    """Hashes of a text's tokens and the bytes they stand at; how many they are."""
-    count, at = 0, low
-    while at < high:
-        kind = NARROW[data[at]]
-        if kind == BLANK:
-            at += 1
-            continue
-        width = 1
-        if kind == LOOK:
-            code = character(data, at, high)
-            kind, width = np.uint8(code >> 3), code & 7
-            if kind == BLANK:
-                at += width
-                continue
-        begins[count] = at
-        value, power = np.uint64(0), ONE
-        while True:
-            for byte in range(at, at + width):
-                value += (np.uint64(data[byte]) + ONE) * power
-                power *= STEP
-            at += width
-            if kind == SINGLE:
-                break
-            while at < high and NARROW[data[at]] == WORD:
-                value += (np.uint64(data[at]) + ONE) * power
-                power *= STEP
-                at += 1
-            if at >= high or data[at] < 128:
-                break
-            code = character(data, at, high)
-            if code >> 3 != WORD:
-                break
-            width = code & 7
-        ends[count] = at
-        hashes[count] = fmix64(value)
-        count += 1
-    return count
 
 
 @machine(numba.void(BYTES, PLACES, WHOLE))
@@ -173,14 +106,13 @@ def part_windows(
     """Hashes of the windows of one part of all texts, in order, and their numbers (those only if
     `places` has room: without parts they just count up); how many they are."""
     room = longest(first) + 1
-    hashes, keys = np.empty(room, np.uint64), np.empty(room, np.uint64)
-    begins, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+    tokens, keys = tokens_room(room), np.empty(room, np.uint64)
     done, number, placed = 0, 0, len(places) > 0
     for text in range(len(start) - 1):
         if first[text + 1] - first[text] < size:
             continue
-        count = tokens_of(data, start[text], start[text + 1], hashes, begins, ends)
-        for at in range(windows_of(hashes, count, size, keys)):
+        count = tokens_of(data, start[text], start[text + 1], tokens)
+        for at in range(windows_of(tokens[0], count, size, keys)):
             key = keys[at] | ONE
             number += 1
             if parts > ONE and (key >> SHIFT) % parts != part:
@@ -198,13 +130,12 @@ def part_windows(
 def count_and_windows(data: Any, start: Any, size: int, counts: Any, out: Any) -> Any:
     """`count_tokens` and `part_windows` (of all parts) in one pass; -1 when `out` is too small."""
     room = longest(start) + 1
-    hashes, keys = np.empty(room, np.uint64), np.empty(room, np.uint64)
-    begins, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+    tokens, keys = tokens_room(room), np.empty(room, np.uint64)
     done = 0
     for text in range(len(counts)):
-        count = tokens_of(data, start[text], start[text + 1], hashes, begins, ends)
+        count = tokens_of(data, start[text], start[text + 1], tokens)
         counts[text] = count
-        made = windows_of(hashes, count, size, keys)
+        made = windows_of(tokens[0], count, size, keys)
         if done + made > len(out):
             return -1
         for at in range(made):
@@ -307,24 +238,23 @@ def spans(
     first token, tokens; and the hash of the window each begins with. How many they are, or -1
     when `out` is too small. `numbers` is `first` for windows."""
     room = longest(first) + 1
-    hashes, keys = np.empty(room, np.uint64), np.empty(room, np.uint64)
-    begins, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+    tokens, keys = tokens_room(room), np.empty(room, np.uint64)
     found = 0
     for text in texts:
         low = start[text]
-        count = tokens_of(data, low, start[text + 1], hashes, begins, ends)
+        count = tokens_of(data, low, start[text + 1], tokens)
         last = -1
-        for at in range(windows_of(hashes, count, size, keys)):
+        for at in range(windows_of(tokens[0], count, size, keys)):
             if not marks[numbers[text] + at]:
                 continue
             if at > last:
                 if found == len(out):
                     return -1
-                out[found, 0], out[found, 1], out[found, 3] = text, begins[at] - low, at
+                out[found, 0], out[found, 1], out[found, 3] = text, tokens[1][at] - low, at
                 keys_out[found] = keys[at] | ONE
                 found += 1
             last = at + size
-            out[found - 1, 2] = ends[last - 1] - low
+            out[found - 1, 2] = tokens[2][last - 1] - low
             out[found - 1, 4] = last - out[found - 1, 3]
     return found
 
@@ -334,13 +264,12 @@ def locate(data: Any, start: Any, first: Any, size: int, table: Any, bits: Any, 
     """The first two texts, with token numbers, of the windows in `table`: a line a slot, with
     text and token of one and of the other; -1 where there is none."""
     room = longest(first) + 1
-    hashes, keys = np.empty(room, np.uint64), np.empty(room, np.uint64)
-    begins, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+    tokens, keys = tokens_room(room), np.empty(room, np.uint64)
     for text in range(len(start) - 1):
         if first[text + 1] - first[text] < size:
             continue
-        count = tokens_of(data, start[text], start[text + 1], hashes, begins, ends)
-        for at in range(windows_of(hashes, count, size, keys)):
+        count = tokens_of(data, start[text], start[text + 1], tokens)
+        for at in range(windows_of(tokens[0], count, size, keys)):
             key = keys[at] | ONE
             if not passes(bits, key):
                 continue

@@ -8,23 +8,23 @@ import numba
 import numpy as np
 
 from runner.prepare.machine import BYTES, PLACES, inlined, machine
-from runner.prepare.substring.compiled import longest, tokens_of, windows_of
+from runner.prepare.substring.compiled import longest, windows_of
 from runner.prepare.substring.compiled_table import HASHES, ONE, TWO, WHOLE, passes, slot_of
+from runner.prepare.substring.compiled_tokens import tokens_of, tokens_room
 
 MANY = 1 << 62
 SHORT = numba.int32[::1]
 
 
 @inlined
-def enter(table: Any, stamps: Any, mask: Any, epoch: int, value: Any) -> Any:
-    """Put a value into the open table of this epoch; whether it was new."""
+def enter(table: Any, mask: Any, value: Any) -> Any:
+    """Put a value into an open table, in which 0 is a free slot; whether it was new."""
     at = (value >> TWO) & mask
-    while stamps[at] == epoch:
-        if table[at] == value:
-            return False
+    while table[at] != 0 and table[at] != value:
         at = (at + ONE) & mask
-    stamps[at], table[at] = epoch, value
-    return True
+    new = table[at] == 0
+    table[at] = value
+    return new
 
 
 @machine(
@@ -61,34 +61,36 @@ def contain(
     most, room = longest(first) + 1, 16
     while room <= 4 * most:
         room *= 2
-    hashes, keys = np.empty(most, np.uint64), np.empty(most, np.uint64)
-    begins, ends = np.empty(most, np.int64), np.empty(most, np.int64)
-    own, stamps = np.empty(room, np.uint64), np.zeros(room, np.int64)
+    tokens, keys = tokens_room(most), np.empty(most, np.uint64)
+    own, chosen = np.empty(room, np.uint64), np.empty(most, np.int64)
     shared, touched = np.zeros(len(sizes), np.int32), np.empty(len(sizes) + 1, np.int32)
     for text in range(len(start) - 1):
         if first[text + 1] - first[text] < size:
             continue
-        count = tokens_of(data, start[text], start[text + 1], hashes, begins, ends)
-        made = windows_of(hashes, count, size, keys)
+        count = tokens_of(data, start[text], start[text + 1], tokens)
+        made = windows_of(tokens[0], count, size, keys)
         span = 16
         while span < 2 * made:
             span *= 2
         mask = np.uint64(span - 1)
+        own[:span] = 0
         seen = templates = distinct = 0
         following = len(ordered)
-        for at in range(made):
-            key = keys[at] | ONE
+        likely = 0
+        for at in range(made):  # without a branch, so that the looks into memory overlap
+            chosen[likely] = at
+            likely += passes(bits, keys[at] | ONE)
+        for which in range(likely):
+            key = keys[chosen[which]] | ONE
             if following < len(ordered) and ordered[following] == key:
                 place = following
-            elif passes(bits, key):
+            else:
                 slot = slot_of(table, key)
                 if table[slot] == 0:
                     continue
                 place = ids[slot]
-            else:
-                continue
             following = place + 1
-            if not enter(own, stamps, mask, 2 * text + 1, key):
+            if not enter(own, mask, key):
                 continue
             templates += low[place] == low[place + 1]
             for one in range(low[place], low[place + 1]):
@@ -103,8 +105,9 @@ def contain(
             top = max(top, shared[row])
         # Beyond this many of its own no row reaches the threshold by them; `sizes` decides.
         enough = templates + (top / threshold + 1 if threshold > 0 else made)
+        own[:span] = 0
         for at in range(made):
-            distinct += enter(own, stamps, mask, 2 * text + 2, keys[at] | ONE)
+            distinct += enter(own, mask, keys[at] | ONE)
             if distinct > enough:
                 distinct = templates + MANY
                 break
