@@ -133,11 +133,18 @@ Factory = Callable[[Experiment, Path], Backend]
 ENTRY_POINTS = "runner.backends"
 
 
-def sentence_encoder() -> Callable[[Sequence[str], SentenceEncoder], Any]:
+def sentence_encoder() -> Callable[[Sequence[str], SentenceEncoder, Progress], Any]:
     """What turns texts into vectors on this machine, for encoders of kind ``sentence``."""
     from runner.local.sentences import sentence_vectors
 
     return sentence_vectors
+
+
+def sentence_facts(encoder: SentenceEncoder, cache: Path) -> dict[str, Any]:
+    """What identifies the model of `sentence_encoder`; digests of files are kept in `cache`."""
+    from runner.local.sentences import sentence_facts
+
+    return sentence_facts(encoder, cache)
 
 
 def make_backend(experiment: Experiment, home: Path) -> Backend:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.backend import Backend, Embedder
-from runner.config import Encoder, Experiment, GeminiEncoder
+from runner.backend import Backend, Embedder, sentence_facts
+from runner.config import Diverse, Encoder, GeminiEncoder, Semantic, SentenceEncoder
 from runner.errors import BackendError, ConfigError, Problem
 from runner.house import House
 from runner.money import MILLION, Band, Purse
@@ -48,13 +48,14 @@ class Embedding:
             self.purse.used.update(json.loads(file.read_text(encoding="utf-8")))
         return made
 
-    def identity(self, experiment: Experiment) -> dict[str, object]:
-        """What determines vectors and is not in the configuration; empty where none are asked
-        for."""
-        prepare = experiment.prepare
-        asked = [prepare.leakage.semantic, prepare.select.diverse]
-        if any(one and isinstance(one.encoder, GeminiEncoder) for one in asked):
+    def identity(self, asked: Semantic | Diverse | None) -> dict[str, object]:
+        """What determines vectors and is not in the configuration: the content of a sentence
+        model's folder, or whose service answers. Empty where there is no such thing."""
+        encoder = asked.encoder if asked else None
+        if isinstance(encoder, GeminiEncoder):
             return {"vectors_by": self.backend.identity().get("service", "")}
+        if isinstance(encoder, SentenceEncoder):
+            return {"vectors_by": sentence_facts(encoder, self.house.home)}
         return {}
 
     def __call__(self, texts: Sequence[str], encoder: Encoder, key: str) -> Vectors:
@@ -68,7 +69,7 @@ class Embedding:
         from runner.prepare.select.encoders import encode, unit
 
         if not isinstance(encoder, GeminiEncoder):
-            return encode(texts, encoder, key)
+            return encode(texts, encoder, key, self.house.watch("encode"))
         if not isinstance(self.backend, Embedder):
             message = "is gemini, but this backend cannot be asked for vectors"
             raise ConfigError([Problem(f"{key}.kind", message)])

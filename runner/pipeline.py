@@ -99,7 +99,7 @@ class Pipeline:
                 mode="json", exclude={"select": True, "augment": True, "leakage": {"suites"}}
             ),
             "seed": self.experiment.seed,
-            **self._encode.identity(self.experiment),
+            **self._encode.identity(self.experiment.prepare.leakage.semantic),
         }
 
     @property
@@ -158,7 +158,7 @@ class Pipeline:
             "tokens": self.backend.identity().get("tokenizer", "") if exact else "estimate",
             "seed": experiment.seed,
             "limits": limits.validation_rule() if limits else None,
-            **self._encode.identity(experiment),
+            **self._encode.identity(experiment.prepare.select.diverse),
         }
 
         def build(out: Path) -> None:

@@ -45,6 +45,7 @@ from runner.config.prepare import (
     Leakage,
     Ngrams,
     Prepare,
+    Semantic,
     Split,
     SubstringDedup,
 )
@@ -175,6 +176,7 @@ __all__ = [
     "Rouge",
     "RowLimits",
     "Select",
+    "Semantic",
     "SentenceEncoder",
     "Share",
     "Skew",

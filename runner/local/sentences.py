@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.config import FolderModel, SentenceEncoder
 from runner.errors import MissingExtraError
-from runner.local.hub import hub_folder
-from runner.records import quiet
+from runner.local.hub import hub_facts, hub_folder
+from runner.records import Progress, quiet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 TOKENS_A_BATCH = 16_384
 
 
-def sentence_vectors(texts: Sequence[str], encoder: SentenceEncoder) -> NDArray[np.float32]:
+def sentence_vectors(
+    texts: Sequence[str], encoder: SentenceEncoder, progress: Progress = quiet
+) -> NDArray[np.float32]:
     """One vector a text: the mean of the last layer over its tokens (Reimers and Gurevych 2019,
     section 3), of shape (texts, width of the model).
 
@@ -28,20 +31,20 @@ def sentence_vectors(texts: Sequence[str], encoder: SentenceEncoder) -> NDArray[
     try:
         import torch
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
     except ModuleNotFoundError as error:
         raise MissingExtraError("transformers", "local", "A sentence encoder") from error
     import numpy as np
 
-    given = FolderModel(
-        kind="huggingface", name="encoder", path=encoder.model, revision=encoder.revision
-    )
-    folder = hub_folder(given, quiet, "encoder.model")
+    folder = hub_folder(_model(encoder), progress, "encoder.model")
+    logging.disable_progress_bar()  # ours is enough
     tokenizer = AutoTokenizer.from_pretrained(folder)
     network = AutoModel.from_pretrained(folder, torch_dtype=torch.float32).eval()
     ids = [
         tokenizer(text, truncation=True, max_length=encoder.max_tokens)["input_ids"]
         for text in texts
     ]
+    done = 0
     out = np.zeros((len(texts), network.config.hidden_size), np.float32)
     with torch.inference_mode():
         for rows in _batches([len(one) for one in ids]):
@@ -53,7 +56,20 @@ def sentence_vectors(texts: Sequence[str], encoder: SentenceEncoder) -> NDArray[
                 mask[at, : len(ids[row])] = 1
             last = network(input_ids=held, attention_mask=mask).last_hidden_state
             out[rows] = _mean(last, mask).numpy()
+            done += len(rows)
+            progress(done, len(texts), "sentences encoded")
     return out
+
+
+def sentence_facts(encoder: SentenceEncoder, cache: Path) -> dict[str, Any]:
+    """What identifies the model: the files' content for a folder; id and revision else."""
+    return hub_facts(_model(encoder), cache)
+
+
+def _model(encoder: SentenceEncoder) -> FolderModel:
+    return FolderModel(
+        kind="huggingface", name="encoder", path=encoder.model, revision=encoder.revision
+    )
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

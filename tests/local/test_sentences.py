@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import pytest
 from runner.config import SentenceEncoder
 from runner.errors import BackendError
 from runner.prepare.select.encoders import encode
+from runner.sweep.console import Console
+from runner.sweep.run import assemble
+from tests.composing import compose_text
 from tests.prepare.making import prepared, read_lines, rows_of
 
 torch = pytest.importorskip("torch")
@@ -81,3 +85,33 @@ def test_a_folder_that_is_not_whole_is_named(tmp_path: Path) -> None:
         encode(["a"], encoder(str(tmp_path)))
     with pytest.raises(BackendError, match=r"^encoder\.model: no folder 'nobody/nothing' here"):
         encode(["a"], encoder("nobody/nothing"))
+
+
+def test_another_model_under_the_same_name_is_another_artifact(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store goes by what a folder holds, not by what it is called."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "encoder"
+    shutil.copytree(model, folder)
+    (tmp_path / "rows.csv").write_text(
+        "text,label\n" + "".join(f"how do i {word},{word}\n" for word in WORDS * 3)
+    )
+    text = (
+        "# @package _global_\ndefaults: [override /suite: classification]\nname: here\n"
+        "question: What is near?\nsource: {train: '"
+        + str(tmp_path / "rows.csv")
+        + "', input: [text], target: label}\n"
+        'template: {name: plain, prompt: "{{ text }}"}\n'
+        f"prepare: {{leakage: {{semantic: {{encoder: {{kind: sentence, model: {folder}}}}}}}}}\n"
+    )
+    keys = []
+    for seed in (1, 2):
+        network = transformers.BertModel.from_pretrained(folder)
+        torch.manual_seed(seed)
+        torch.nn.init.normal_(network.encoder.layer[0].output.dense.weight)
+        network.save_pretrained(folder)
+        composition = compose_text(tmp_path, text)
+        sweep = assemble(composition.points, composition.file, "", Console(silent=True))
+        keys.append({pipeline.prepare_digest for pipeline in sweep.pipelines.values()})
+    assert not keys[0] & keys[1]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.config.select import Encoder, GeminiEncoder, LexicalEncoder, SentenceEncoder
 from runner.errors import ConfigError, DataError, Problem
+from runner.records import Progress, quiet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +28,10 @@ UNSPACED = re.compile(r"[぀-ヿ㐀-鿿฀-໿ក-៿က-႟]")
 
 
 def encode(
-    texts: Sequence[str], encoder: Encoder, key: str = "prepare.select.diverse.encoder"
+    texts: Sequence[str],
+    encoder: Encoder,
+    key: str = "prepare.select.diverse.encoder",
+    progress: Progress = quiet,
 ) -> Vectors:
     """Vectors of shape (texts, dimensions), float32, each of length one or all zeros. `key` is
     where the configuration has the encoder.
@@ -41,7 +45,8 @@ def encode(
     if isinstance(encoder, SentenceEncoder):
         from runner.backend import sentence_encoder
 
-        return unit(_checked(sentence_encoder()(texts, encoder), len(texts), encoder.model))
+        found = sentence_encoder()(texts, encoder, progress)
+        return unit(_checked(found, len(texts), encoder.model))
     if isinstance(encoder, GeminiEncoder):
         message = "is gemini, which needs a backend that can be asked for vectors (backend=vertex)"
         raise ConfigError([Problem(f"{key}.kind", message)])
