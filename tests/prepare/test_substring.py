@@ -115,6 +115,28 @@ def test_tokens_are_those_of_the_regular_expression(texts: list[str], kernel: Mo
         ]
 
 
+LETTERS = "aB9 .,\t\n'-_\x1f\x7f\u00e9\u00a0\u3042"
+WORDS = st.one_of(
+    st.text(st.sampled_from(LETTERS[:12]), max_size=80),
+    st.text(st.sampled_from(LETTERS), max_size=20),
+    st.integers(1, 200).map("w".__mul__),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(WORDS, max_size=6).map(" ".join), max_size=4), st.integers(1, 3))
+def test_windows_are_equal_where_views_of_64_bytes_meet(texts: list[str], size: int) -> None:
+    """Behind the texts lie enough others for all of them to be read 64 bytes at a time."""
+    held = gather([*texts, "." * 64, "x" * 64])
+    found = []
+    for kernel in ALL:
+        counts, out = np.zeros(len(held), np.int64), np.zeros(len(held.data) + 1, np.uint64)
+        made = kernel.count_and_windows(held.data, held.start, size, counts, out)
+        found.append((counts.tolist(), out[:made].tolist()))
+    assert found[0] == found[1]
+    assert found[0][0][:-2] == [len(TOKEN.findall(text)) for text in texts]
+
+
 def test_every_character_is_of_the_same_kind_everywhere() -> None:
     every = [*range(0x3100), *range(0x3100, 0x110000, 61)]
     text = "".join(f"a{chr(code)}b\n" for code in every)
