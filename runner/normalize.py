@@ -17,6 +17,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b", re.IGNORECASE)
 _ASCII_SYMBOLS = "$+<=>^`|~"
@@ -29,13 +30,22 @@ def _punctuation() -> dict[int, None]:
     return {ord(char): None for char in (*marks, *_ASCII_SYMBOLS)}
 
 
-@cache
-def _not_alphanumeric() -> Callable[[str, str], str]:
-    # The standard `re` takes vowel signs of Indic scripts for punctuation: marks have to stay.
-    import regex
+class _Alphanumeric(dict[int, int]):
+    """What `str.translate` puts for a code point, found out when it first occurs. Substituting by
+    the regular expression takes 13 times as long for ASCII, twice for German."""
 
-    substitute: Callable[[str, str], str] = regex.compile(r"[^\p{L}\p{M}\p{N}]").sub
-    return substitute
+    def __init__(self) -> None:
+        # The standard `re` takes vowel signs of Indic scripts for punctuation: marks have to stay.
+        import regex
+
+        self._stays: Any = regex.compile(r"[\p{L}\p{M}\p{N}]").match
+
+    def __missing__(self, code: int) -> int:
+        self[code] = code if self._stays(chr(code)) else ord(" ")
+        return self[code]
+
+
+_alphanumeric = cache(_Alphanumeric)
 
 
 STEPS: dict[str, Callable[[str], str]] = {
@@ -43,7 +53,7 @@ STEPS: dict[str, Callable[[str], str]] = {
     "case": str.casefold,
     "punctuation": lambda text: text.translate(_punctuation()),
     "articles": lambda text: _ARTICLES.sub(" ", text),
-    "alphanumeric": lambda text: _not_alphanumeric()(" ", text),
+    "alphanumeric": lambda text: text.translate(_alphanumeric()),
     "whitespace": lambda text: " ".join(text.split()),
 }
 

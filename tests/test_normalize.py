@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,12 @@ from runner.normalize import STEPS, normalize
 )
 def test_steps(text: str, steps: list[str], expected: str) -> None:
     assert normalize(text, steps) == expected
+
+
+def test_letters_marks_and_numbers_stay_whatever_the_script() -> None:
+    every = "".join(map(chr, range(0x110000)))
+    expected = regex.sub(r"[^\p{L}\p{M}\p{N}]", " ", every)
+    assert normalize(every, ["alphanumeric"]) == expected
 
 
 def test_an_unknown_step() -> None:
