@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 import regex
 from hypothesis import given
@@ -31,6 +33,16 @@ def test_letters_marks_and_numbers_stay_whatever_the_script() -> None:
     every = "".join(map(chr, range(0x110000)))
     expected = regex.sub(r"[^\p{L}\p{M}\p{N}]", " ", every)
     assert normalize(every, ["alphanumeric"]) == expected
+
+
+def test_punctuation_goes_whatever_the_script() -> None:
+    every = "".join(map(chr, range(0x110000)))
+    expected = "".join(
+        char
+        for char in every
+        if not unicodedata.category(char).startswith("P") and char not in "$+<=>^`|~"
+    )
+    assert normalize(every, ["punctuation"]) == expected
 
 
 def test_an_unknown_step() -> None:
