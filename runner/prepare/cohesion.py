@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from runner.config import Prepare
 from runner.prepare.draw import units
 from runner.prepare.fuzzy import near_clusters
-from runner.prepare.keys import input_text
 from runner.prepare.spill import Spill
 
 if TYPE_CHECKING:
@@ -25,10 +24,10 @@ def stays_together(train: Spill, pool: Mask, config: Prepare) -> Hashes:
 
     if config.split.cluster is None:
         return train.group
-    places = np.flatnonzero(pool)
-    texts = (input_text(row, config.dedup.normalize) for row in train.rows(places))
+    places, folder = np.flatnonzero(pool), train.path.parent
+    texts = train.inputs.where(pool, folder)
     cluster = np.arange(1, len(places) + 1, dtype=np.uint64)
-    for found in near_clusters(texts, config.split.cluster, folder=train.path.parent):
+    for found in near_clusters(texts, config.split.cluster, folder=folder):
         for near in found.members:
             cluster[near.row] = cluster[near.matched]
     out = np.zeros(len(train), np.uint64)

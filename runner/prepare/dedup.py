@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from runner.config import Dedup
 from runner.prepare.fates import CONFLICT, EXACT, NEAR, Fates
 from runner.prepare.fuzzy import Clusters, near_clusters
-from runner.prepare.keys import input_text
 from runner.prepare.merit import merit
 from runner.prepare.spill import Spill
 
@@ -82,10 +81,10 @@ def drop_near(rows: Spill, config: Dedup, fates: Fates) -> NearRepeats | None:
 
     if config.fuzzy is None:
         return None
-    places = np.flatnonzero(fates.stays & ~rows.copy)
-    texts = (input_text(row, config.normalize) for row in rows.rows(places))
+    compared, folder = fates.stays & ~rows.copy, rows.path.parent
+    places = np.flatnonzero(compared)
     worth = merit(rows, places, config.fuzzy)
-    found = near_clusters(texts, config.fuzzy, worth, rows.path.parent)
+    found = near_clusters(rows.inputs.where(compared, folder), config.fuzzy, worth, folder)
     mask = np.zeros(len(rows), np.bool_)
     match = np.full(len(rows), -1, np.int64)
     for hit in (near for cluster in found for near in cluster.members):

@@ -5,19 +5,16 @@ The evaluation side is indexed once; train rows are read past it in batches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from runner.config import FuzzyDedup, Prepare
+from runner.config import Prepare
 from runner.prepare.containment import NgramIndex, contained, index_ngrams
 from runner.prepare.fates import Fates
 from runner.prepare.fuzzy import near_matches
-from runner.prepare.keys import input_text
 from runner.prepare.spill import Spill
 from runner.prepare.substring import counted
-from runner.prepare.texts import gather
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,51 +57,31 @@ def alike(train: Spill, fates: Fates, evaluation: Spill, config: Prepare) -> Lik
     import numpy as np
 
     found = Likeness(np.full(len(train), -1, np.int64))
-    places, steps = np.flatnonzero(fates.stays), config.dedup.normalize
     fuzzy = config.leakage.fuzzy_as(config.dedup.fuzzy)
-    if fuzzy:
-        _near(train, places, evaluation, fuzzy, config, found)
-    tests = list(_tests(_texts(evaluation, range(len(evaluation)), config), config))
-    if not tests:
+    tests = list(_tests(evaluation, config))
+    if not (fuzzy or tests):
         return found
-    texts = (input_text(row, steps) for row in train.rows(places))
-    low = 0
-    while batch := list(islice(texts, BATCH)):
-        tokens = counted(gather(batch))
+    places, folder = np.flatnonzero(fates.stays), train.path.parent
+    texts = train.inputs.where(fates.stays, folder)
+    if fuzzy:
+        for hit in near_matches(texts, evaluation.inputs, fuzzy, folder):
+            found.take(int(places[hit.row]), hit.matched, MINHASH, hit.score)
+    for low, batch in texts.batches(BATCH) if tests else ():
+        tokens = counted(batch)
         for test in tests:
             got = contained(tokens, test.index, test.threshold)
             found.hit.update(np.flatnonzero(got.hit).tolist())
             for at in np.flatnonzero(got.best >= 0).tolist():
                 like, score = int(got.best[at]), float(got.score[at])
                 found.take(int(places[low + at]), like, test.method, score)
-        low += len(batch)
     return found
 
 
-def _near(
-    train: Spill,
-    places: NDArray[np.int64],
-    evaluation: Spill,
-    fuzzy: FuzzyDedup,
-    config: Prepare,
-    found: Likeness,
-) -> None:
-    corpus = _texts(evaluation, range(len(evaluation)), config)
-    for hit in near_matches(_texts(train, places, config), corpus, fuzzy, train.path.parent):
-        found.take(int(places[hit.row]), hit.matched, MINHASH, hit.score)
-
-
-def _texts(
-    rows: Spill, places: Iterable[int] | NDArray[np.int64], config: Prepare
-) -> Iterator[str]:
-    return (input_text(row, config.dedup.normalize) for row in rows.rows(places))
-
-
-def _tests(evaluation: Iterable[str], config: Prepare) -> Iterator[_Test]:
+def _tests(evaluation: Spill, config: Prepare) -> Iterator[_Test]:
     ngrams, span = config.leakage.ngrams, config.leakage.substring
     if not (ngrams or span):
         return
-    corpus = counted(gather(evaluation))
+    corpus = counted(evaluation.inputs)
     for size in ngrams.sizes if ngrams else ():
         yield _Test(f"{size}-gram", index_ngrams(corpus, size), ngrams.threshold if ngrams else 1)
     if span:

@@ -1,7 +1,8 @@
 """The rows of one split between the steps: text on disk, a few numbers a row in memory.
 
-A million rows are 57 MB here, whatever they hold; decisions are made on the numbers, and
-the text is passed through a second time only to be written where the decisions say.
+A million rows are 65 MB here, whatever they hold; decisions are made on the numbers, and
+the text is passed through a second time only to be written where the decisions say. Normalised
+inputs, which several steps compare, are kept too, so that no row is normalised twice.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import orjson
 
 from runner.prepare.encode import row_line
 from runner.prepare.keys import hash64, input_text
+from runner.prepare.texts import Texts, TextsWriter
 from runner.records import Origin, Row
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     Hashes = NDArray[np.uint64]
 
+IN_MEMORY = 4 << 20
+"""Bytes of inputs of one split beyond which they go to a file; few, as every split has them."""
 MOST_LABELS = 1000
 """More different targets than this are no labels, and are not counted by name."""
 
@@ -39,6 +43,8 @@ class Spill:
     path: Path
     start: NDArray[np.int64]
     """Byte offset of each row's line, and the end of the last one."""
+    inputs: Texts
+    """Each row's normalised input (`runner.prepare.keys.input_text`)."""
     key: Hashes
     """`hash64` of the normalised input."""
     target: Hashes
@@ -93,6 +99,7 @@ class SpillWriter:
         self._normalize = tuple(normalize)
         self._stratify = stratify
         self._out = path.open("wb")
+        self._inputs = TextsWriter(path.parent, IN_MEMORY)
         self._start = array("q", [0])
         self._key, self._target = array("Q"), array("Q")
         self._group, self._stratum = array("Q"), array("Q")
@@ -113,6 +120,7 @@ class SpillWriter:
         at: TracebackType | None,
     ) -> None:
         self._out.close()
+        self._inputs.__exit__(kind, error, at)
 
     def add(self, row: Row) -> None:
         """Write the row's line and note its numbers."""
@@ -120,7 +128,9 @@ class SpillWriter:
         self._out.write(line)
         self._start.append(self._start[-1] + len(line))
         target = hash64(row.target)
-        self._key.append(hash64(input_text(row, self._normalize)))
+        text = input_text(row, self._normalize)
+        self._inputs.add(text)
+        self._key.append(hash64(text))
         self._target.append(target)
         self._group.append((self._small_hash(row.group) or 1) if row.group else 0)
         self._stratum.append(self._stratum_of(row, target))
@@ -145,6 +155,7 @@ class SpillWriter:
             split=self.split,
             path=self.path,
             start=np.frombuffer(self._start, np.int64),
+            inputs=self._inputs.done(),
             key=np.frombuffer(self._key, np.uint64),
             target=np.frombuffer(self._target, np.uint64),
             group=np.frombuffer(self._group, np.uint64),

@@ -9,9 +9,8 @@ Memory: 8 bytes a row for its place, 8 a row and band for the keys (144 with the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,13 +60,13 @@ def near_clusters(
         folder: where a temporary file may lie.
         threads: at most so many; the processor's when None.
     """
-    held = texts if isinstance(texts, Texts) else gather(texts, folder)
+    held = _held(texts, folder)
     links = None
     if config.engine != "local":
         from runner.prepare.fuzzy.daft_links import daft_links
 
         links = daft_links(held, config, folder)
-    return clusters(held, Engine(plan_of(config), len(held.data), threads), merit, links)
+    return clusters(held, Engine(plan_of(config), held.size, threads), merit, links)
 
 
 def near_duplicates(texts: Texts | Iterable[str], config: FuzzyDedup) -> list[Near]:
@@ -77,14 +76,17 @@ def near_duplicates(texts: Texts | Iterable[str], config: FuzzyDedup) -> list[Ne
 
 
 def near_matches(
-    texts: Iterable[str], corpus: Iterable[str], config: FuzzyDedup, folder: Path | None = None
+    texts: Texts | Iterable[str],
+    corpus: Texts | Iterable[str],
+    config: FuzzyDedup,
+    folder: Path | None = None,
 ) -> list[Near]:
     """Rows of `texts` with a near-duplicate in `corpus`, each with the most similar one. Of rows
     that are all alike the corpus shows 64."""
-    held, plan = gather(corpus, folder), plan_of(config)
+    held, plan = _held(corpus, folder), plan_of(config)
     shelf, found = None, []
-    for low, part in _batches(texts):
-        engine = Engine(plan, len(held.data) + len(part.data))
+    for low, part in _held(texts, folder).batches(BATCH):
+        engine = Engine(plan, held.size + part.size)
         if shelf is None:
             shelf = Shelf(engine.band_keys(held))
         hits = matches(part, held, shelf, engine)
@@ -92,8 +94,5 @@ def near_matches(
     return found
 
 
-def _batches(texts: Iterable[str]) -> Iterator[tuple[int, Texts]]:
-    stream, low = iter(texts), 0
-    while part := list(islice(stream, BATCH)):
-        yield low, gather(part)
-        low += len(part)
+def _held(texts: Texts | Iterable[str], folder: Path | None) -> Texts:
+    return texts if isinstance(texts, Texts) else gather(texts, folder)

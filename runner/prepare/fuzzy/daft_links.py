@@ -44,7 +44,7 @@ def daft_links(texts: Texts, config: FuzzyDedup, folder: Path | None = None) -> 
     with tempfile.TemporaryDirectory(dir=folder) as place:
         files = write_parquet(texts, Path(place))
         left, right, score = verified(files, plan, config)
-    engine = Engine(plan, len(texts.data))
+    engine = Engine(plan, texts.size)
     parent = np.arange(len(texts))
     engine.unite(parent, left, right)
     return Links(left, right, score, engine.roots(parent, np.arange(len(texts))))
@@ -142,7 +142,7 @@ def _band_keys(column: Any, plan: Plan) -> Any:
     import pyarrow as pa
 
     texts = _texts(column)
-    keys = Engine(plan, len(texts.data), threads=1).band_keys(texts)
+    keys = Engine(plan, texts.size, threads=1).band_keys(texts)
     band = np.arange(1, plan.bands + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     flat = (keys ^ band[:, None]).T.ravel()
     offsets = pa.array(np.arange(0, len(flat) + 1, plan.bands), pa.int64())

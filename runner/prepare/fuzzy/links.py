@@ -47,19 +47,19 @@ def connect(texts: Texts, engine: Engine) -> Links:
     kept: list[tuple[Rows, Rows, NDArray[np.float64]]] = []
     refused = np.empty(0, np.int64)
     keys_of_bands = engine.band_keys(texts)
-    texts.scattered()
-    for bands in _rounds(engine.each(_crowded, keys_of_bands)):
-        for pairs in _proposals(bands, size):
-            left, right = np.divmod(pairs, size)
-            fresh = (engine.roots(parent, left) != engine.roots(parent, right)) & ~among(
-                pairs, refused
-            )
-            left, right = left[fresh], right[fresh]
-            score = engine.jaccard(texts, left, texts, right)
-            good = score >= engine.plan.threshold
-            refused = np.sort(np.concatenate((refused, (left * size + right)[~good])))
-            kept.append((left[good], right[good], score[good]))
-            engine.unite(parent, left[good], right[good])
+    with texts.scattered():
+        for bands in _rounds(engine.each(_crowded, keys_of_bands)):
+            for pairs in _proposals(bands, size):
+                left, right = np.divmod(pairs, size)
+                fresh = (engine.roots(parent, left) != engine.roots(parent, right)) & ~among(
+                    pairs, refused
+                )
+                left, right = left[fresh], right[fresh]
+                score = engine.jaccard(texts, left, texts, right)
+                good = score >= engine.plan.threshold
+                refused = np.sort(np.concatenate((refused, (left * size + right)[~good])))
+                kept.append((left[good], right[good], score[good]))
+                engine.unite(parent, left[good], right[good])
     root = engine.roots(parent, np.arange(size))
     nothing = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     ends = [np.concatenate(parts) for parts in zip(nothing, *kept, strict=True)]
