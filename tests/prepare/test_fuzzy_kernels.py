@@ -11,6 +11,7 @@ from runner.config import FuzzyDedup
 from runner.prepare.fuzzy import gather, plain
 from runner.prepare.fuzzy.engine import Engine
 from runner.prepare.fuzzy.hashing import FMIX64, MASK, ROLL, STEP
+from runner.prepare.fuzzy.links import crowded
 from runner.prepare.fuzzy.plan import SEED, plan_of
 
 pytest.importorskip("numba")
@@ -170,3 +171,21 @@ def test_words_are_whole_where_edges_are_used_up(
     fast, slow = (Engine(plan, 0, 1, compiled) for compiled in (True, False))
     assert (fast.signatures(held, 0, 1) == slow.signatures(held, 0, 1)).all()
     assert fast.jaccard(held, np.zeros(1, np.int64), held, np.zeros(1, np.int64)) == [1.0]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@given(keys=st.lists(st.integers(0, 9) | st.integers(0, MASK)), spread=st.booleans())
+def test_rows_that_share_a_key_are_all_found(keys: list[int], spread: bool, compiled: bool) -> None:
+    band = np.array([fmix64(key) if spread else key for key in keys], np.uint64)
+    rivals = Engine(plan_of(FuzzyDedup()), 0, 1, compiled).rivals(band)
+    assert rivals.tolist() == sorted(set(rivals.tolist()))
+    found_keys, found = crowded(band, rivals)
+    alike = [row for row, key in enumerate(keys) if keys.count(key) > 1]
+    assert found.tolist() == sorted(alike, key=lambda row: (int(band[row]), row))
+    assert found_keys.tolist() == band[found].tolist()
+
+
+def test_few_rows_without_a_rival_are_sorted() -> None:
+    band = np.random.default_rng(0).integers(0, MASK, 100_000, np.uint64)
+    rivals = Engine(plan_of(FuzzyDedup()), 0, 1, compiled=True).rivals(band)
+    assert len(rivals) < len(band) / 8

@@ -3,8 +3,8 @@
 Texts are compared as they are given: what is to be ignored (case, punctuation) is normalised
 away before. Results depend neither on the number of threads nor on numba being there.
 
-Memory: 8 bytes a row for its place, 8 a row and band for the keys (144 with the defaults) and
-48 a row while they are sorted; texts beyond 64 MB lie in a temporary file that the system pages.
+Memory: 8 bytes a row for its place, 8 a row and band for the keys (144 with the defaults) and up
+to 56 a row while they are sorted; texts beyond 64 MB lie in a temporary file that the system pages.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ WORDS32 = numba.types.Array(numba.uint32, 1, "C", readonly=True)
 
 MIX32_A, MIX32_B = map(np.uint32, hashing.FMIX32)
 S16, S13 = np.uint32(16), np.uint32(13)
+FIFTY_NINE = np.uint64(59)
 ALL32 = np.uint32(0xFFFFFFFF)
 
 
@@ -98,6 +99,26 @@ def band(values: Any, rows: int, low: int, keys: Any) -> None:
             for at in range(number * rows, number * rows + rows):
                 key = key * ROLL + np.uint64(values[row, at])
             keys[number, low + row] = fmix64(key)
+
+
+@machine(numba.int64[::1](numba.uint64[::1]))
+def rivals(keys: Any) -> Any:
+    """Rows whose key another row has, in order, and one in nine of those whose key none has. Eight
+    times as many places as keys have two bits each: met, and met again."""
+    words = 2
+    while 32 * words < 8 * len(keys):
+        words *= 2
+    mask = np.uint64(words - 1)
+    table = np.zeros(words, np.uint64)
+    for key in keys:
+        at, shift = key & mask, (key >> FIFTY_NINE) << ONE
+        word = table[at]
+        table[at] = word | ONE << shift | ((word >> shift & ONE) << ONE) << shift
+    out, count = np.empty(len(keys), np.int64), 0
+    for row in range(len(keys)):
+        out[count] = row
+        count += table[keys[row] & mask] >> ((keys[row] >> FIFTY_NINE) << ONE) >> ONE & ONE
+    return out[:count].copy()
 
 
 @inlined

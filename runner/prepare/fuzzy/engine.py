@@ -85,6 +85,11 @@ class Engine:
         )  # fmt: skip
         return values
 
+    def rivals(self, band: NDArray[np.uint64]) -> Rows:
+        """Rows, in order, among which are all whose key another row of the band has."""
+        found: Rows = self._kernels.rivals(band)
+        return found
+
     def jaccard(self, texts: Texts, left: Rows, others: Texts, right: Rows) -> NDArray[np.float64]:
         """True Jaccard similarity of the shingles of pairs of rows."""
         import numpy as np

@@ -47,8 +47,12 @@ def connect(texts: Texts, engine: Engine) -> Links:
     kept: list[tuple[Rows, Rows, NDArray[np.float64]]] = []
     refused = np.empty(0, np.int64)
     keys_of_bands = engine.band_keys(texts)
+
+    def shared(band: Hashes) -> Band:
+        return crowded(band, engine.rivals(band))
+
     with texts.scattered():
-        for bands in _rounds(engine.each(_crowded, keys_of_bands)):
+        for bands in _rounds(engine.each(shared, keys_of_bands)):
             for pairs in _proposals(bands, size):
                 left, right = np.divmod(pairs, size)
                 fresh = (engine.roots(parent, left) != engine.roots(parent, right)) & ~among(
@@ -104,16 +108,19 @@ def among(pairs: Rows, known: Rows) -> NDArray[np.bool_]:
     return found
 
 
-def _crowded(band: Hashes) -> Band:
-    """The keys that several rows have, and those rows, sorted by key and row."""
+def crowded(band: Hashes, rivals: Rows) -> Band:
+    """The keys that several rows have, and those rows, sorted by key and row; `rivals` are the
+    rows, in order, among which these stand."""
     import numpy as np
 
-    order = np.argsort(band)
-    ordered = band[order]
-    same = ordered[1:] == ordered[:-1]
-    crowd = np.zeros(len(band), np.bool_)
+    keys = band[rivals]
+    order = np.argsort(keys)
+    keys, rows = keys[order], rivals[order]
+    same = keys[1:] == keys[:-1]
+    crowd = np.zeros(len(keys), np.bool_)
     crowd[1:] |= same
     crowd[:-1] |= same
-    rows = np.sort(order[crowd])  # the first sort was the quick one, which mixes equal keys
-    rows = rows[np.argsort(band[rows], kind="stable")]
-    return band[rows], rows
+    keys, rows = keys[crowd], rows[crowd]
+    # The sort was the quick one, which mixes the rows of a key: they are sorted within it.
+    before = np.cumsum(np.append(False, keys[1:] != keys[:-1])[: len(keys)]) * len(band)
+    return keys, np.sort(before + rows) - before
