@@ -51,8 +51,9 @@ class FuzzyDedup(Group):
     bands: int | None = Field(default=None, ge=1, le=1024)
     """Number of bands, instead of the number that `recall` asks for."""
     keep: Literal["first", "longest", "newest", "best"] = "first"
-    """Which row of a cluster stays: the one read first, the one with the longest input, or the
-    one with the largest value in `keep_by`. Among equals the first."""
+    """Which row of a cluster stays, and which of rows with equal inputs: the one read first, the
+    one with the longest input, or the one with the largest value in `keep_by`. Among equals the
+    first. Rows cut for evaluation all stay."""
     keep_by: str | None = None
     """For `newest` a slice or input column with dates (ISO 8601) or numbers, for `best` one with
     numbers. Rows without a value come last."""
@@ -105,8 +106,9 @@ class Dedup(Group):
     normalize: list[Normalizer] = ["unicode", "case", "alphanumeric", "whitespace"]
     """What is ignored when two inputs are compared; empty compares them to the letter."""
     conflicts: Literal["drop_later", "drop_all", "keep"] = "drop_later"
-    """Training rows with one input but different targets: keep the first, none, or all of them.
-    With `exact: false` they are reported and stay."""
+    """Training rows with one input but different targets: keep the first (or the one `fuzzy.keep`
+    names), none, or all of them; near-duplicates then as well. With `exact: false` they are
+    reported and stay."""
     fuzzy: FuzzyDedup | None = None
     """Near-duplicate removal in train; null for none."""
     substring: SubstringDedup | None = None

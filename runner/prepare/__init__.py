@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runner.prepare.gemini.fix import Fixed
     from runner.prepare.select.encoders import Encode
 
-PREPARE_VERSION = "4"
+PREPARE_VERSION = "5"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
 RENDER_VERSION = "2"
 """The same for `render`."""

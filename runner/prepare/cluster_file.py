@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from runner.prepare.dedup import NearRepeats
+from runner.prepare.fates import REASONS, Fates
 from runner.prepare.fuzzy import Cluster, Clusters
 from runner.prepare.journal import shown
 from runner.prepare.spill import Spill
+from runner.prepare.write import MOVES
 from runner.records import Row
 
 if TYPE_CHECKING:
@@ -19,16 +22,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NAME = "clusters.jsonl"
+TARGET = 200
+"""Characters of a target."""
 
 
-def write_clusters(out: Path, rows: Spill, places: NDArray[np.int64], found: Clusters) -> None:
-    """One line a cluster, the largest first: `kept` (id, origin, text) and `members`, each with
-    its `similarity` to the kept row and, where that is below the threshold, the row `through`
-    which it belongs here. `places` are the rows that the clusters count."""
-    largest = sorted(found, key=lambda one: -len(one.members))
+def write_clusters(out: Path, rows: Spill, fates: Fates, near: NearRepeats) -> None:
+    """One line a cluster, the largest first: `kept` (id, origin, text, target) and `members`, each
+    with its `similarity` to the kept row and, where that is below the threshold, the row `through`
+    which it belongs here. Rows that are left say in which split, as `stays`."""
+    largest = sorted(near.clusters, key=lambda one: -len(one.members))
     with (out / NAME).open("wb") as stream:
         for cluster in largest:
-            stream.write(orjson.dumps(_line(cluster, rows, places)) + b"\n")
+            stream.write(orjson.dumps(_line(cluster, rows, fates, near.places)) + b"\n")
 
 
 def cluster_counts(found: Clusters) -> dict[str, Any]:
@@ -42,28 +47,25 @@ def cluster_counts(found: Clusters) -> dict[str, Any]:
     }
 
 
-def _line(cluster: Cluster, rows: Spill, places: NDArray[np.int64]) -> dict[str, Any]:
-    wanted = [cluster.kept, *(near.row for near in cluster.members)]
-    texts = rows.rows(places[wanted])
-    return {
-        "split": rows.split,
-        "kept": _told(next(texts)),
-        "members": list(_members(cluster, texts, rows, places)),
-    }
-
-
-def _members(
-    cluster: Cluster, texts: Iterator[Row], rows: Spill, places: NDArray[np.int64]
-) -> Iterator[dict[str, Any]]:
-    for near, row in zip(cluster.members, texts, strict=True):
-        told = {**_told(row), "similarity": round(near.score, 4)}
+def _line(cluster: Cluster, rows: Spill, fates: Fates, places: NDArray[np.int64]) -> dict[str, Any]:
+    wanted = places[[cluster.kept, *(near.row for near in cluster.members)]]
+    kept, *members = map(_told, rows.rows(wanted), map(partial(_stays, fates), wanted.tolist()))
+    for near, told in zip(cluster.members, members, strict=True):
+        told["similarity"] = round(near.score, 4)
         if near.through:
             other, score = near.through
             (link,) = rows.rows(places[[other]])
             told["through"] = {"id": link.id, "similarity": round(score, 4)}
-        yield told
+    return {"split": rows.split, "kept": kept, "members": members}
 
 
-def _told(row: Row) -> dict[str, Any]:
+def _stays(fates: Fates, place: int) -> str:
+    """The split a row is left in; empty for one that was dropped."""
+    reason = REASONS[fates.code[place]]
+    return "train" if reason is None else MOVES.get(reason, "")
+
+
+def _told(row: Row, stays: str) -> dict[str, Any]:
     origin = {"file": row.origin.file, "line": row.origin.line}
-    return {"id": row.id, "origin": origin, "text": shown(row)}
+    told = {"id": row.id, "origin": origin, "text": shown(row), "target": row.target[:TARGET]}
+    return {**told, "stays": stays} if stays else told

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.config import Dedup
-from runner.prepare.fates import CONFLICT, EXACT, NEAR, Fates
+from runner.prepare.fates import CONFLICT, EXACT, NEAR, TO_TEST, TO_VALIDATION, Fates
 from runner.prepare.fuzzy import Clusters, near_clusters
 from runner.prepare.merit import merit
 from runner.prepare.spill import Spill
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runner.prepare.spill import Hashes
+
+    Worth = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,37 @@ class Repeats:
         return len(set(self.first[self.conflict].tolist()))
 
 
-def find_repeats(rows: Spill) -> Repeats:
-    """Compare every row's input with all earlier ones of its split."""
-    first = first_of(rows.key)
+def find_repeats(rows: Spill, worth: Worth | None = None) -> Repeats:
+    """Compare every row's input with all others of its split. The row of most `worth` stands for
+    the first, where that is given."""
+    first = first_of(rows.key, worth)
     again = (first != original(rows.copy)) & ~rows.copy
     return Repeats(first, again, again & (rows.target != rows.target[first]))
 
 
-def drop_repeats(rows: Spill, repeats: Repeats, config: Dedup, fates: Fates) -> None:
-    """Drop exact repeats and conflicts as `config` says; the first row stays."""
+def worth_of(rows: Spill, config: Dedup) -> Worth | None:
+    """The worth of every row by the rule `fuzzy.keep`, which holds for equal rows as for near
+    ones; None when the first one stays. Raises what `runner.prepare.merit.merit` raises."""
+    import numpy as np
+
+    places = np.flatnonzero(~rows.copy)
+    found = merit(rows, places, config.fuzzy) if config.fuzzy else None
+    if found is None:
+        return None
+    worth = np.zeros(len(rows))
+    worth[places] = found
+    spread: Worth = worth[original(rows.copy)]
+    return spread
+
+
+def drop_repeats(rows: Spill, config: Dedup, fates: Fates, worth: Worth | None) -> None:
+    """Drop exact repeats and conflicts as `config` says; the row of most `worth` stays, the first
+    of equals."""
     import numpy as np
 
     if not config.exact:
         return
+    repeats = find_repeats(rows, worth)
     if config.conflicts == "drop_all":
         rival = np.full(len(rows), -1, np.int64)
         conflicting = np.flatnonzero(repeats.conflict)[::-1]
@@ -59,7 +79,7 @@ def drop_repeats(rows: Spill, repeats: Repeats, config: Dedup, fates: Fates) -> 
     elif config.conflicts == "drop_later":
         fates.drop(repeats.conflict, CONFLICT, repeats.first)
     if config.conflicts == "keep":
-        first = first_of(rows.pair)
+        first = first_of(rows.pair, worth)
         fates.drop((first != np.arange(len(rows))) & ~rows.copy, EXACT, first)
     else:
         fates.drop(repeats.again, EXACT, repeats.first)
@@ -68,28 +88,38 @@ def drop_repeats(rows: Spill, repeats: Repeats, config: Dedup, fates: Fates) -> 
 
 @dataclass(frozen=True, slots=True)
 class NearRepeats:
-    """The clusters of near-duplicates in train; positions are those in `places`."""
+    """The clusters of near-duplicates in what was read as train; positions are those in
+    `places`."""
 
     places: NDArray[np.int64]
-    """Rows of train that were compared."""
+    """Rows that were compared: those of train and those that were cut from it."""
     clusters: Clusters
 
 
-def drop_near(rows: Spill, config: Dedup, fates: Fates) -> NearRepeats | None:
-    """Drop all rows but one of every cluster of near-duplicates; None when that is off."""
+def drop_near(rows: Spill, config: Dedup, fates: Fates, worth: Worth | None) -> NearRepeats | None:
+    """Drop all training rows but one of every cluster of near-duplicates, and that one too where
+    the cluster has a row that was cut for evaluation: those are protected, so that the rows of
+    an evaluation do not depend on what is done to train. With `conflicts: keep` rows with
+    another target than the one that stays are no repeats of it. None when that is off."""
     import numpy as np
 
     if config.fuzzy is None:
         return None
-    compared, folder = fates.stays & ~rows.copy, rows.path.parent
+    cut = fates.of(TO_VALIDATION) | fates.of(TO_TEST)
+    compared, folder = (fates.stays | cut) & ~rows.copy, rows.path.parent
     places = np.flatnonzero(compared)
-    worth = merit(rows, places, config.fuzzy)
-    found = near_clusters(rows.inputs.where(compared, folder), config.fuzzy, worth, folder)
+    merits = None if worth is None else worth[places]
+    if cut.any():
+        merits = np.where(cut[places], np.inf, 0.0 if merits is None else merits)
+    found = near_clusters(rows.inputs.where(compared, folder), config.fuzzy, merits, folder)
     mask = np.zeros(len(rows), np.bool_)
     match = np.full(len(rows), -1, np.int64)
     for hit in (near for cluster in found for near in cluster.members):
-        row = int(places[hit.row])
-        mask[row], match[row] = True, places[hit.matched]
+        row, other = int(places[hit.row]), int(places[hit.matched])
+        answers_differ = rows.target[row] != rows.target[other]
+        if cut[row] or (config.conflicts == "keep" and answers_differ):
+            continue
+        mask[row], match[row] = True, other
         fates.score[row] = hit.score
     fates.drop(mask, NEAR, match)
     follow_originals(rows, fates)
@@ -110,14 +140,14 @@ def original(copy: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.maximum.accumulate(np.where(copy, 0, np.arange(len(copy))))
 
 
-def first_of(keys: Hashes) -> NDArray[np.int64]:
-    """Per row, the first row with its key."""
+def first_of(keys: Hashes, worth: Worth | None = None) -> NDArray[np.int64]:
+    """Per row, the first row with its key; of those of most `worth`, where that is given."""
     import numpy as np
 
     if not len(keys):
         return np.empty(0, np.int64)
 
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys, kind="stable") if worth is None else np.lexsort((-worth, keys))
     ordered = keys[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     out = np.empty(len(keys), np.int64)

@@ -1,4 +1,9 @@
-"""The order of the steps, on one screen: read, clean, dedup, split, leakage, spans, write."""
+"""The order of the steps, on one screen: read, clean, equal rows, leaks, split, near-duplicates,
+repeated spans, write.
+
+What is cut for evaluation is cut before near-duplicates and spans are looked for, so that the same
+rows are cut whatever is then done to train: treatments are held against each other on them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from runner.config import Prepare
 from runner.errors import ConfigError, DataError, GateError, Problem
 from runner.prepare.clean import Cleaner, empty_reason
 from runner.prepare.cluster_file import write_clusters
-from runner.prepare.dedup import drop_near, drop_repeats, find_repeats
+from runner.prepare.dedup import drop_near, drop_repeats, find_repeats, worth_of
 from runner.prepare.fates import Fates
 from runner.prepare.journal import Journal, shown
 from runner.prepare.leak_file import write_leaks
@@ -69,10 +74,8 @@ def prepare_rows(
         fates = {split: Fates(len(rows)) for split, rows in everything.items()}
 
         progress(1, 4, "comparing rows")
-        repeats = find_repeats(train)
-        drop_repeats(train, repeats, config.dedup, fates["train"])
-        near = drop_near(train, config.dedup, fates["train"])
-        seen = report_seen(train, fates["train"], config.dedup, out)
+        repeats, worth = find_repeats(train), worth_of(train, config.dedup)
+        drop_repeats(train, config.dedup, fates["train"], worth)
         against = {**spills, **suites}
         leaks = {
             split: find_leak(train, fates["train"], rows, config) for split, rows in against.items()
@@ -91,9 +94,11 @@ def prepare_rows(
         for leak in leaks.values():
             pool &= ~leak.any
         notes = cap_given(spills, config.split, fates, seed)
-        notes += [seen_note(seen)] if seen else []
         notes += cut_missing(train, pool, spills, config, fates["train"], seed)
         drop_leaks(leaks, config, fates["train"])
+        near = drop_near(train, config.dedup, fates["train"], worth)
+        seen = report_seen(train, fates["train"], config.dedup, out)
+        notes += [seen_note(seen)] if seen else []
         cuts = cut_spans(train, spills, config.dedup, fates["train"], out)
 
         progress(3, 4, "writing")
@@ -104,7 +109,7 @@ def prepare_rows(
         notes += semantic_note(close)
         write_leaks(out, known, fates, leaks, between, repeats, close)
         if near:
-            write_clusters(out, train, near.places, near.clusters)
+            write_clusters(out, train, fates["train"], near)
         found = Found(
             known,
             fates,

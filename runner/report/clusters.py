@@ -25,7 +25,7 @@ class Member:
     id: str
     where: str
     how: str
-    """``stays``, or its similarity to the row that stays."""
+    """``stays``, or its similarity to the row that stays and what else there is to say."""
     text: str
 
 
@@ -62,25 +62,32 @@ def _about(numbers: Mapping[str, Any]) -> str:
     sizes = ", ".join(f"{count(n)} of {size}" for size, n in list(numbers["sizes"].items())[:8])
     more = " ..." if len(numbers["sizes"]) > 8 else ""
     return (
-        f"{plural(numbers['rows'], 'training row')} in {plural(numbers['clusters'], 'cluster')} "
-        f"of near-duplicates; rows a cluster: {sizes}{more}. One row of each stays. The largest "
-        f"ones first; all of them stand in clusters.jsonl."
+        f"{plural(numbers['rows'], 'row')} in {plural(numbers['clusters'], 'cluster')} of "
+        f"near-duplicates; rows a cluster: {sizes}{more}. One row of each stays, and all that "
+        f"were cut for evaluation. The largest ones first; all of them stand in clusters.jsonl."
     )
 
 
 def _shown(raw: Mapping[str, Any]) -> Shown:
-    others = raw.get("members") or []
-    kept = _member(raw.get("kept") or {}, "stays")
-    listed = [_member(row, _how(row)) for row in others[:MAX_MEMBERS]]
+    others, first = raw.get("members") or [], raw.get("kept") or {}
+    kept = _member(first, _stays(first) or "stays")
+    listed = [_member(row, _how(row, first)) for row in others[:MAX_MEMBERS]]
     return Shown(len(others) + 1, [kept, *listed], len(others) - len(listed))
 
 
-def _how(row: Mapping[str, Any]) -> str:
-    similar = number(float(row.get("similarity", float("nan"))), 2)
-    through = row.get("through")
-    if not through:
-        return similar
-    return f"{similar}, through {through.get('id')} ({number(float(through['similarity']), 2)})"
+def _how(row: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    said = [number(float(row.get("similarity", float("nan"))), 2)]
+    if through := row.get("through"):
+        said.append(f"through {through.get('id')} ({number(float(through['similarity']), 2)})")
+    if row.get("target") != first.get("target"):
+        said.append("another target")
+    return ", ".join([*said, _stays(row)] if _stays(row) else said)
+
+
+def _stays(row: Mapping[str, Any]) -> str:
+    """``stays``, and where, unless that is train."""
+    split = row.get("stays")
+    return f"stays in {split}" if split and split != "train" else "stays" if split else ""
 
 
 def _member(row: Mapping[str, Any], how: str) -> Member:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
@@ -228,6 +229,7 @@ def test_without_numba_the_results_are_the_same(monkeypatch: pytest.MonkeyPatch)
     assert list(near_clusters(texts, config)) == compiled
 
 
+NOTHING_CUT = {"split": {"validation": 0, "test": 0}}
 BASE, OTHER = " ".join(WORDS[:30]), " ".join(WORDS[100:130])
 
 
@@ -240,14 +242,75 @@ def test_near_rows_leave_train_and_protected_rows_stay(tmp_path: Path) -> None:
     assert done.reasons() == {
         "train-3": "near_duplicate",
         "train-4": "leak_test",
-        "train-5": "near_duplicate",
+        "train-5": "leak_test",
     }
     leak = next(row for row in done.dropped if row["reason"] == "leak_test")
     assert (leak["method"], leak["matched"]) == ("minhash", "test-2")
     assert 0.6 <= leak["score"] < 1
     assert done.texts("test") == [row.fields["text"] for row in test]
-    assert done.summary["train"]["near_duplicates"] == 2
+    assert done.summary["train"]["near_duplicates"] == 1
     assert done.summary["leakage"]["test_rows_nearly_in_train"] == 1
+
+
+def test_cut_rows_are_the_same_whatever_is_done_about_near_duplicates(tmp_path: Path) -> None:
+    draw = random.Random(3)
+    texts = [" ".join(draw.choices(WORDS, k=20)) for _ in range(60)]
+    texts += [text.replace(text.split()[0], "changed", 1) for text in texts[:40]]
+    rows = rows_of([(text, "ab"[n % 2]) for n, text in enumerate(texts)])
+    near = {"fuzzy": {"threshold": 0.5}}
+    treatments: list[dict[str, Any]] = [{}, near, {"exact": False}, {"substring": {"tokens": 10}}]
+    done = [
+        prepared(tmp_path / str(number), {"train": rows}, {"dedup": dedup})
+        for number, dedup in enumerate(treatments)
+    ]
+    for one in done[1:]:
+        for split in ("validation", "test"):
+            assert one.texts(split) == done[0].texts(split)
+    assert done[1].summary["rows"]["train"] < done[0].summary["rows"]["train"]
+    # No training row nearly repeats another one, or a row that was cut.
+    kept = done[1].texts("train")
+    everything = [*kept, *done[1].texts("validation"), *done[1].texts("test")]
+    for cluster in near_clusters(everything, FuzzyDedup(threshold=0.5)):
+        assert all(row >= len(kept) for row in (cluster.kept, *(m.row for m in cluster.members)))
+    clusters = read_lines(done[1].path / "clusters.jsonl")
+    told = [row for cluster in clusters for row in (cluster["kept"], *cluster["members"])]
+    where = {row.id: split for split, rows in done[1].splits.items() for row in rows}
+    assert all(row.get("stays") == where.get(row["id"]) for row in told)
+    assert {row.get("stays") for row in told} == {None, "train", "validation", "test"}
+
+
+def test_with_conflicts_kept_another_target_is_no_repeat(tmp_path: Path) -> None:
+    near = BASE.replace("w3 ", "changed ")
+    rows = rows_of([(BASE, "a"), (BASE.upper(), "b"), (near, "a"), (near.upper(), "b")])
+    dedup = {"conflicts": "keep", "fuzzy": {"threshold": 0.6}}
+    done = prepared(tmp_path / "out", {"train": rows}, {**NOTHING_CUT, "dedup": dedup})
+    assert done.reasons() == {"train-4": "near_duplicate"}
+    (cluster,) = read_lines(done.path / "clusters.jsonl")
+    assert [row["target"] for row in cluster["members"]] == ["b", "a", "b"]
+    assert [row.get("stays") for row in cluster["members"]] == ["train", None, "train"]
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "gone"),
+    [
+        ("drop_later", {"train-2": "conflict", "train-3": "exact_duplicate"}),
+        ("drop_all", {f"train-{n}": "conflict" for n in (2, 3, 4)}),
+        ("keep", {"train-3": "exact_duplicate"}),
+    ],
+)
+def test_the_rule_for_what_is_kept_holds_for_equal_rows(
+    tmp_path: Path, conflicts: str, gone: dict[str, str]
+) -> None:
+    dated = [("same", "b", "2022"), ("Same!", "a", "2023"), ("SAME", "a", "2024")]
+    rows = [
+        replace(row, slices={"date": date})
+        for row, (_, _, date) in zip(rows_of([d[:2] for d in dated]), dated, strict=True)
+    ]
+    fuzzy = {"keep": "newest", "keep_by": "date"}
+    dedup = {"conflicts": conflicts, "fuzzy": fuzzy}
+    other = [replace(rows_of([("something else", "a")])[0], id="other", slices={"date": "2020"})]
+    done = prepared(tmp_path / "out", {"train": [*rows, *other]}, {**NOTHING_CUT, "dedup": dedup})
+    assert done.reasons() == gone
 
 
 def chain() -> list[str]:
@@ -284,7 +347,7 @@ def alone(out: Path, texts: list[str], fuzzy: dict[str, Any], **more: Any) -> Pr
         type(row)(row.id, row.fields, row.target, row.origin, slices={"date": at} if at else {})
         for row, at in zip(rows, dates, strict=True)
     ]
-    config = {"dedup": {"fuzzy": fuzzy}, "split": {"validation": 0, "test": 0}}
+    config = {"dedup": {"fuzzy": fuzzy}, **NOTHING_CUT}
     return prepared(out / "out", {"train": rows}, config)
 
 

@@ -48,8 +48,26 @@ def test_clusters_are_shown_with_what_stays_and_how_similar_the_others_are(tmp_p
     assert rows[3][1] == "0.61, through t3 (0.85)"
     assert "<script>alert" not in source
     assert "\u202e" not in source
-    assert "11 training rows in 2 clusters of near-duplicates" in source
+    assert "11 rows in 2 clusters of near-duplicates" in source
     assert "rows a cluster: 1 of 3, 1 of 8" in source
+
+
+def test_what_stays_elsewhere_and_another_target_are_said(tmp_path: Path) -> None:
+    members = [
+        row(3, "b", similarity=0.9, target="yes"),
+        row(4, "c", similarity=0.8, target="no", stays="validation"),
+        row(5, "d", similarity=0.8, target="no", stays="train"),
+    ]
+    write(
+        tmp_path, [{"kept": row(2, "a", target="yes", stays="test"), "members": members}], {"4": 1}
+    )
+    rows = table(read(tmp_path / "card.html"), "4 rows")
+    assert [cells[1] for cells in rows[1:]] == [
+        "stays in test",
+        "0.90",
+        "0.80, another target, stays in validation",
+        "0.80, another target, stays",
+    ]
 
 
 def test_without_clusters_nothing_is_said(tmp_path: Path) -> None:
