@@ -11,8 +11,8 @@ from pathlib import Path
 from runner.report.flow import read_tallies
 from runner.report.reasons import in_words, is_move
 from runner.report.scoreboard import LOWER_IS_BETTER, Line
-from runner.report.wording import MISSING, count, decimals, interval, number, signed
-from runner.results import Difference, ExperimentResult
+from runner.report.wording import MISSING, count, decimals, interval, number, plural, signed
+from runner.results import Difference, ExperimentResult, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Bought:
     between: str
     gain: str
     gain_between: str
+    shared: str
+    """``on 12 of 15 rows``, where the two arms were not tested on the same rows."""
     clear: str
     """``better``, ``worse`` or ``open``; ``first`` for the arm the others are held against."""
 
@@ -67,10 +69,19 @@ def _line(line: Line, found: Difference | None, digits: int) -> Bought:
         added=_added(folders[1] / "augmented.jsonl"),
         score=number(shown.value if shown else None, digits),
         between=interval(shown.low, shown.high, digits) if shown else "",
-        gain=signed(found.value, places) if found else MISSING,
-        gain_between=interval(found.low, found.high, places) if found else "",
+        gain=signed(found.value, places) if found and found.n else MISSING,
+        gain_between=interval(found.low, found.high, places) if found and found.n else "",
+        shared=_shared(found, shown),
         clear=_clear(found),
     )
+
+
+def _shared(found: Difference | None, shown: Score | None) -> str:
+    if found is None or shown is None or found.n == shown.n:
+        return ""
+    if not found.n:
+        return "tested on other rows"
+    return f"on {count(found.n)} of {plural(shown.n, 'row')}"
 
 
 def _clear(found: Difference | None) -> str:

@@ -11,39 +11,60 @@ from runner.results import ArmResult, Difference
 from runner.store import digest_of
 from runner.sweep.verdict import is_clear
 
+DATA = {"prepare", "source"}
+"""Groups of the configuration that say what an arm is tuned on."""
+LEAST = 0.5
+"""Arms that share fewer of their test rows are not compared: what they share is no sample of
+either's."""
+
 
 def treatment_differences(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[Difference]:
-    """Every tuned arm against the first one of the experiment that has another `prepare` and is
-    the same in everything else, on the test rows of both; Holm-corrected.
+    """Every tuned arm against the first one of the experiment that has other data and is the
+    same in everything else, on the test rows both were asked; Holm-corrected.
 
     The first is the one that the first value of every swept key gives, so an experiment lists
-    the untreated data first. Arms whose test rows differ are not compared.
+    the untreated data first. Arms that share no test row were never meant to be compared and are
+    left out; of those that share less than `LEAST` there is a difference of no rows.
     """
     from runner.evaluation import compare, holm
 
-    raw = []
+    found = []
     for first, *others in _alike(arms):
-        against = _rows(first)
-        asked = [(row["id"], row["target"]) for row in against]
         for arm in others:
-            rows = _rows(arm)
-            if [(row["id"], row["target"]) for row in rows] == asked:
-                pair = {"arm": arm.digest, "against": first.digest}
-                raw.append(compare(rows, against, suite.primary, suite, seed, **pair))
-    corrected = holm([difference for difference in raw if difference.n])
+            # Rows of one source are known by their ids, even where a treatment changed their text.
+            same = arm.config.get("source") == first.config.get("source")
+            by = ("id", "target") if same else ("id", "prompt", "target")
+            rows, against = _rows(arm, by), _rows(first, by)
+            shared = rows.keys() & against.keys()
+            if not shared:
+                continue
+            if len(shared) < LEAST * max(len(rows), len(against)):
+                shared = set()
+            mine, theirs = (
+                [row for key, row in side.items() if key in shared] for side in (rows, against)
+            )
+            pair = {"arm": arm.digest, "against": first.digest}
+            found.append(compare(mine, theirs, suite.primary, suite, seed, **pair))
+    none = [difference for difference in found if not difference.n]
+    corrected = holm([difference for difference in found if difference.n])
     alpha = 1 - suite.bootstrap.confidence
-    return [item.model_copy(update={"clear": is_clear(item, alpha)}) for item in corrected]
+    return [
+        *(item.model_copy(update={"clear": is_clear(item, alpha)}) for item in corrected),
+        *none,
+    ]
 
 
 def _alike(arms: Sequence[ArmResult]) -> list[list[ArmResult]]:
-    """Groups of at least two tuned arms that are the same but for `prepare`, in their order."""
+    """Groups of at least two tuned arms that are the same but for their data, in their order."""
     groups: dict[str, list[ArmResult]] = {}
     for arm in arms:
         if arm.kind == "tuned" and arm.status == "done":
-            rest = {name: value for name, value in arm.config.items() if name != "prepare"}
+            rest = {name: value for name, value in arm.config.items() if name not in DATA}
             groups.setdefault(digest_of(rest), []).append(arm)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _rows(arm: ArmResult) -> list[dict[str, object]]:
-    return list(read_jsonl(Path(arm.predictions["test"])))
+def _rows(arm: ArmResult, by: Sequence[str]) -> dict[tuple[object, ...], dict[str, object]]:
+    """The answered test rows by the columns that make them the same row for two arms."""
+    rows = read_jsonl(Path(arm.predictions["test"]))
+    return {tuple(row[name] for name in by): row for row in rows}
