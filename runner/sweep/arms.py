@@ -60,6 +60,9 @@ SHORT = {
 }
 """Keys whose value reads better with a word than with the whole path."""
 
+UNTOLD = {"default", "given"}
+"""Options that several groups have: alone they do not say which is meant."""
+
 IRRELEVANT = {"tuning", "baseline", "backend"}
 """Groups that cannot change what an untuned model answers."""
 
@@ -168,6 +171,10 @@ def label(varying: Mapping[str, str]) -> str:
             words.append("all rows" if value in ("null", "None") else f"{value} rows")
         elif "." in key:
             words.append(f"{SHORT.get(key, key.rsplit('.', 1)[1])} {value}")
+        elif value == "none":
+            words.append(f"no {key.rpartition('/')[2]}")
+        elif value in UNTOLD:
+            words.append(f"{key.rpartition('/')[2]} {value}")
         else:
             words.append(value)
     return " · ".join(words)

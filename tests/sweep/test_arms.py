@@ -124,6 +124,8 @@ def test_where_things_lie_is_no_part_of_identity() -> None:
         ({"tuning.learning_rate_multiplier": "1.5", "tuning.epochs": "2"}, "lr 1.5 · epochs 2"),
         ({"template": "polite"}, "polite"),
         ({"suite.bootstrap.samples": "500"}, "samples 500"),
+        ({"prepare/dedup": "none", "prepare/augment": "none"}, "no dedup · no augment"),
+        ({"prepare/dedup": "fuzzy", "prepare/split": "default"}, "fuzzy · split default"),
     ],
 )
 def test_names_are_made_of_what_varies(varying: dict[str, str], name: str) -> None:
