@@ -6,12 +6,15 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Callable, Container
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+Change = Callable[[str, Path], str]
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _SQLITE = "sqlite:///"
+SUITES = "prepare.leakage.suites"
+FILES = ("files", "gemini", "chat")
+"""Kinds of source whose splits are files; the others name something else by them."""
 
 
 def make_absolute(config: dict[str, Any], folder: Path, typed: Container[str]) -> None:
@@ -22,32 +25,20 @@ def make_absolute(config: dict[str, Any], folder: Path, typed: Container[str]) -
         parents = (key.rsplit(".", cut)[0] for cut in range(key.count(".") + 1))
         return cwd if any(name in typed for name in parents) else folder
 
-    source, model = config.get("source"), config.get("model")
-    if isinstance(source, dict):
-        _source(source, base)
-    if isinstance(model, dict):
-        _model(model, base)
-    prepare = config.get("prepare")
-    hard = (prepare.get("select") or {}).get("hard") if isinstance(prepare, dict) else None
-    _rewrite(hard, "scores", lambda path: _joined(path, base("prepare.select.hard.scores")))
-    dedup = prepare.get("dedup") if isinstance(prepare, dict) else None
-    fuzzy = dedup.get("fuzzy") if isinstance(dedup, dict) else None
-    _rewrite(fuzzy, "index", lambda path: _joined(path, base("prepare.dedup.fuzzy.index")))
-    leakage = prepare.get("leakage") if isinstance(prepare, dict) else None
-    suites = leakage.get("suites") if isinstance(leakage, dict) else None
-    for name in suites if isinstance(suites, dict) else ():
-        _rewrite(suites, name, partial(_joined, folder=base(f"prepare.leakage.suites.{name}")))
+    source = config.get("source")
+    if isinstance(source, dict) and source.get("kind") in FILES:
+        for split in {"train", "validation", "test"} & source.keys():
+            source[split] = _files(source[split], base(f"source.{split}"))
+    model = MODELS.get(str(_group(config, "model").get("kind")))
+    for key, change in {**PATHS, **({"model.path": model} if model else {})}.items():
+        parent, _, name = key.rpartition(".")
+        _rewrite(_group(config, parent), name, change, base(key))
+    suites = _group(config, SUITES)
+    for name in suites:
+        _rewrite(suites, name, _joined, base(f"{SUITES}.{name}"))
     for group, key in (("paths", "home"), ("paths", "models"), ("store", "root")):
-        _rewrite(config.get(group), key, lambda path: _joined(path, cwd))
-    _rewrite(config.get("tracking"), "uri", lambda uri: _sqlite(uri, cwd))
-
-
-def _source(source: dict[str, Any], base: Callable[[str], Path]) -> None:
-    if source.get("kind") == "hub":
-        _rewrite(source, "dataset", lambda path: _if_there(path, base("source.dataset")))
-        return
-    for split in {"train", "validation", "test"} & source.keys():
-        source[split] = _files(source[split], base(f"source.{split}"))
+        _rewrite(_group(config, group), key, _joined, cwd)
+    _rewrite(_group(config, "tracking"), "uri", _sqlite, cwd)
 
 
 def _files(value: Any, folder: Path) -> Any:
@@ -59,17 +50,17 @@ def _files(value: Any, folder: Path) -> Any:
     return _joined(value, folder) if isinstance(value, str) and value != "???" else value
 
 
-def _model(model: dict[str, Any], base: Callable[[str], Path]) -> None:
-    folder = base("model.path")
-    if model.get("kind") == "gguf":
-        _rewrite(model, "path", lambda path: _joined(path, folder))
-    elif model.get("kind") == "huggingface":
-        _rewrite(model, "path", lambda path: _if_there(path, folder))
+def _group(config: dict[str, Any], key: str) -> dict[str, Any]:
+    """The mapping at a dotted key; an empty one where there is none."""
+    found: Any = config
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
-def _rewrite(group: Any, key: str, change: Callable[[str], str]) -> None:
-    if isinstance(group, dict) and isinstance(group.get(key), str) and group[key] != "???":
-        group[key] = change(group[key])
+def _rewrite(group: dict[str, Any], key: str, change: Change, folder: Path) -> None:
+    if isinstance(group.get(key), str) and group[key] != "???":
+        group[key] = change(group[key], folder)
 
 
 def _joined(path: str, folder: Path) -> str:
@@ -88,8 +79,24 @@ def _if_there(name: str, folder: Path) -> str:
     return joined if Path(joined).is_dir() else name
 
 
-def _sqlite(uri: str, cwd: Path) -> str:
+def _sqlite(uri: str, folder: Path) -> str:
     path = uri.removeprefix(_SQLITE)
     if path == uri or path.startswith(("/", ":memory:")) or not path:
         return uri
-    return f"{_SQLITE}{(cwd / path).resolve()}"
+    return f"{_SQLITE}{(folder / path).resolve()}"
+
+
+PATHS: dict[str, Change] = {
+    "source.dataset": _if_there,
+    "source.media_root": _joined,
+    "source.tracking_uri": _sqlite,
+    "prepare.dedup.fuzzy.index": _joined,
+    "prepare.leakage.semantic.encoder.model": _if_there,
+    "prepare.select.diverse.encoder.model": _if_there,
+    "prepare.select.hard.scores": _joined,
+    "skew.production": _joined,
+    "skew.tracking_uri": _sqlite,
+}
+"""Every key with a path of a file or folder that is read, but for the splits of a source, suites
+and models."""
+MODELS: dict[str, Change] = {"gguf": _joined, "huggingface": _if_there}

@@ -52,7 +52,7 @@ def losses(folders: Iterable[Path]) -> list[Kind]:
     that were only set aside are none of them."""
     leaks = Kind("Leaks", "Training rows that also stand in an evaluation split.")
     conflicts = Kind("Conflicts", "Rows that repeat another one's input with another answer.")
-    repeats = Kind("Duplicates", "Rows that repeat an earlier one of their split.")
+    repeats = Kind("Duplicates", "Rows that repeat one that stays.")
     rest = Kind("Other dropped rows", "Rows that could not be used.")
     for folder in folders:
         path = folder / "dropped.jsonl"
