@@ -26,6 +26,12 @@ def input_text(row: Row, steps: Sequence[str]) -> str:
     return SEPARATOR.join(clear(row.fields[name]) for name in sorted(row.fields))
 
 
+def asked_text(row: Row, steps: Sequence[str]) -> str:
+    """What the user says in a conversation, normalised: no system instruction, no answers."""
+    said = (turn.text for turn in row.history if turn.role == "user")
+    return SEPARATOR.join(_normalised(steps, text) for text in said)
+
+
 def hash64(text: str) -> int:
     """64 bits of BLAKE2b. Two different texts among a million meet with a chance of 3e-8."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")

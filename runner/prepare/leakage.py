@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from runner.config import Prepare
 from runner.errors import GateError
+from runner.prepare.dedup import original
 from runner.prepare.fates import (
     GROUP_TEST,
     GROUP_VALIDATION,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runner.prepare.fates import Mask
+    from runner.prepare.spill import Hashes
 
 SUITES = "suites"
 """The split that the rows of all `leakage.suites` are read as; the group is the suite's name."""
@@ -69,14 +71,15 @@ def find_leak(train: Spill, fates: Fates, evaluation: Spill, config: Prepare) ->
     import numpy as np
 
     like = alike(train, fates, evaluation, config)
-    eval_rows = np.isin(evaluation.key, train.key)
+    keys = [train.key, train.asked] if evaluation.split == SUITES else [train.key]
+    eval_rows = np.isin(evaluation.key, np.concatenate(keys))
     eval_like = np.zeros(len(evaluation), np.bool_)
     eval_like[list(like.hit)] = True
     agrees = np.isin(evaluation.pair, train.pair)
     grouped = (train.group != 0) & np.isin(train.group, evaluation.group)
     return Leak(
         evaluation.split,
-        _match(train, evaluation),
+        _match(keys, evaluation),
         like,
         grouped & (evaluation.split != SUITES),
         eval_rows,
@@ -114,11 +117,8 @@ class Share:
     name: str
     rows: Mask
     """Which rows of the split are meant."""
+    total: int
     found: int
-
-    @property
-    def total(self) -> int:
-        return int(self.rows.sum())
 
 
 def shares(rows: Spill, leak: Leak, suites: Sequence[str]) -> Iterator[Share]:
@@ -127,11 +127,13 @@ def shares(rows: Spill, leak: Leak, suites: Sequence[str]) -> Iterator[Share]:
 
     leaking = leak.eval_rows | leak.eval_like
     if leak.split != SUITES:
-        yield Share(leak.split, np.ones(len(rows), np.bool_), int(leaking.sum()))
+        yield Share(leak.split, np.ones(len(rows), np.bool_), len(rows), int(leaking.sum()))
         return
+    whole = original(rows.copy)  # readings of one row of a suite are one
     for name in suites:
         mine = rows.group == np.uint64(hash64(name) or 1)
-        yield Share(f"suite {name}", mine, int((leaking & mine).sum()))
+        total = int((mine & ~rows.copy).sum())
+        yield Share(f"suite {name}", mine, total, len(np.unique(whole[leaking & mine])))
 
 
 def check_gate(
@@ -174,12 +176,13 @@ def _examples(train: Spill, evaluation: Spill, leak: Leak, among: Mask) -> Itera
         yield f"  {here} {how} {there}: {shown(row)[:100]}"
 
 
-def _match(train: Spill, evaluation: Spill) -> NDArray[np.int64]:
-    """Per train row, the first evaluation row with its key; -1 for none."""
+def _match(mine: Sequence[Hashes], evaluation: Spill) -> NDArray[np.int64]:
+    """Per train row, the first evaluation row with one of its keys; -1 for none."""
     import numpy as np
 
+    found = np.full(len(mine[0]), -1, np.int64)
     keys, first = np.unique(evaluation.key, return_index=True)
-    if not len(keys):
-        return np.full(len(train), -1, np.int64)
-    at = np.minimum(np.searchsorted(keys, train.key), len(keys) - 1)
-    return np.where(keys[at] == train.key, first[at], -1)
+    for own in mine if len(keys) else ():
+        at = np.minimum(np.searchsorted(keys, own), len(keys) - 1)
+        found = np.where((found < 0) & (keys[at] == own), first[at], found)
+    return found

@@ -1,6 +1,6 @@
 """The rows of one split between the steps: text on disk, a few numbers a row in memory.
 
-A million rows are 65 MB here, whatever they hold; decisions are made on the numbers, and
+A million rows are 73 MB here, whatever they hold; decisions are made on the numbers, and
 the text is passed through a second time only to be written where the decisions say. Normalised
 inputs, which several steps compare, are kept too, so that no row is normalised twice.
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self, SupportsIndex
 import orjson
 
 from runner.prepare.encode import row_line
-from runner.prepare.keys import hash64, input_text
+from runner.prepare.keys import asked_text, hash64, input_text
 from runner.prepare.texts import Texts, TextsWriter
 from runner.records import Origin, Row
 
@@ -47,6 +47,9 @@ class Spill:
     """Each row's normalised input (`runner.prepare.keys.input_text`)."""
     key: Hashes
     """`hash64` of the normalised input."""
+    asked: Hashes
+    """`hash64` of what the user says in a conversation (`runner.prepare.keys.asked_text`); the
+    same as `key` for rows of columns."""
     target: Hashes
     group: Hashes
     """Of the group's name; 0 for none."""
@@ -101,7 +104,7 @@ class SpillWriter:
         self._out = path.open("wb")
         self._inputs = TextsWriter(path.parent, IN_MEMORY)
         self._start = array("q", [0])
-        self._key, self._target = array("Q"), array("Q")
+        self._key, self._asked, self._target = array("Q"), array("Q"), array("Q")
         self._group, self._stratum = array("Q"), array("Q")
         self._copy, self._lengths = array("b"), array("i")
         self._labels: dict[int, str] | None = {}
@@ -130,7 +133,9 @@ class SpillWriter:
         target = hash64(row.target)
         text = input_text(row, self._normalize)
         self._inputs.add(text)
-        self._key.append(hash64(text))
+        key = hash64(text)
+        self._key.append(key)
+        self._asked.append(hash64(asked_text(row, self._normalize)) if row.history else key)
         self._target.append(target)
         self._group.append((self._small_hash(row.group) or 1) if row.group else 0)
         self._stratum.append(self._stratum_of(row, target))
@@ -157,6 +162,7 @@ class SpillWriter:
             start=np.frombuffer(self._start, np.int64),
             inputs=self._inputs.done(),
             key=np.frombuffer(self._key, np.uint64),
+            asked=np.frombuffer(self._asked, np.uint64),
             target=np.frombuffer(self._target, np.uint64),
             group=np.frombuffer(self._group, np.uint64),
             stratum=np.frombuffer(self._stratum, np.uint64),
