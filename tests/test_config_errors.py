@@ -219,6 +219,15 @@ CASES = {
             "      set it in exp.yaml, or type source.train=VALUE"
         ],
     ),
+    "no value yet, of something in capitals": Case(
+        SOURCE + TINY + "skew: {kind: file}\n",
+        [
+            "exp.yaml:3: skew.production: is required: JSONL; a row has `text`, `contents` "
+            "(Gemini's form, also inside `request`) or `messages`, and may have `system` or "
+            "`systemInstruction`, `id` and `label`\n"
+            "      set it in exp.yaml, or type skew.production=VALUE"
+        ],
+    ),
     "no value in the experiment": Case(
         GOOD + "suite:\n  extract:\n    kind: regex\n    pattern: ???\n",
         [

@@ -35,7 +35,10 @@ def not_set(key: tuple[str | int, ...], config: dict[str, Any], places: Places) 
 
 def _description(key: tuple[str | int, ...], config: dict[str, Any]) -> str:
     about = description_at(key, config)
-    return f": {about[0].lower()}{about[1:]}".rstrip(".") if about else ""
+    if not about:
+        return ""
+    first = about[0] if about[1:2].isupper() else about[0].lower()  # JSONL stays JSONL
+    return f": {first}{about[1:]}".replace("``", "`").rstrip(".")
 
 
 def _missing(fault: Fault, config: dict[str, Any], places: Places) -> Saying:

@@ -173,7 +173,8 @@ class Leakage(Group):
     """Warn of evaluation rows that mean nearly what a train row means; null for no look."""
     suites: dict[str, str] = {}
     """External evaluation sets by name: a file each, or a glob. The columns of `source.input`
-    are compared, all of them where a file has none of these."""
+    are compared; where a row has none of these, each of its texts but the target; of chat
+    `messages` and Gemini `contents` what the user says."""
     max_share: Share = 0.05
     """Refuse to go on (exit 4) when more than this share of the rows of validation, test or a
     suite leaks, whatever is done about it."""

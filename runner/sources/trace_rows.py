@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import orjson
 
 from runner.config import TracesSource
-from runner.errors import RowFault
+from runner.errors import ConfigError, Problem, RowFault
 from runner.records import FaultLog, Origin, Row
 from runner.sources.contents import gemini_turns
 from runner.sources.conversation import BadTurns, Conversation, check_order
@@ -17,6 +18,8 @@ from runner.sources.locate import InputFile, weighted
 from runner.sources.messages import chat_turns
 from runner.sources.record import as_text
 from runner.sources.traces import Logged, answer_text, logged, prompt_record
+
+SAID = {"yes": 1, "true": 1, "no": 0, "false": 0}
 
 
 def experiments(source: TracesSource, split: str) -> list[InputFile]:
@@ -29,10 +32,15 @@ def trace_rows(
     source: TracesSource, split: str, file: InputFile, faults: FaultLog
 ) -> Iterator[tuple[Row, str]]:
     """Yield a row per trace that has a right answer. The others are counted as skipped:
-    ``no_answer_vouched_for``. A row's id is its trace's; its line is the place of the trace."""
-    at = 0
+    ``no_answer_vouched_for``. A row's id is its trace's; its line is the place of the trace.
+
+    Raises ConfigError when no trace has an answer that counts, nor any the `feedback` asked for.
+    """
+    named, vouched, at = set[str](), False, 0
     for at, trace in enumerate(logged(source.tracking_uri, file.path, source.filter), 1):
+        named |= trace.feedback.keys()
         answer = right_answer(trace, source)
+        vouched |= bool(answer.strip())
         if not answer.strip():
             faults.skip("no_answer_vouched_for")
             continue
@@ -46,16 +54,30 @@ def trace_rows(
         yield _row(trace, said, Origin(file.path, at)), ""
     if not at:
         faults.bad(RowFault(file.path, 1, "empty_file", "the experiment has no such traces"))
+    elif not vouched and source.feedback and source.feedback not in named:
+        there = ", ".join(sorted(named)) or "none"
+        message = f"no trace of {file.path!r} has feedback {source.feedback!r}; there is: {there}"
+        close = difflib.get_close_matches(source.feedback, named, n=1)
+        hint = f"did you mean {close[0]}?" if close else ""
+        raise ConfigError([Problem("source.feedback", message, hint=hint)])
 
 
 def right_answer(trace: Logged, source: TracesSource) -> str:
     """The expectation, else the answer that feedback vouches for; empty when there is neither."""
     if source.expectation and trace.expectations.get(source.expectation) is not None:
         return as_text(trace.expectations[source.expectation])
-    value = trace.feedback.get(source.feedback) if source.feedback else None
-    if isinstance(value, bool | int | float) and float(value) >= source.min_feedback:
-        return answer_text(trace.outputs)
-    return ""
+    value = _number(trace.feedback.get(source.feedback)) if source.feedback else None
+    return answer_text(trace.outputs) if value is not None and value >= source.min_feedback else ""
+
+
+def _number(value: Any) -> float | None:
+    """Feedback as a number: MLflow's judges say yes or no, people log true, 4 or "4"."""
+    if isinstance(value, str):
+        value = SAID.get(value.strip().lower(), value)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _conversation(trace: Logged, answer: str) -> Conversation:

@@ -11,7 +11,8 @@ from runner.config import Source, TracesSkew
 from runner.errors import ConfigError
 from runner.records import Turn
 from runner.sources import source_digest
-from runner.sources.traces import answer_text, production_prompts, prompt_record
+from runner.sources.trace_rows import right_answer
+from runner.sources.traces import Logged, answer_text, production_prompts, prompt_record
 from tests.sources.reading import read, rules, source
 
 mlflow = pytest.importorskip("mlflow")
@@ -70,6 +71,28 @@ def test_corrections_and_liked_answers_become_rows(store: str) -> None:
 def test_without_feedback_only_corrections_count(store: str) -> None:
     rows, _ = read(served(store))
     assert [row.target for row in rows] == ["card_arrival"]
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [
+        *((value, True) for value in (True, 1, 1.5, "yes", "Yes", "true", "1", " 4 ")),
+        *((value, False) for value in (False, 0, 0.5, "no", "false", "0.9", "good", "", None, [1])),
+    ],
+)
+def test_feedback_counts_however_it_is_written(said: object, counts: bool) -> None:
+    trace = Logged("tr-1", {"prompt": "What is the fee?"}, "fees", {}, {"good": said})
+    answer = right_answer(trace, source(kind="traces", train="served", feedback="good"))
+    assert answer == ("fees" if counts else "")
+
+
+def test_feedback_that_no_trace_has_is_named_with_what_there_is(store: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(served(store, feedback="god", expectation=None))
+    (problem,) = refused.value.problems
+    assert problem.key == "source.feedback"
+    assert problem.message == "no trace of 'served' has feedback 'god'; there is: good"
+    assert problem.hint == "did you mean good?"
 
 
 def test_the_digest_goes_by_what_people_said(store: str, tmp_path: Path) -> None:
