@@ -27,10 +27,10 @@ class Prompt:
     turns: int = 1
     label: str | None = None
 
-    def example(self) -> Example:
+    def example(self, with_system: bool) -> Example:
         """As an example without an answer, to count its tokens."""
-        origin = Origin("production", 0)
-        return Example(self.id, (Turn("user", self.text),), "", origin, self.system or "")
+        origin, system = Origin("production", 0), self.system if with_system else None
+        return Example(self.id, (Turn("user", self.text),), "", origin, system or "")
 
 
 def of_example(example: Example) -> Prompt:

@@ -121,7 +121,10 @@ def _of_classifier(told: Told, n: int, other: int) -> Test:
 def _tokens(
     tuning: Sequence[Prompt], production: Sequence[Prompt], count: TokenCounter | None
 ) -> tuple[list[int], list[int]] | None:
-    found = count([prompt.example() for prompt in (*tuning, *production)]) if count else None
+    both = (*tuning, *production)
+    # What one side does not say may not make the other longer.
+    known = all(prompt.system is not None for prompt in both)
+    found = count([prompt.example(with_system=known) for prompt in both]) if count else None
     if found is None:
         return None
     prompts = [prompt for prompt, _ in found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,22 @@ def test_a_prompt_without_a_known_system_instruction_is_not_a_difference() -> No
     result = found(texts(30, 1), [{"text": t} for t in texts(30, 2)])
     assert result["exact"] == []
     assert "do not say their system" in result["notes"][0]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_system_instruction_that_one_side_does_not_say_makes_none_longer(known: bool) -> None:
+    def count(examples: Sequence[Example]) -> list[tuple[int, int]]:
+        return [(len(f"{one.system} {one.contents[0].text}".split()), 0) for one in examples]
+
+    system = "You name the intent of a message. Say one word and nothing else."
+    rows = [
+        Example(f"t{n}", (Turn("user", t),), "", Origin("t", n), system)
+        for n, t in enumerate(texts(150, 1))
+    ]
+    # Known to be empty is another thing than not known.
+    production = [{"text": t, **({"system": ""} if known else {})} for t in texts(150, 2)]
+    result = compare(rows, production, CONFIG, 17, count)
+    assert ("tokens" in named(result)) == known
 
 
 def test_too_few_prompts_are_refused() -> None:
