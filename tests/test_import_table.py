@@ -13,7 +13,18 @@ import pytest
 RUNNER = Path(__file__).resolve().parent.parent / "runner"
 FILES = sorted(RUNNER.rglob("*.py"))
 
-BASE = {"secrets", "errors", "records", "results", "config", "normalize", "backend", "store"}
+BASE = {
+    "secrets",
+    "errors",
+    "records",
+    "results",
+    "config",
+    "normalize",
+    "backend",
+    "store",
+    "language",
+}
+
 """What every stage may import."""
 
 STAGES = {
@@ -49,7 +60,7 @@ ABOVE = {
     "store": {"secrets"},
     "results": {"records"},
     "records": {"errors"},
-    "config": set(),
+    "config": {"language"},
     "errors": set(),
     "guess": set(),
     "once": set(),
@@ -58,6 +69,7 @@ ABOVE = {
     "identity": {"config", "store"} | STAGES,
     "house": {"ledger", "records", "store"},
     "normalize": set(),
+    "language": set(),
 }
 
 VENDORS = {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from runner.config.base import Group, Share
+from runner.language import LANGUAGES, script_names
 
 
 class LabelNoise(Group):
@@ -33,7 +36,32 @@ class Quality(Group):
     scripts: list[str] | None = None
     """Writing systems an input may be in, by their Unicode names: ``latin``, ``cyrillic``,
     ``han`` ... A row passes when most of its letters are of one of them."""
+    languages: list[str] | None = None
+    """Languages an input may be in: ``English``, ``German`` ... (all in `runner.language`). A light
+    guess by script and small words; a text that is too short to tell passes."""
     label_noise: LabelNoise | None = None
+
+    @field_validator("scripts", mode="after")
+    @classmethod
+    def _there_are_such_scripts(cls, scripts: list[str] | None) -> list[str] | None:
+        named = [name.lower() for name in scripts or ()]
+        _all_known("script", named, script_names() if named else ())
+        return None if scripts is None else named
+
+    @field_validator("languages", mode="after")
+    @classmethod
+    def _there_are_such_languages(cls, languages: list[str] | None) -> list[str] | None:
+        named = [name.capitalize() for name in languages or ()]
+        _all_known("language", named, LANGUAGES)
+        return None if languages is None else named
+
+
+def _all_known(what: str, named: list[str], known: Sequence[str]) -> None:
+    for name in named:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+            raise ValueError(f"no {what} {name!r}; {meant}")
 
 
 class LexicalEncoder(Group):

@@ -107,7 +107,7 @@ def render_rows(
                 rows = _fitting(work, limits.most_validation(done["train"].tally.kept), seed)
             done[split] = _render_split(work, split, rows, before["rows"][split])
         if not done["train"].tally.kept:
-            raise DataError(f"no training row is left: {dict(done['train'].tally.dropped)}")
+            raise DataError(f"no training row is left:\n{journal.losses('train')}")
         journal.finish(_summary(work, done, select, before["rows"]["train"]))
 
 

@@ -104,7 +104,7 @@ def prepare_rows(
         progress(3, 4, "writing")
         written = write_splits(known, fates, config.dedup, out, journal, cuts)
         if not written.rows["train"]:
-            raise DataError(f"no training row is left:\n{_why(fates)}")
+            raise DataError(f"no training row is left:\n{journal.losses('train')}")
         close = _close(known, fates, leaks, config, encode)
         notes += semantic_note(close)
         write_leaks(out, known, fates, leaks, between, repeats, close)
@@ -190,8 +190,3 @@ def _load(
             journal.tally(faults.tally())
             journal.tally(tally)
         return writer.done()
-
-
-def _why(fates: Mapping[str, Fates]) -> str:
-    tallies = fates["train"].tallies("train")
-    return "\n".join(f"  {tally.step}: {dict(tally.dropped)}" for tally in tallies)

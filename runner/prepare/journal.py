@@ -55,6 +55,14 @@ class Journal:
         tally.check()
         self._tallies.append(tally)
 
+    def losses(self, split: str) -> str:
+        """What every step has dropped of a split so far, a line a step."""
+        return "\n".join(
+            f"  {tally.step}: " + ", ".join(f"{n:,} × {why}" for why, n in tally.dropped.items())
+            for tally in self._tallies
+            if tally.split == split and tally.dropped
+        )
+
     def finish(self, summary: dict[str, Any]) -> None:
         """Write tallies and summary."""
         tallies = [tally.to_json() for tally in self._tallies]

@@ -30,6 +30,12 @@ WORDS = {
     "moved_to_test": "moved to test",
     "not_selected": "not selected",
     "too_long": "too long for the model",
+    "few_words": "too few words",
+    "many_words": "too many words",
+    "few_target_words": "too few words in the answer",
+    "many_target_words": "too many words in the answer",
+    "other_script": "in another script",
+    "other_language": "in another language",
 }
 """Reason to how it reads behind a number: ``3 × exact duplicate``."""
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 
-from runner.skew.language import language
+from runner.language import language
 from runner.skew.prompts import Prompt
 
 WORD = re.compile(r"\w+")

@@ -64,7 +64,7 @@ def test_leaks_and_duplicates_name_the_row_they_matched_and_the_span(card: Path)
     assert leak[2] == "e030 test.jsonl:30"
     assert leak[3] == "exact 1.00"
     assert leak[4].startswith("please change the address")
-    repeats = table(page, "Rows that repeat an earlier one")
+    repeats = table(page, "Rows that repeat one that stays")
     assert repeats[-1][2:4] == ["t081 train.jsonl:81", "minhash 0.86"]
 
 

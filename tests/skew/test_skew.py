@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from runner.config.skew import FileSkew
 from runner.errors import ConfigError, DataError
+from runner.language import language
 from runner.records import Example, Origin, Turn
 from runner.report.skew import write_skew
 from runner.skew import compare, read_production, refusals, warnings
 from runner.skew.classifier import FOLDS, RIDGE, out_of_fold
-from runner.skew.language import language
 from runner.skew.matching import diff
 from runner.skew.two_samples import either_way, holm, share_gap
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cache
 
 from runner.config.select import Quality
+from runner.language import UNKNOWN, language, script_of
 from runner.prepare.keys import input_text
 from runner.prepare.select.choice import Choice, Reason
 from runner.records import Row
 
 SPAN = 3
 """Words of a repeated run."""
-WORDS = re.compile(r"\S+")
+UNSPACED_SPAN = 6
+"""Characters of one, where a script has no blanks: some three words of Chinese or Japanese."""
+# Scripts written without blanks: kana, ideographs, Thai, Lao, Khmer, Burmese.
+WORD = re.compile(r"[぀-ヿ㐀-鿿฀-໿ក-៿က-႟]|[^\s぀-ヿ㐀-鿿฀-໿ក-៿က-႟]+")
 
 
 def drop_by_rules(rows: Iterable[Row], quality: Quality, choice: Choice) -> None:
@@ -33,7 +35,7 @@ def broken_rules(row: Row, quality: Quality) -> Iterator[tuple[str, float]]:
         ("words", text, quality.min_words, quality.max_words),
         ("target_words", row.target, quality.min_target_words, quality.max_target_words),
     ):
-        words = len(value.split())
+        words = len(WORD.findall(value))
         if least is not None and words < least:
             yield f"few_{name}", words
         if most is not None and words > most:
@@ -43,35 +45,38 @@ def broken_rules(row: Row, quality: Quality) -> Iterator[tuple[str, float]]:
         if worst > quality.max_repetition:
             yield "repetition", round(worst, 4)
     if quality.scripts is not None:
-        share = script_share(text, {name.lower() for name in quality.scripts})
+        share = script_share(text, quality.scripts)
         if share <= 0.5:
             yield "other_script", round(share, 4)
+    if quality.languages is not None:
+        found = language(text)
+        if found != UNKNOWN and found not in quality.languages:
+            yield "other_language", 0.0
 
 
 def repetition(text: str) -> float:
     """Share of the text's characters (without blanks) in word triples that stand in it twice or
     more, counted once where triples overlap (Rae et al. 2021, appendix A.1.1)."""
-    words = list(WORDS.finditer(text))
-    runs = [tuple(word.group() for word in words[at : at + SPAN]) for at in range(len(words) - 2)]
+    words = WORD.findall(text)
+    span = UNSPACED_SPAN if 2 * sum(map(_alone, words)) > len(words) else SPAN
+    runs = [tuple(words[at : at + span]) for at in range(len(words) - span + 1)]
     times = Counter(runs)
     covered: set[int] = set()
     for at, run in enumerate(runs):
         if times[run] > 1:
-            covered.update(range(at, at + SPAN))
-    total = sum(len(word.group()) for word in words)
-    return sum(len(words[at].group()) for at in covered) / total if total else 0.0
+            covered.update(range(at, at + span))
+    total = sum(map(len, words))
+    return sum(len(words[at]) for at in covered) / total if total else 0.0
 
 
-def script_share(text: str, wanted: set[str]) -> float:
+def _alone(word: str) -> bool:
+    """Whether it is a character of a script without blanks, which stands for a word."""
+    return len(word) == 1 and word > "\u0e00"
+
+
+def script_share(text: str, wanted: Iterable[str]) -> float:
     """Share of the text's letters that are of one of the scripts; 1 for a text without letters,
     which is in no other script either."""
-    letters = Counter(_script(char) for char in text if char.isalpha())
+    letters = Counter(script_of(char) for char in text if char.isalpha())
     total = letters.total()
     return sum(letters[name] for name in wanted) / total if total else 1.0
-
-
-@cache
-def _script(char: str) -> str:
-    """The script by the character's Unicode name, whose first word it is; ideographs are han."""
-    name = unicodedata.name(char, "").lower()
-    return "han" if name.startswith("cjk ") else name.partition(" ")[0]

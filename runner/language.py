@@ -7,8 +7,10 @@ right, three words are often ``unknown``. It knows the languages that are listed
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections import Counter
+from functools import cache
 
 SMALL_WORDS = {
     "English": "the of and to in is i you it for my on with this how what can do not are be that "
@@ -47,25 +49,42 @@ SCRIPTS = {
     "BENGALI": "Bengali",
     "TAMIL": "Tamil",
 }
+UNKNOWN = "unknown"
+LANGUAGES = (*SMALL_WORDS, *dict.fromkeys(SCRIPTS.values()))
+"""All that can be told."""
 LOOKED_AT = 2000
 WORD = re.compile(r"[^\W\d_]+")
 
 
 def language(text: str) -> str:
-    """``English``, ``Japanese`` ...; ``unknown`` when nothing speaks for one."""
+    """``English``, ``Japanese`` ...; `UNKNOWN` when nothing speaks for one."""
     start = text[:LOOKED_AT]
     scripts = Counter(_script(sign) for sign in start if sign.isalpha())
     if scripts["Japanese"] and scripts["Japanese"] + scripts["Chinese"] > scripts["LATIN"]:
         return "Japanese"
-    main = scripts.most_common(1)[0][0] if scripts else "unknown"
+    main = scripts.most_common(1)[0][0] if scripts else UNKNOWN
     return _latin(start) if main == "LATIN" else main
+
+
+@cache
+def script_names() -> tuple[str, ...]:
+    """The scripts that letters are in, as `script_of` names them."""
+    letters = (chr(code) for code in range(sys.maxunicode + 1) if chr(code).isalpha())
+    return tuple(sorted({name for sign in letters if (name := script_of(sign))}))
+
+
+@cache
+def script_of(letter: str) -> str:
+    """A letter's script by its Unicode name, whose first word it is; ideographs are ``han``."""
+    name = unicodedata.name(letter, "").lower()
+    return "han" if name.startswith("cjk ") else name.partition(" ")[0]
 
 
 def _script(sign: str) -> str:
     if sign < "\u0250":
         return "LATIN"
     name = unicodedata.name(sign, "").split(" ")[0].split("-")[0]
-    return SCRIPTS.get(name, "LATIN" if name == "LATIN" else "unknown")
+    return SCRIPTS.get(name, "LATIN" if name == "LATIN" else UNKNOWN)
 
 
 def _latin(text: str) -> str:
@@ -74,4 +93,4 @@ def _latin(text: str) -> str:
         name: sum(n for word, n in found.items() if word in known) for name, known in WORDS.items()
     }
     best, second = sorted(scores.values(), reverse=True)[:2]
-    return max(scores, key=lambda name: scores[name]) if best > second else "unknown"
+    return max(scores, key=lambda name: scores[name]) if best > second else UNKNOWN
