@@ -121,7 +121,7 @@ class Diverse(Group):
     clusters: int | None = Field(default=None, ge=2, le=10_000)
     """Null takes the square root of half the number of rows."""
     max_per_cluster: int | None = Field(default=None, ge=1)
-    """Keep at most this many rows of a cluster, those nearest to its centre; null keeps all."""
+    """Keep at most this many rows of a cluster, each little like the others; null keeps all."""
 
 
 class Hard(Group):

@@ -104,8 +104,10 @@ def _order(rows: _Rows, vectors: Any, select: Select, seed: int, choice: Choice)
     if select.diverse:
         from runner.prepare.select.clusters import cluster
 
-        clusters = cluster(vectors, select.diverse, seed, choice)
+        clusters = cluster(vectors, select.diverse, seed, order, choice)
         choice.clusters = clusters
+        if not select.hard:  # whose order is the more wanted one
+            order = order[np.argsort(clusters.place[order], kind="stable")]
         order = taking_turns(order, clusters.of_row)
     if select.balance:
         order = taking_turns(order, _values(rows, select.balance))

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
     from runner.prepare.select.encoders import Vectors
 
+    Order = NDArray[np.int64]
+
 ROUNDS = 25
 TRIES = 4
+SPREAD = 1000
+"""Rows of a cluster that are ordered by how little they are alike; who takes more of a cluster
+than that takes nearly all there is of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class Clusters:
     similarity: NDArray[np.float32]
     """Cosine of each row to its cluster's centre."""
     vectors: Vectors
+    place: Order
+    """Place of each row in an order of its cluster whose first rows are little alike."""
 
     def vendi(self, rows: NDArray[np.bool_]) -> float:
         """The Vendi score of the rows (Friedman, Dieng 2022): how many rows that have nothing in
@@ -33,8 +40,11 @@ class Clusters:
         return vendi(self.vectors[rows])
 
 
-def cluster(vectors: Vectors, diverse: Diverse, seed: int, choice: Choice) -> Clusters:
-    """Cluster the rows, and drop those beyond the cap of their cluster."""
+def cluster(
+    vectors: Vectors, diverse: Diverse, seed: int, order: Order, choice: Choice
+) -> Clusters:
+    """Cluster the rows, and drop those beyond the cap of their cluster. Of each cluster the row
+    that `order` has first is the first to stay."""
     import numpy as np
 
     count = diverse.clusters or max(2, int(np.sqrt(len(vectors) / 2)))
@@ -43,24 +53,53 @@ def cluster(vectors: Vectors, diverse: Diverse, seed: int, choice: Choice) -> Cl
     number = np.empty(len(centres), np.int64)
     number[by_size] = np.arange(len(centres))
     similarity = (vectors * centres[of_row]).sum(axis=1)
-    found = Clusters(number[of_row], similarity, vectors)
+    place = _places(of_row, vectors, order, choice)
+    found = Clusters(number[of_row], similarity, vectors, place)
     for row, kept, score in _beyond(found, diverse.max_per_cluster, choice):
         choice.reasons[row] = Reason("cluster_cap", "cluster", score, kept)
     return found
 
 
+def spread_first(vectors: Vectors, most: int) -> NDArray[np.int64]:
+    """The first rows of an order in which each is the one least like all before it, beginning
+    with the first: greedy k-center (Gonzalez 1985; for training sets: Sener, Savarese 2018). At
+    most `most` of them."""
+    import numpy as np
+
+    order = np.zeros(min(most, len(vectors)), np.int64)
+    alike = np.full(len(vectors), -np.inf, np.float32)
+    for at in range(1, len(order)):
+        alike = np.maximum(alike, vectors @ vectors[order[at - 1]])
+        alike[order[:at]] = np.inf
+        order[at] = alike.argmin()
+    return order
+
+
+def _places(of_row: Order, vectors: Vectors, order: Order, choice: Choice) -> Order:
+    """See `Clusters.place`; `SPREAD` for rows behind the first ones and for those dropped."""
+    import numpy as np
+
+    place = np.full(len(of_row), SPREAD, np.int64)
+    rows = order[~np.isin(order, list(choice.reasons))]
+    rows = rows[np.argsort(of_row[rows], kind="stable")]
+    for group in np.split(rows, np.flatnonzero(np.diff(of_row[rows])) + 1):
+        first = spread_first(vectors[group], SPREAD)
+        place[group[first]] = np.arange(len(first))
+    return place
+
+
 def _beyond(
     clusters: Clusters, cap: int | None, choice: Choice
 ) -> list[tuple[int, int, float | None]]:
-    """Rows too many for their cluster, each with the most similar row that stays."""
+    """Rows too many for their cluster, each with the most similar row that stays. Those that stay
+    are little alike."""
     import numpy as np
 
     if cap is None:
         return []
     beyond: list[tuple[int, int, float | None]] = []
-    central = np.lexsort((np.arange(len(clusters.of_row)), -clusters.similarity))
     kept: dict[int, list[int]] = {}
-    for row in central.tolist():
+    for row in np.argsort(clusters.place, kind="stable").tolist():
         if row in choice.reasons:
             continue
         mine = kept.setdefault(int(clusters.of_row[row]), [])
