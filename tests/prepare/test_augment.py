@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config import Augment, Select, Template
+from runner.config import Augment, Prepare, Select, Template
 from runner.errors import ConfigError
 from runner.prepare import Augmentation, render, reword_prompts
 from runner.prepare.augment.rules import INFORMAL, apply
 from runner.prepare.encode import row_line
 from runner.records import Origin, Row, Turn
+from tests.prepare.making import prepared, read_lines
 
-STEPS = ("unicode", "case", "alphanumeric", "whitespace")
 RULES = ["case", "typos", "whitespace", "punctuation", "informal"]
 
 
@@ -41,11 +42,11 @@ def rendered(
     """Examples of train, what was made, and what was dropped."""
     out, answers = tmp_path / "out", config.pop("answers", None)
     out.mkdir()
-    prepared = folder(tmp_path / "prepared", train, test)
-    augment = Augment.model_validate(config)
-    augmentation = Augmentation(augment, STEPS, answers if isinstance(answers, Path) else None)
+    source = folder(tmp_path / "prepared", train, test)
+    prepare = Prepare.model_validate({"augment": config})
+    augmentation = Augmentation(prepare, answers if isinstance(answers, Path) else None)
     render(
-        prepared,
+        source,
         Template(name="plain"),
         Select(),
         2048,
@@ -103,6 +104,60 @@ def test_a_new_row_that_a_test_row_says_already_is_a_leak(tmp_path: Path) -> Non
     assert dropped[0]["matched"] == "t"
 
 
+def story(seed: int, product: str) -> str:
+    """Fifty words, every fifth the product, so that a swap leaves no run of five as it was."""
+    drawn = iter(random.Random(seed).choices([f"w{n}" for n in range(500)], k=40))
+    return " ".join(word for _ in range(10) for word in (product, *islice(drawn, 4)))
+
+
+@pytest.mark.parametrize(
+    ("leakage", "methods"),
+    [
+        ({}, ["normalised"]),
+        ({"fuzzy": {"threshold": 0.8, "ngram": 2}}, ["normalised", "minhash"]),
+        ({"ngrams": {"sizes": [8]}}, ["normalised", "8-gram", "8-gram"]),
+        ({"substring": 20}, ["normalised", "substring", "substring"]),
+    ],
+)
+@pytest.mark.parametrize("split", ["validation", "test", "suites"])
+def test_new_rows_are_held_against_evaluation_as_others_are(
+    tmp_path: Path, split: str, leakage: dict[str, object], methods: list[str]
+) -> None:
+    """What the swap makes of the first three rows stands in `split`: in capitals, with a word
+    behind it, within a longer text. All but one of these are beyond the cap."""
+    train = [
+        row(at, story(at, name), json.dumps({"product": name}))
+        for at, name in enumerate(["lamp", "radio"] * 4)
+    ]
+    held = [story(0, "radio").upper(), f"{story(1, 'lamp')} please"]
+    held.append(f"{story(91, 'a')} {story(2, 'radio')} {story(92, 'b')}")
+    rows = [
+        Row(f"t{at}", {"text": text}, "{}", Origin("t.csv", at), group="mine")
+        for at, text in enumerate(held)
+    ]
+    config = {
+        "split": {"validation": 0, "test": 0, "max_validation": 1, "max_test": 1},
+        "leakage": {**leakage, "suites": {"mine": "t.csv"}, "max_share": 1},
+        "augment": {"rules": ["entity_swap"], "entity": "product", "share": 1.0},
+    }
+    done = prepared(tmp_path / "prepared", {"train": train, split: rows}, config)
+    assert done.splits["train"] == train
+    out = tmp_path / "out"
+    out.mkdir()
+    augmentation = Augmentation(Prepare.model_validate(config))
+    plain = Template(name="plain")
+    render(done.path, plain, Select(), 2048, 17, out, lambda _: None, augmentation=augmentation)
+    found = {line["of"] for line in read_lines(out / "augmented.jsonl")}
+    assert found == {f"r{at}" for at in range(len(methods), 8)}
+    dropped = [line for line in read_lines(out / "dropped.jsonl") if line["step"] == "augment"]
+    assert {(line["id"], line["matched"], line["method"]) for line in dropped} == {
+        (f"r{at}+entity_swap1", f"t{at}", method) for at, method in enumerate(methods)
+    }
+    reason = f"leak_{split.removesuffix('s')}"
+    assert all(line["reason"] == reason and line["matched_origin"] for line in dropped)
+    assert not list(out.glob(".*"))
+
+
 def test_wordings_of_a_model(tmp_path: Path) -> None:
     train = [row(0, "Where is my card?"), row(1, "Where is my money?"), row(2, "And my pin?")]
     answers = tmp_path / "answers.jsonl"
@@ -149,10 +204,10 @@ def test_rows_that_arrive_as_turns(tmp_path: Path) -> None:
 
 
 def test_nothing_is_asked_for(tmp_path: Path) -> None:
-    prepared = folder(tmp_path / "p", [row(0, "Hello there")])
+    source = folder(tmp_path / "p", [row(0, "Hello there")])
     out = tmp_path / "o"
     out.mkdir()
-    render(prepared, Template(name="plain"), Select(), 2048, 17, out, lambda examples: None)
+    render(source, Template(name="plain"), Select(), 2048, 17, out, lambda examples: None)
     assert not (out / "augmented.jsonl").exists()
     assert len((out / "train.jsonl").read_text().splitlines()) == 1
 
@@ -188,9 +243,9 @@ def test_informal_english_by_hand() -> None:
 
 
 def test_prompts_for_a_model(tmp_path: Path) -> None:
-    prepared = folder(tmp_path / "p", [row(at, f"Text {at}") for at in range(10)])
+    source = folder(tmp_path / "p", [row(at, f"Text {at}") for at in range(10)])
     augment = Augment.model_validate({"paraphrase": {"share": 0.3, "prompt": "Say: {{ text }}"}})
-    asked = reword_prompts(prepared, Select(), augment, 17)
+    asked = reword_prompts(source, Select(), augment, 17)
     assert len(asked) == 3
     assert all(prompt == f"Say: Text {name[1:]}" for name, prompt in asked)
 
@@ -221,7 +276,7 @@ def test_rules_that_do_not_fit_the_rows(
 def test_requests_that_cannot_be_made(
     tmp_path: Path, paraphrase: dict[str, object], message: str
 ) -> None:
-    prepared = folder(tmp_path / "p", [row(0, "Hello")])
+    source = folder(tmp_path / "p", [row(0, "Hello")])
     augment = Augment.model_validate({"paraphrase": {"share": 1.0, **paraphrase}})
     with pytest.raises(ConfigError, match=message):
-        reword_prompts(prepared, Select(), augment, 17)
+        reword_prompts(source, Select(), augment, 17)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from runner.config.augment import Augment
 from runner.errors import ConfigError, Problem
 from runner.prepare.augment.entities import Entities
 from runner.prepare.augment.rules import apply
-from runner.prepare.keys import hash64, input_text
-from runner.records import Dropped, Row
+from runner.prepare.keys import hash64
+from runner.records import Row
 
 ATTEMPTS = 5
 """Draws of another rule or place for a row on which the first finds nothing to change."""
@@ -34,39 +34,6 @@ class Made:
         """Provenance for ``augmented.jsonl``."""
         texts = {"before": _text(self.of), "after": _text(self.row)}
         return {"id": self.row.id, "of": self.of.id, "rule": self.rule, **texts}
-
-
-@dataclass(slots=True)
-class Guard:
-    """Keeps out new rows that an evaluation split, or training, has already."""
-
-    steps: Sequence[str]
-    """What is ignored when a row is held against evaluation rows (`dedup.normalize`)."""
-    evaluation: dict[int, tuple[str, str]] = field(default_factory=dict)
-    """Hash of the normalised input to split and id."""
-    seen: set[int] = field(default_factory=set)
-    """Hashes of training inputs to the letter: a change of case is a row of its own."""
-
-    def protect(self, split: str, rows: Iterator[Row]) -> None:
-        for row in rows:
-            key = hash64(input_text(row, self.steps))
-            self.evaluation.setdefault(key, (split, row.id))
-
-    def own(self, row: Row) -> bool:
-        """Remember a training row; whether it is new."""
-        key = hash64(input_text(row, []))
-        new = key not in self.seen
-        self.seen.add(key)
-        return new
-
-    def refused(self, made: Made) -> Dropped | None:
-        """Why a new row stays out; None when it comes in."""
-        row = made.row
-        leak = self.evaluation.get(hash64(input_text(row, self.steps)))
-        if leak:
-            split, other = leak
-            return _dropped(made, f"leak_{split}", other, "normalised")
-        return None if self.own(row) else _dropped(made, "exact_duplicate", made.of.id, "exact")
 
 
 def by_rules(rows: Sequence[Row], augment: Augment, seed: int) -> Iterator[Made]:
@@ -186,17 +153,3 @@ def _column(row: Row, named: str | None) -> list[str]:
 
 def _text(row: Row) -> str:
     return row.history[-1].text if row.history else " | ".join(row.fields.values())
-
-
-def _dropped(made: Made, reason: str, matched: str, method: str) -> Dropped:
-    row = made.row
-    return Dropped(
-        row.id,
-        "train",
-        "augment",
-        reason,
-        row.origin,
-        matched=matched,
-        method=method,
-        span=_text(row)[:200],
-    )

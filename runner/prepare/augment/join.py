@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from runner.prepare.augment import Guard, by_rules, reworded
+from runner.prepare.augment import by_rules, reworded
+from runner.prepare.augment.guard import refused
 from runner.prepare.journal import Journal
 from runner.records import Row, Tally
 
 if TYPE_CHECKING:
     from runner.prepare import Augmentation
-
-EVALUATION = ("validation", "test")
 
 
 def with_new_rows(
@@ -28,23 +27,19 @@ def with_new_rows(
 ) -> Iterator[Row]:
     """All rows, then those made from them that are neither leaks nor repeats. Holds the training
     rows in memory, and only where new ones are asked for."""
-    config = augmentation.config
+    config = augmentation.prepare.augment
     if not (config.rules or augmentation.reworded):
         yield from rows
         return
-    own = list(rows)
-    guard, tally = Guard(augmentation.normalize), Tally("augment", "train")
-    for split in EVALUATION:
-        guard.protect(split, _read(prepared / f"{split}.jsonl"))
-    for row in own:
-        guard.own(row)
+    own, tally = list(rows), Tally("augment", "train")
     yield from own
     made = list(by_rules(own, config, seed))
     if augmentation.reworded:
         made += reworded(own, config, augmentation.reworded)
+    out_of_it = refused(made, own, prepared, augmentation.prepare, out)
     with (out / "augmented.jsonl").open("wb") as listed:
-        for new in made:
-            if dropped := guard.refused(new):
+        for at, new in enumerate(made):
+            if dropped := out_of_it.get(at):
                 tally.dropped[dropped.reason] += 1
                 journal.drop(dropped)
                 continue
@@ -54,9 +49,3 @@ def with_new_rows(
     tally.kept = len(own) + tally.changed.total()
     tally.rows_in = len(own) + len(made)
     journal.tally(tally)
-
-
-def _read(path: Path) -> Iterator[Row]:
-    with path.open("rb") as lines:
-        for line in lines:
-            yield Row.from_json(orjson.loads(line))
