@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -192,6 +193,86 @@ def test_entities_are_swapped_in_input_and_answer(tmp_path: Path) -> None:
         assert isinstance(contents, list)
         assert contents[0]["text"].startswith(f"My {target['product']} is broken since ")
     assert {new["of"] for new in made} <= {"r0", "r1", "r2"}
+
+
+SWAP = {"rules": ["entity_swap"], "entity": "product", "share": 1.0}
+
+
+def swapped(tmp_path: Path, first: Row) -> dict[str, object] | None:
+    """What the swap of lamp for radio makes of a row; None where it makes nothing."""
+    other = row(9, "Nothing is named here", '{"product": "radio"}')
+    examples, _, _ = rendered(tmp_path, [first, other], **SWAP)
+    return next((example for example in examples if str(example["id"]).startswith("r0+")), None)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (
+            '{"product":"lamp","summary":"the Lamp, no lampshade","all":[{"of":"a lamp"}]}',
+            '{"product":"radio","summary":"the radio, no lampshade","all":[{"of":"a radio"}]}',
+        ),
+        (
+            '{"label": "refund",\n  "lamp" : 1.50, "product": "lamp"}',
+            '{"label": "refund",\n  "lamp" : 1.50, "product": "radio"}',
+        ),
+        (
+            '{"product": "lamp", "note": "gr\\u00fcne \\"lamp\\"", "by": "J\\u00f6rg"}',
+            '{"product": "radio", "note": "gr\\u00fcne \\"radio\\"", "by": "J\\u00f6rg"}',
+        ),
+    ],
+    ids=["all its texts", "its blanks", "its escapes"],
+)
+def test_a_swap_leaves_no_old_entity_and_keeps_the_form_of_the_answer(
+    tmp_path: Path, target: str, expected: str
+) -> None:
+    first = replace(row(0, "My lamp is broken", target), slices={"product": "lamp", "day": "2"})
+    new = swapped(tmp_path, first)
+    assert new
+    assert new["target"] == expected
+    assert new["slices"] == {"product": "radio", "day": "2"}
+
+
+def test_a_swap_in_turns_reaches_all_of_them_and_the_worse_answer(tmp_path: Path) -> None:
+    turns = (Turn("user", "A lamp"), Turn("model", "Your lamp?"), Turn("user", "My lamp, yes"))
+    target, system = '{"product": "lamp"}', "Products: lamp, radio"
+    first = Row("r0", {}, target, Origin("c", 1), history=turns, rejected=target, system=system)
+    new = swapped(tmp_path, first)
+    assert new
+    contents = new["contents"]
+    assert isinstance(contents, list)
+    assert [turn["text"] for turn in contents] == ["A radio", "Your radio?", "My radio, yes"]
+    assert new["rejected"] == '{"product": "radio"}'
+    assert new["system"] == system
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"system": "You answer for the lamp only"},
+        {"target_parts": ({"functionCall": {"name": "repair", "args": {"of": "lamp"}}},)},
+        {"history": (Turn("user", "{}", ({"fileData": {"fileUri": "gs://b/lamp.png"}},)),)},
+    ],
+)
+def test_no_swap_where_the_old_entity_would_stay(tmp_path: Path, more: dict[str, object]) -> None:
+    first: dict[str, object] = {"history": (Turn("user", "My lamp is broken"),), **more}
+    assert not swapped(tmp_path, replace(row(0, "", '{"product": "lamp"}'), **first))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("subject", "column", "made"),
+    [("Broken", "text", 1), ("My lamp", "text", 0), ("My lamp", "subject", 0)],
+)
+def test_a_swap_changes_the_named_columns_or_nothing(
+    tmp_path: Path, subject: str, column: str, made: int
+) -> None:
+    fields = {"subject": subject, "text": "My lamp is broken"}
+    train = [
+        replace(row(0, "", '{"product": "lamp"}'), fields=fields),
+        replace(row(1, "", '{"product": "radio"}'), fields={"subject": "", "text": "Hello"}),
+    ]
+    _, new, _ = rendered(tmp_path, train, **SWAP, columns=[column])
+    assert [line["after"] for line in new] == ["Broken | My radio is broken"] * made
 
 
 def test_rows_that_arrive_as_turns(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def _changed(
         rule = rng.choice(augment.rules)
         if rule == "entity_swap":
             assert entities
-            new = entities.swapped(row, rng)
+            new = entities.swapped(row, augment.columns, rng)
         else:
             new = _each_text(row, augment.columns, lambda text, r=rule: apply(r, text, rng))
         if new and _text(new) != _text(row):
