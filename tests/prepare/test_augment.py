@@ -284,6 +284,14 @@ def test_rows_that_arrive_as_turns(tmp_path: Path) -> None:
     assert contents[0]["text"] != "Please help me now"
 
 
+def test_the_name_of_a_file_is_no_text(tmp_path: Path) -> None:
+    fields, media = {"text": "Please look", "picture": "gs://b/a.png"}, {"picture": "image/png"}
+    shown = replace(row(0, ""), fields=fields, media=media)
+    _, made, _ = rendered(tmp_path, [shown] * 9, rules=["case", "whitespace"], share=1.0)
+    assert made
+    assert all(str(line["after"]).endswith(" | gs://b/a.png") for line in made)
+
+
 def test_nothing_is_asked_for(tmp_path: Path) -> None:
     source = folder(tmp_path / "p", [row(0, "Hello there")])
     out = tmp_path / "o"

@@ -13,7 +13,7 @@ import orjson
 
 from runner.config.augment import Augment
 from runner.errors import ConfigError, Problem
-from runner.prepare.augment.entities import Entities
+from runner.prepare.augment.entities import Entities, free_columns
 from runner.prepare.augment.rules import apply
 from runner.prepare.keys import hash64
 from runner.records import Row
@@ -93,10 +93,8 @@ def _each_text(row: Row, columns: Sequence[str] | None, change: Any) -> Row:
         if last.parts:
             return row  # media and function calls are no texts to play with
         return replace(row, history=(*row.history[:-1], replace(last, text=change(last.text))))
-    fields = {
-        name: change(text) if columns is None or name in columns else text
-        for name, text in row.fields.items()
-    }
+    free = free_columns(row, columns)
+    fields = {name: change(text) if name in free else text for name, text in row.fields.items()}
     return replace(row, fields=fields)
 
 

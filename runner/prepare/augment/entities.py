@@ -41,8 +41,7 @@ class Entities:
         if not own or not others or row.target_parts:
             return None
         swap = _Swap(own, rng.choice(others))
-        free = {name for name in row.fields if columns is None or name in columns}
-        free -= row.media.keys()
+        free = free_columns(row, columns)
         fixed = [text for name, text in row.fields.items() if name not in free]
         fixed += [turn.text for turn in row.history if turn.parts]
         if any(map(swap.finds, fixed)) or swap.gainsaid(row.system):
@@ -94,6 +93,12 @@ class _Swap:
         if found["key"] or self(text) == text:
             return found.group()
         return json.dumps(self(text), ensure_ascii=escaped)
+
+
+def free_columns(row: Row, columns: Sequence[str] | None) -> set[str]:
+    """The input columns that may be changed: of those named, or of all, the ones with text."""
+    named = row.fields.keys() if columns is None else row.fields.keys() & set(columns)
+    return set(named - row.media.keys())
 
 
 def entity(target: str, field: str) -> str | None:
