@@ -7,6 +7,7 @@ import random
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -342,15 +343,68 @@ def test_prompts_for_a_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"rules": ["case"], "columns": ["body"]}, "there is no input column 'body'"),
-        ({"rules": ["entity_swap"]}, "which field of the answer is the entity"),
+        ({"rules": ["case"], "columns": ["texts"]}, ["no input column 'texts'", "mean text?"]),
+        ({"rules": ["case"], "columns": ["body"]}, ["there is no input column 'body'", ": text"]),
+        ({"rules": ["entity_swap"]}, ["which field of the answer", "entity: product"]),
+        (SWAP | {"entity": "prodct"}, ["prepare.augment.entity: no answer has a field 'prodct'"]),
+        (SWAP | {"entity": "prodct"}, ["there are: product, note", "did you mean product?"]),
+        (SWAP | {"entity": "urgent"}, ["no answer has a field 'urgent' with a text"]),
+        (SWAP | {"entity": "target"}, ["there are: product, note"]),
     ],
 )
 def test_rules_that_do_not_fit_the_rows(
-    tmp_path: Path, config: dict[str, object], message: str
+    tmp_path: Path, config: dict[str, object], message: list[str]
 ) -> None:
-    with pytest.raises(ConfigError, match=message):
-        rendered(tmp_path, [row(0, "Hello")], **config)
+    answer = '{"product": "lamp", "urgent": true, "note": "soon"}'
+    with pytest.raises(ConfigError) as error:
+        rendered(tmp_path, [row(0, "Hello", answer)], **config)
+    assert all(part in str(error.value) for part in message), str(error.value)
+
+
+def summary(tmp_path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((tmp_path / "out" / "summary.json").read_text())
+    return found
+
+
+def test_fewer_new_rows_than_asked_for_are_explained(tmp_path: Path) -> None:
+    train = [row(at, f"{text}.", "spam") for at, text in enumerate(["1", "2", "Hi there", "3"])]
+    test = [row(9, "HI THERE.")]
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text('{"id": "r0", "text": ""}\n{"id": "r2", "text": "hello there."}')
+    wording = {"paraphrase": {"share": 1.0}, "answers": answers}
+    rendered(tmp_path, train, test, rules=["case"], share=1.0, **wording)
+    assert summary(tmp_path)["notes"] == [
+        "prepare.augment.share=1 asks for 4 new rows, and there are 0: for 3 the rules found "
+        "nothing to change; 1 stand in train or in evaluation already",
+        "prepare.augment.paraphrase.share=1 asks for 4 new rows, and there are 1: for 3 the answer "
+        "was empty, unchanged or longer or shorter by 2 times",
+    ]
+
+
+def test_the_summary_shows_new_rows_of_every_rule(tmp_path: Path) -> None:
+    filler = "word " * 200
+    train = [row(at, f"{filler}My lamp is {at}", '{"product": "lamp"}') for at in range(9)]
+    train.append(row(9, "My radio", '{"product": "radio"}'))
+    rendered(tmp_path, train, **SWAP | {"rules": ["entity_swap", "case"]})
+    told = summary(tmp_path)["augmented"]
+    assert set(told["rows"]) == {"entity_swap", "case"}
+    assert told["share"] == 0.5
+    assert len(told["samples"]) == 5
+    assert {sample["rule"] for sample in told["samples"]} == {"entity_swap", "case"}
+    first = next(sample for sample in told["samples"] if sample["rule"] == "entity_swap")
+    assert first["before"].startswith("…")
+    assert "My lamp is" in first["before"]
+    assert first["after"] == first["before"].replace("lamp", "radio")
+    assert first["target_after"] == '{"product": "radio"}'
+    assert summary(tmp_path)["notes"] == []
+
+
+def test_the_summary_is_silent_where_nothing_was_asked_for(tmp_path: Path) -> None:
+    done = prepared(tmp_path / "p", {"train": [row(at, f"Number {at}") for at in range(20)]})
+    (tmp_path / "out").mkdir()
+    plain = Template(name="plain")
+    render(done.path, plain, Select(), 2048, 17, tmp_path / "out", lambda examples: None)
+    assert summary(tmp_path)["augmented"] == {}
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,14 @@ import orjson
 
 from runner.config.augment import Augment
 from runner.errors import ConfigError, Problem
+from runner.prepare.augment.checks import check_names
 from runner.prepare.augment.entities import Entities, free_columns
 from runner.prepare.augment.rules import apply
 from runner.prepare.keys import hash64
 from runner.records import Row
 
+PARAPHRASE = "paraphrase"
+"""What stands for the rule of rows that a model worded."""
 ATTEMPTS = 5
 """Draws of another rule or place for a row on which the first finds nothing to change."""
 
@@ -31,19 +34,21 @@ class Made:
     rule: str
 
     def to_json(self) -> dict[str, Any]:
-        """Provenance for ``augmented.jsonl``."""
+        """Provenance for ``augmented.jsonl``; answers where they differ."""
         texts = {"before": _text(self.of), "after": _text(self.row)}
+        if self.of.target != self.row.target:
+            texts |= {"target_before": self.of.target, "target_after": self.row.target}
         return {"id": self.row.id, "of": self.of.id, "rule": self.rule, **texts}
 
 
 def by_rules(rows: Sequence[Row], augment: Augment, seed: int) -> Iterator[Made]:
     """New rows by the rules, `share` of the rows' number, the same for the same rows and seed.
 
-    Raises ConfigError when `columns` names none, or `entity_swap` has no `entity`.
+    Raises ConfigError when `columns` or `entity` name what is not there.
     """
     if not augment.rules:
         return
-    _check(rows, augment)
+    check_names(rows, augment)
     entities = Entities.of(rows, augment.entity) if augment.entity else None
     wanted = round(len(rows) * augment.share)
     order = sorted(rows, key=lambda row: hash64(f"{seed}/{row.id}"))
@@ -56,20 +61,6 @@ def by_rules(rows: Sequence[Row], augment: Augment, seed: int) -> Iterator[Made]
             rule, new = made
             times[row.id] += 1
             yield Made(replace(new, id=f"{row.id}+{rule}{times[row.id]}"), row, rule)
-
-
-def _check(rows: Sequence[Row], augment: Augment) -> None:
-    known = {name for row in rows for name in row.fields}
-    problems = [
-        Problem("prepare.augment.columns", f"there is no input column {name!r}")
-        for name in augment.columns or ()
-        if name not in known
-    ]
-    if "entity_swap" in augment.rules and not augment.entity:
-        message = "entity_swap needs to know which field of the answer is the entity"
-        problems.append(Problem("prepare.augment.entity", message, hint="e.g. entity: product"))
-    if problems:
-        raise ConfigError(problems)
 
 
 def _changed(
@@ -115,7 +106,7 @@ def reworded(rows: Sequence[Row], augment: Augment, answers: Path) -> Iterator[M
             before, after
         ):
             continue
-        yield Made(replace(new, id=f"{row.id}+paraphrase"), row, "paraphrase")
+        yield Made(replace(new, id=f"{row.id}+{PARAPHRASE}"), row, PARAPHRASE)
 
 
 def to_reword(rows: Sequence[Row], augment: Augment, seed: int) -> list[tuple[str, str]]:

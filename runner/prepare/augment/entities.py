@@ -15,6 +15,8 @@ from runner.records import Row
 
 SHORTEST = 3
 """Characters of an entity: shorter ones stand in other words by chance."""
+WHOLE = "target"
+"""Names the answer itself, where it is no JSON object."""
 STRING = re.compile(r'(?P<text>"(?:[^"\\]|\\.)*")(?P<key>\s*:)?')
 """A string in JSON, and whether it is a key."""
 
@@ -103,10 +105,14 @@ def free_columns(row: Row, columns: Sequence[str] | None) -> set[str]:
 
 def entity(target: str, field: str) -> str | None:
     """The entity in an answer; None when it has none that is a text of some length."""
-    if field == "target":
-        return target if len(target) >= SHORTEST else None
-    value = _record(target).get(field)
-    return value if isinstance(value, str) and len(value) >= SHORTEST else None
+    return entity_fields(target).get(field)
+
+
+def entity_fields(target: str) -> dict[str, str]:
+    """What may be the entity of an answer: the fields of a JSON object that are texts of some
+    length, else the answer as a whole."""
+    texts = _record(target) or {WHOLE: target}
+    return {n: text for n, text in texts.items() if isinstance(text, str) and len(text) >= SHORTEST}
 
 
 def _record(target: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from runner.prepare.augment import by_rules, reworded
+from runner.prepare.augment.added import Added
 from runner.prepare.augment.guard import refused
 from runner.prepare.journal import Journal
 from runner.records import Row, Tally
@@ -24,9 +25,10 @@ def with_new_rows(
     out: Path,
     journal: Journal,
     seed: int,
+    added: Added,
 ) -> Iterator[Row]:
-    """All rows, then those made from them that are neither leaks nor repeats. Holds the training
-    rows in memory, and only where new ones are asked for."""
+    """All rows, then those made from them that are neither leaks nor repeats, which are `added`.
+    Holds the training rows in memory, and only where new ones are asked for."""
     config = augmentation.prepare.augment
     if not (config.rules or augmentation.reworded):
         yield from rows
@@ -36,6 +38,7 @@ def with_new_rows(
     made = list(by_rules(own, config, seed))
     if augmentation.reworded:
         made += reworded(own, config, augmentation.reworded)
+    added.own = len(own)
     out_of_it = refused(made, own, prepared, augmentation.prepare, out)
     with (out / "augmented.jsonl").open("wb") as listed:
         for at, new in enumerate(made):
@@ -43,9 +46,11 @@ def with_new_rows(
                 tally.dropped[dropped.reason] += 1
                 journal.drop(dropped)
                 continue
-            tally.changed[new.rule] += 1
+            added.take(new)
             listed.write(orjson.dumps(new.to_json()) + b"\n")
             yield new.row
-    tally.kept = len(own) + tally.changed.total()
+    added.explain(made, config)
+    tally.changed = added.rules
+    tally.kept = len(own) + added.rules.total()
     tally.rows_in = len(own) + len(made)
     journal.tally(tally)
