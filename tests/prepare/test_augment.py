@@ -374,10 +374,10 @@ def test_fewer_new_rows_than_asked_for_are_explained(tmp_path: Path) -> None:
     wording = {"paraphrase": {"share": 1.0}, "answers": answers}
     rendered(tmp_path, train, test, rules=["case"], share=1.0, **wording)
     assert summary(tmp_path)["notes"] == [
-        "prepare.augment.share=1 asks for 4 new rows, and there are 0: for 3 the rules found "
-        "nothing to change; 1 stand in train or in evaluation already",
-        "prepare.augment.paraphrase.share=1 asks for 4 new rows, and there are 1: for 3 the answer "
-        "was empty, unchanged or longer or shorter by 2 times",
+        "prepare.augment.share=1 asks for 4 new rows, and there are 0 "
+        "(rows that the rules leave alone: 3; in train or in evaluation already: 1)",
+        "prepare.augment.paraphrase.share=1 asks for 4 new rows, and there are 1 "
+        "(empty, unchanged or 2 times longer or shorter: 3)",
     ]
 
 

@@ -39,20 +39,20 @@ class Added:
         worded = sum(new.rule == PARAPHRASE for new in made)
         kept = self.rules[PARAPHRASE]
         if augment.rules:
-            why = "the rules found nothing to change"
+            why = "rows that the rules leave alone"
             self._short("share", augment.share, len(made) - worded, self.rules.total() - kept, why)
         if asked := augment.paraphrase:
-            why = f"the answer was empty, unchanged or longer or shorter by {asked.length:g} times"
+            why = f"empty, unchanged or {asked.length:g} times longer or shorter"
             self._short("paraphrase.share", asked.share, worded, kept, why)
 
     def _short(self, key: str, share: float, made: int, kept: int, why: str) -> None:
         asked = round(self.own * share)
         if kept < asked:
-            reasons = [f"for {asked - made:,} {why}"] * (made < asked)
-            reasons += [f"{made - kept:,} stand in train or in evaluation already"] * (kept < made)
+            reasons = [f"{why}: {asked - made:,}"] * (made < asked)
+            reasons += [f"in train or in evaluation already: {made - kept:,}"] * (kept < made)
             self.notes.append(
                 f"prepare.augment.{key}={share:g} asks for {asked:,} new rows, and there are "
-                f"{kept:,}: {'; '.join(reasons)}"
+                f"{kept:,} ({'; '.join(reasons)})"
             )
 
     def to_json(self) -> dict[str, Any]:
