@@ -172,8 +172,7 @@ class Pipeline:
                 self.backend.count_tokens,
                 self.house.watch("render"),
                 Augmentation(
-                    experiment.prepare.augment,
-                    experiment.prepare.dedup.normalize,
+                    experiment.prepare,
                     self._reworded.path / "predictions.jsonl" if self._reworded else None,
                 ),
                 limits,

@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from runner.ledger import Ledger
 from runner.results import ArmResult, ExperimentResult
-from tests.acceptance.tiny import sft, write
+from tests.acceptance.tiny import THINGS, sft, write
 
 
 @pytest.fixture
@@ -65,6 +65,32 @@ def test_check_names_faults_conflicts_and_files(tmp_path: Path) -> None:
         assert report[key] in said.stdout
     assert len(report["first_faults"]["train"]) == 10
     assert len(Path(report["faults_file"]).read_text().splitlines()) == 12
+
+
+def test_check_shows_new_rows_and_counts_those_that_leak(tmp_path: Path) -> None:
+    yaml = write(tmp_path, sizes=[24], shots="[]")
+    said = [f"money back pls for {thing} {number}" for thing in THINGS for number in range(2)]
+    (tmp_path / "bench.csv").write_text("\n".join(["text", *said]))
+    rules = ("prepare.augment.rules=[informal,typos]", "prepare.augment.share=1.0")
+    words = ("check", str(yaml), "+prepare.leakage.suites.bench=bench.csv", *rules)
+    report = json.loads(sft(tmp_path, *words, "--json").stdout)["treatments"][0]
+    new = report["augmented"]
+    left_out = new["refused"]["leak_suite"]
+    assert left_out
+    assert report["dropped_by_reason"]["train"]["leak_suite"] == left_out
+    assert set(new["rows"]) == {"typos"}
+    assert report["rows"]["train"]["used"] == 24 + new["rows"]["typos"]
+    assert new["share"] == round(new["rows"]["typos"] / report["rows"]["train"]["used"], 4)
+    assert "train" not in report["changed"]
+    shown = sft(tmp_path, *words).stdout
+    assert f"new rows left out, also in an external suite (leak): {left_out}" in shown
+    assert "leaks: none" not in shown
+    assert f"new rows: {new['rows']['typos']}, " in shown
+    assert len(new["samples"]) == 5
+    for sample in new["samples"]:
+        assert f"{sample['before']}\n    → {sample['after']}\n" in shown
+    assert Path(report["augmented_file"]).is_file()
+    assert report["augmented_file"] in shown
 
 
 @pytest.mark.parametrize("verb", ["check", "run"])

@@ -31,8 +31,9 @@ class Paraphrase(Group):
 
 
 class Augment(Group):
-    """Training rows only; evaluation rows stay as they are, and a new row that says what one of
-    them says is dropped. Every new row is listed with the row and the rule it was made by."""
+    """Training rows only; evaluation rows stay as they are. A new row that equals one of them or
+    a row of `leakage.suites`, or is like one by any method of `leakage`, is dropped. Every new row
+    is listed with the row and the rule it was made by."""
 
     rules: list[AugmentRule] = []
     """Each new row is made by one of them, drawn by the seed."""

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from runner.prepare.gemini.fix import Fixed
     from runner.prepare.select.encoders import Encode
 
-PREPARE_VERSION = "5"
+PREPARE_VERSION = "6"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
-RENDER_VERSION = "2"
+RENDER_VERSION = "3"
 """The same for `render`."""
 
 
@@ -31,14 +31,13 @@ RENDER_VERSION = "2"
 class Augmentation:
     """Where new training rows come from."""
 
-    config: Augment
-    normalize: Sequence[str]
-    """What is ignored when a new row is held against evaluation rows (`dedup.normalize`)."""
+    prepare: Prepare
+    """What makes them (`augment`), and what holds them against evaluation rows (`leakage`)."""
     reworded: Path | None = None
     """Answers of a model, lines of ``id`` and ``text``."""
 
 
-NOTHING_NEW = Augmentation(Augment(), ())
+NOTHING_NEW = Augmentation(Prepare())
 
 Reader = Callable[[FaultLog], Iterator[Row] | None]
 """Opens the rows of a split; None when the source does not give it."""
@@ -60,7 +59,9 @@ def prepare(
     Writes into the folder `out`: ``train.jsonl``, ``validation.jsonl``, ``test.jsonl`` (`Row`),
     ``dropped.jsonl`` (`Dropped`), ``faults.jsonl``, ``tally.json`` and ``summary.json``; with
     `dedup.fuzzy` also ``clusters.jsonl``, with `dedup.substring` ``spans.jsonl``; always
-    ``leaks.jsonl`` and ``conflicts.jsonl``, every pair that was found.
+    ``leaks.jsonl`` and ``conflicts.jsonl``, every pair that was found. The folder ``held_out``
+    has all rows (`Row`) of evaluation splits and suites that were given, also those beyond a cap:
+    rows that are made later must not stand there either.
     Memory: at most 200 bytes a row (hashes, lengths, places on disk and their sorting), whatever
     the rows hold; with `dedup.fuzzy`, about 200 bytes a row more, its texts lie on disk.
 

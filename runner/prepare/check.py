@@ -37,9 +37,11 @@ def gather(prepared: Path, rendered: Path) -> dict[str, Any]:
         "faults": _dropped(tallies, ["read"]),
         "first_faults": _first_faults(prepared / "faults.jsonl"),
         "dropped_by_reason": _dropped(
-            tallies, ["clean", "dedup", "split", "leakage", "select", "fit", "template"]
+            tallies,
+            ["clean", "dedup", "split", "leakage", "select", "augment", "fit", "template"],
         ),
         "changed": _changed(tallies),
+        "augmented": _augmented(prompts["augmented"], tallies),
         "labels": {split: len(labels or ()) for split, labels in data["labels"].items()},
         "tokens": prompts["tokens"],
         "too_long": prompts["too_long"],
@@ -80,4 +82,11 @@ def _first_faults(file: Path) -> dict[str, list[str]]:
 
 
 def _changed(tallies: Iterable[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    return {t["split"]: t["changed"] for t in tallies if t["changed"]}
+    """Split to rule to rows that were repaired; of ``augment`` the rules stand for new rows."""
+    return {t["split"]: t["changed"] for t in tallies if t["changed"] and t["step"] != "augment"}
+
+
+def _augmented(told: dict[str, Any], tallies: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """New rows as the summary tells of them, and those that stay out by reason; empty when none
+    were asked for."""
+    return {**told, "refused": _dropped(tallies, ["augment"]).get("train", {})} if told else {}

@@ -13,6 +13,7 @@ import orjson
 
 from runner.config import Augment, RowLimits, Select, Template
 from runner.errors import DataError
+from runner.prepare.augment.added import Added
 from runner.prepare.augment.join import with_new_rows
 from runner.prepare.encode import example_line, gemini_line
 from runner.prepare.fit import fitting
@@ -53,6 +54,7 @@ class _Render:
     first: list[Example] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What the selection has to say."""
+    added: Added = field(default_factory=Added)
 
 
 @dataclass(slots=True)
@@ -102,7 +104,7 @@ def render_rows(
             rows = _rows(work, split)
             if split == "train":
                 chosen = _selected(work, select, seed, encode)
-                rows = with_new_rows(chosen, augmentation, prepared, out, journal, seed)
+                rows = with_new_rows(chosen, augmentation, prepared, out, journal, seed, work.added)
             elif split == "validation" and limits:
                 rows = _fitting(work, limits.most_validation(done["train"].tally.kept), seed)
             done[split] = _render_split(work, split, rows, before["rows"][split])
@@ -261,7 +263,7 @@ def _summary(
     work: _Render, done: dict[str, _Split], select: Select, prepared: int
 ) -> dict[str, Any]:
     tuned = done["train"]
-    notes = list(work.notes)
+    notes = [*work.notes, *work.added.notes]
     if select.size and select.size > prepared:
         notes.append(f"prepare.select.size={select.size:,}, and train has only {prepared:,} rows")
     for split, result in done.items():
@@ -281,5 +283,6 @@ def _summary(
         "too_long": {split: result.too_long for split, result in done.items()},
         "lint": work.lint.findings(tuned.tally.rows_in) if work.lint else [],
         "rendered": [example.to_json() for example in work.first],
+        "augmented": work.added.to_json(),
         "notes": notes,
     }

@@ -19,6 +19,7 @@ from runner.prepare.clean import Cleaner, empty_reason
 from runner.prepare.cluster_file import write_clusters
 from runner.prepare.dedup import drop_near, drop_repeats, find_repeats, worth_of
 from runner.prepare.fates import Fates
+from runner.prepare.held_out import hold_out
 from runner.prepare.journal import Journal, shown
 from runner.prepare.leak_file import write_leaks
 from runner.prepare.leakage import SUITES, Leak, check_gate, drop_leaks, find_leak
@@ -123,6 +124,7 @@ def prepare_rows(
             between,
         )
         journal.finish(summarize(found))
+        hold_out(against, out)
         progress(4, 4, "done")
 
 

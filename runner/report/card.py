@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.records import SPLITS, Example
+from runner.report.augmented import augmented
 from runner.report.clusters import clusters
 from runner.report.coverage import coverage
 from runner.report.flow import dropped_total, flow, read_tallies, set_aside_total
@@ -70,6 +71,7 @@ def write_card(prepared: Path, rendered: Path, version: str, out: Path) -> None:
         "slices": spreads(found, slices=True),
         "splits": [profile.split for profile in found.values() if profile.rows],
         "coverage": coverage(found),
+        "augmented": augmented(numbers, rendered, out),
         "map": row_map(rendered),
         "kinds": kinds,
         "conflicts": _conflicts(summary),

@@ -25,13 +25,14 @@ FILES = {
     "leaks_page": "leaks",
     "dropped": "dropped rows",
     "faults_file": "faults",
+    "augmented_file": "new rows",
     "gemini_train": "Gemini train",
     "gemini_validation": "Gemini validation",
 }
 """Keys of the report that are paths, and what people call them."""
 IN_WORDS = {
     *("arms", "rendered", "gemini_faults", "gemini_warnings", "suite_faults"),
-    *("skew", "skew_refused"),
+    *("skew", "skew_refused", "augmented"),
     *("conflicts", "conflicting_texts", "leakage", "lint", "first_faults"),
 }
 """Keys that are not part of the outline of numbers."""
@@ -120,6 +121,7 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
         "leaks_page": str(page) if (page := leaks_page(card)).is_file() else "",
         "dropped": str(prepared / "dropped.jsonl"),
         "faults_file": str(prepared / "faults.jsonl"),
+        "augmented_file": str(new) if (new := rendered / "augmented.jsonl").is_file() else "",
         "gemini_train": str(rendered / "gemini" / "train.jsonl"),
         "gemini_validation": str(rendered / "gemini" / "validation.jsonl"),
     }

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from runner.report.wording import one_line, plural
+from runner.report.reasons import in_words, is_leak
+from runner.report.wording import one_line, plural, share
 
 SHOWN = 5
 """Conflicts, and places of one lint rule, that are listed."""
 SHOWN_CHARACTERS = 100
+NEW_CHARACTERS = 300
+"""Of a new row: it may differ from its origin late in the text."""
 
 
 def findings(report: Mapping[str, Any]) -> Iterator[str]:
     """The lines below the numbers; none for what is all right."""
     yield from _faults(report["faults"], report["first_faults"])
     yield from _conflicts(report["conflicts"], report["conflicting_texts"])
-    yield from _leaks(report["leakage"])
+    yield from _leaks(report["leakage"], report["augmented"])
+    yield from _augmented(report["augmented"])
     yield from _lint(report["lint"])
     yield from _skew(report["skew"], report["skew_refused"])
     for rule in ("gemini_faults", "gemini_warnings", "suite_faults"):
@@ -48,11 +52,32 @@ def _conflicts(conflicts: Sequence[Mapping[str, Any]], total: int) -> Iterator[s
         yield f"  ... and {total - SHOWN:,} more"
 
 
-def _leaks(leakage: Mapping[str, int]) -> Iterator[str]:
-    """The pairs of splits that share rows; what came of it stands in dropped.jsonl."""
-    found = {name: count for name, count in leakage.items() if count}
+def _leaks(leakage: Mapping[str, int], augmented: Mapping[str, Any]) -> Iterator[str]:
+    """The pairs of splits that share rows, and the new rows that were left out for it; what came
+    of it stands in dropped.jsonl."""
+    found = {name.replace("_", " "): count for name, count in leakage.items() if count}
+    for reason, count in augmented.get("refused", {}).items():
+        if is_leak(reason):
+            found[f"new rows left out, {in_words(reason)}"] = count
     yield "\nleaks" if found else "\nleaks: none"
-    yield from (f"  {name.replace('_', ' ')}: {count:,}" for name, count in found.items())
+    yield from (f"  {name}: {count:,}" for name, count in found.items())
+
+
+def _augmented(told: Mapping[str, Any]) -> Iterator[str]:
+    """New training rows by rule, and some of them; nothing when none were asked for."""
+    if not told:
+        return
+    total = sum(told["rows"].values())
+    yield f"\nnew rows: {total:,}, {share(told['share'])} of train"
+    yield from (f"  {in_words(rule)}: {count:,}" for rule, count in told["rows"].items())
+    for new in told["samples"]:
+        yield f"  {one_line(new['id'], SHOWN_CHARACTERS)}"
+        pairs = [(new["before"], new["after"])]
+        if "target_after" in new:
+            pairs.append((new["target_before"], new["target_after"]))
+        for before, after in pairs:
+            yield f"    {one_line(before, NEW_CHARACTERS)}"
+            yield f"    → {one_line(after, NEW_CHARACTERS)}"
 
 
 def _lint(lint: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -156,6 +156,34 @@ def test_notes_conflicts_and_leak_counts_of_the_summary_are_told(tmp_path: Path)
     assert "train.csv:9 label 9" in text
 
 
+def test_new_rows_are_no_repairs_and_are_shown(tmp_path: Path) -> None:
+    swap = {"id": "r1+entity_swap1", "of": "r1", "rule": "entity_swap"}
+    swap |= {"before": "my lamp", "after": "my radio", "target_before": "l", "target_after": "r"}
+    typo = {"id": "r2+typos1", "of": "r2", "rule": "typos", "before": "hello", "after": "helo"}
+    told = {"rows": {"typos": 2, "entity_swap": 1}, "share": 0.25, "samples": [swap, typo]}
+    tally = {"step": "augment", "split": "train", "in": 12, "kept": 12, "dropped": {}}
+    rendered = tmp_path / "rendered"
+    rendered.mkdir()
+    (rendered / "summary.json").write_text(json.dumps({"augmented": told}))
+    (rendered / "tally.json").write_text(json.dumps([{**tally, "changed": told["rows"]}]))
+    (rendered / "augmented.jsonl").write_text("{}")
+    write_data_card(tmp_path / "nothing", rendered, tmp_path / "card.html")
+    page = read(tmp_path / "card.html")
+    assert "new rows: 2 × typos, 1 × entity swap" in page.text
+    assert "repaired" not in page.text
+    assert "3 new rows, 25 % of train." in page.text
+    links = [element.attributes.get("href") for element in page.all("a")]
+    assert "./rendered/augmented.jsonl" in links
+    assert table(page, "Some of them, before and after")[1:] == [
+        ["r1+entity_swap1 of r1", "entity swap", "my lampl", "my radior"],
+        ["r2+typos1 of r2", "typos", "hello", "helo"],
+    ]
+
+
+def test_a_card_without_new_rows_has_no_place_for_them(card: Path) -> None:
+    assert "New rows" not in read(card).text
+
+
 def test_estimated_tokens_are_a_band(tmp_path: Path) -> None:
     spread = {"mean": 12.5, "p50": 12.0, "p90": 20.0, "p99": 28.0, "max": 30}
     tokens = {"exact": None, "low": 900, "high": 1500, "prompt": spread, "target": {}}

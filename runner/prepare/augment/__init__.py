@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,14 @@ import orjson
 
 from runner.config.augment import Augment
 from runner.errors import ConfigError, Problem
-from runner.prepare.augment.entities import Entities
+from runner.prepare.augment.checks import check_names
+from runner.prepare.augment.entities import Entities, free_columns
 from runner.prepare.augment.rules import apply
-from runner.prepare.keys import hash64, input_text
-from runner.records import Dropped, Row
+from runner.prepare.keys import hash64
+from runner.records import Row
 
+PARAPHRASE = "paraphrase"
+"""What stands for the rule of rows that a model worded."""
 ATTEMPTS = 5
 """Draws of another rule or place for a row on which the first finds nothing to change."""
 
@@ -31,52 +34,21 @@ class Made:
     rule: str
 
     def to_json(self) -> dict[str, Any]:
-        """Provenance for ``augmented.jsonl``."""
+        """Provenance for ``augmented.jsonl``; answers where they differ."""
         texts = {"before": _text(self.of), "after": _text(self.row)}
+        if self.of.target != self.row.target:
+            texts |= {"target_before": self.of.target, "target_after": self.row.target}
         return {"id": self.row.id, "of": self.of.id, "rule": self.rule, **texts}
-
-
-@dataclass(slots=True)
-class Guard:
-    """Keeps out new rows that an evaluation split, or training, has already."""
-
-    steps: Sequence[str]
-    """What is ignored when a row is held against evaluation rows (`dedup.normalize`)."""
-    evaluation: dict[int, tuple[str, str]] = field(default_factory=dict)
-    """Hash of the normalised input to split and id."""
-    seen: set[int] = field(default_factory=set)
-    """Hashes of training inputs to the letter: a change of case is a row of its own."""
-
-    def protect(self, split: str, rows: Iterator[Row]) -> None:
-        for row in rows:
-            key = hash64(input_text(row, self.steps))
-            self.evaluation.setdefault(key, (split, row.id))
-
-    def own(self, row: Row) -> bool:
-        """Remember a training row; whether it is new."""
-        key = hash64(input_text(row, []))
-        new = key not in self.seen
-        self.seen.add(key)
-        return new
-
-    def refused(self, made: Made) -> Dropped | None:
-        """Why a new row stays out; None when it comes in."""
-        row = made.row
-        leak = self.evaluation.get(hash64(input_text(row, self.steps)))
-        if leak:
-            split, other = leak
-            return _dropped(made, f"leak_{split}", other, "normalised")
-        return None if self.own(row) else _dropped(made, "exact_duplicate", made.of.id, "exact")
 
 
 def by_rules(rows: Sequence[Row], augment: Augment, seed: int) -> Iterator[Made]:
     """New rows by the rules, `share` of the rows' number, the same for the same rows and seed.
 
-    Raises ConfigError when `columns` names none, or `entity_swap` has no `entity`.
+    Raises ConfigError when `columns` or `entity` name what is not there.
     """
     if not augment.rules:
         return
-    _check(rows, augment)
+    check_names(rows, augment)
     entities = Entities.of(rows, augment.entity) if augment.entity else None
     wanted = round(len(rows) * augment.share)
     order = sorted(rows, key=lambda row: hash64(f"{seed}/{row.id}"))
@@ -91,20 +63,6 @@ def by_rules(rows: Sequence[Row], augment: Augment, seed: int) -> Iterator[Made]
             yield Made(replace(new, id=f"{row.id}+{rule}{times[row.id]}"), row, rule)
 
 
-def _check(rows: Sequence[Row], augment: Augment) -> None:
-    known = {name for row in rows for name in row.fields}
-    problems = [
-        Problem("prepare.augment.columns", f"there is no input column {name!r}")
-        for name in augment.columns or ()
-        if name not in known
-    ]
-    if "entity_swap" in augment.rules and not augment.entity:
-        message = "entity_swap needs to know which field of the answer is the entity"
-        problems.append(Problem("prepare.augment.entity", message, hint="e.g. entity: product"))
-    if problems:
-        raise ConfigError(problems)
-
-
 def _changed(
     row: Row, augment: Augment, entities: Entities | None, rng: random.Random
 ) -> tuple[str, Row] | None:
@@ -112,7 +70,7 @@ def _changed(
         rule = rng.choice(augment.rules)
         if rule == "entity_swap":
             assert entities
-            new = entities.swapped(row, rng)
+            new = entities.swapped(row, augment.columns, rng)
         else:
             new = _each_text(row, augment.columns, lambda text, r=rule: apply(r, text, rng))
         if new and _text(new) != _text(row):
@@ -126,10 +84,8 @@ def _each_text(row: Row, columns: Sequence[str] | None, change: Any) -> Row:
         if last.parts:
             return row  # media and function calls are no texts to play with
         return replace(row, history=(*row.history[:-1], replace(last, text=change(last.text))))
-    fields = {
-        name: change(text) if columns is None or name in columns else text
-        for name, text in row.fields.items()
-    }
+    free = free_columns(row, columns)
+    fields = {name: change(text) if name in free else text for name, text in row.fields.items()}
     return replace(row, fields=fields)
 
 
@@ -150,7 +106,7 @@ def reworded(rows: Sequence[Row], augment: Augment, answers: Path) -> Iterator[M
             before, after
         ):
             continue
-        yield Made(replace(new, id=f"{row.id}+paraphrase"), row, "paraphrase")
+        yield Made(replace(new, id=f"{row.id}+{PARAPHRASE}"), row, PARAPHRASE)
 
 
 def to_reword(rows: Sequence[Row], augment: Augment, seed: int) -> list[tuple[str, str]]:
@@ -186,17 +142,3 @@ def _column(row: Row, named: str | None) -> list[str]:
 
 def _text(row: Row) -> str:
     return row.history[-1].text if row.history else " | ".join(row.fields.values())
-
-
-def _dropped(made: Made, reason: str, matched: str, method: str) -> Dropped:
-    row = made.row
-    return Dropped(
-        row.id,
-        "train",
-        "augment",
-        reason,
-        row.origin,
-        matched=matched,
-        method=method,
-        span=_text(row)[:200],
-    )

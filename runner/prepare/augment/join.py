@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from runner.prepare.augment import Guard, by_rules, reworded
+from runner.prepare.augment import by_rules, reworded
+from runner.prepare.augment.added import Added
+from runner.prepare.augment.guard import refused
 from runner.prepare.journal import Journal
 from runner.records import Row, Tally
 
 if TYPE_CHECKING:
     from runner.prepare import Augmentation
-
-EVALUATION = ("validation", "test")
 
 
 def with_new_rows(
@@ -25,38 +25,32 @@ def with_new_rows(
     out: Path,
     journal: Journal,
     seed: int,
+    added: Added,
 ) -> Iterator[Row]:
-    """All rows, then those made from them that are neither leaks nor repeats. Holds the training
-    rows in memory, and only where new ones are asked for."""
-    config = augmentation.config
+    """All rows, then those made from them that are neither leaks nor repeats, which are `added`.
+    Holds the training rows in memory, and only where new ones are asked for."""
+    config = augmentation.prepare.augment
     if not (config.rules or augmentation.reworded):
         yield from rows
         return
-    own = list(rows)
-    guard, tally = Guard(augmentation.normalize), Tally("augment", "train")
-    for split in EVALUATION:
-        guard.protect(split, _read(prepared / f"{split}.jsonl"))
-    for row in own:
-        guard.own(row)
+    own, tally = list(rows), Tally("augment", "train")
     yield from own
     made = list(by_rules(own, config, seed))
     if augmentation.reworded:
         made += reworded(own, config, augmentation.reworded)
+    added.own = len(own)
+    out_of_it = refused(made, own, prepared, augmentation.prepare, out)
     with (out / "augmented.jsonl").open("wb") as listed:
-        for new in made:
-            if dropped := guard.refused(new):
+        for at, new in enumerate(made):
+            if dropped := out_of_it.get(at):
                 tally.dropped[dropped.reason] += 1
                 journal.drop(dropped)
                 continue
-            tally.changed[new.rule] += 1
+            added.take(new)
             listed.write(orjson.dumps(new.to_json()) + b"\n")
             yield new.row
-    tally.kept = len(own) + tally.changed.total()
+    added.explain(made, config)
+    tally.changed = added.rules
+    tally.kept = len(own) + added.rules.total()
     tally.rows_in = len(own) + len(made)
     journal.tally(tally)
-
-
-def _read(path: Path) -> Iterator[Row]:
-    with path.open("rb") as lines:
-        for line in lines:
-            yield Row.from_json(orjson.loads(line))
