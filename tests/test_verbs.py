@@ -45,6 +45,9 @@ def recorded(home: Path, *results: ExperimentResult) -> Ledger:
     return ledger
 
 
+FILES = ("data_card", "dropped", "unused", "faults_file", "gemini_train", "gemini_validation")
+
+
 def test_check_names_faults_conflicts_and_files(tmp_path: Path) -> None:
     yaml = write(tmp_path, sizes=[8], shots="[]")
     with (tmp_path / "rows.csv").open("a") as rows:
@@ -60,7 +63,7 @@ def test_check_names_faults_conflicts_and_files(tmp_path: Path) -> None:
     assert "lint few_shot/labelled_examples: 8 of 8 tuning prompts" in said.stdout
     assert "leaks: none" in said.stdout
     report = json.loads(sft(tmp_path, "check", str(yaml), *loose, "--json").stdout)["treatments"][0]
-    for key in ("data_card", "dropped", "faults_file", "gemini_train", "gemini_validation"):
+    for key in FILES:
         assert Path(report[key]).is_file()
         assert report[key] in said.stdout
     assert len(report["first_faults"]["train"]) == 10

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runner.prepare.gemini.fix import Fixed
     from runner.prepare.select.encoders import Encode
 
-PREPARE_VERSION = "6"
+PREPARE_VERSION = "7"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
 RENDER_VERSION = "3"
 """The same for `render`."""

@@ -45,7 +45,8 @@ class Leak:
     """Per train row, the first evaluation row with the same input; -1 for none."""
     like: Likeness
     """Per train row, the evaluation row it is like."""
-    same_group: Mask
+    group: NDArray[np.int64]
+    """Per train row, the first evaluation row of its group; -1 for none."""
     eval_rows: Mask
     """Evaluation rows whose input also stands in train."""
     eval_like: Mask
@@ -56,7 +57,7 @@ class Leak:
     """Train rows that must neither stay in train nor move to another evaluation split."""
 
     def __post_init__(self) -> None:
-        self.any = (self.match >= 0) | (self.like.row >= 0) | self.same_group
+        self.any = (self.match >= 0) | (self.like.row >= 0) | (self.group >= 0)
 
     @property
     def both(self) -> NDArray[np.int64]:
@@ -76,12 +77,14 @@ def find_leak(train: Spill, fates: Fates, evaluation: Spill, config: Prepare) ->
     eval_like = np.zeros(len(evaluation), np.bool_)
     eval_like[list(like.hit)] = True
     agrees = np.isin(evaluation.pair, train.pair)
-    grouped = (train.group != 0) & np.isin(train.group, evaluation.group)
+    group = _match([train.group], evaluation.group)
+    if evaluation.split == SUITES:  # whose groups are their names
+        group[:] = -1
     return Leak(
         evaluation.split,
-        _match(keys, evaluation),
+        _match(keys, evaluation.key),
         like,
-        grouped & (evaluation.split != SUITES),
+        np.where(train.group != 0, group, -1),
         eval_rows,
         eval_like & ~eval_rows,
         int((eval_rows & ~agrees).sum()),
@@ -90,6 +93,8 @@ def find_leak(train: Spill, fates: Fates, evaluation: Spill, config: Prepare) ->
 
 def drop_leaks(leaks: Mapping[str, Leak], config: Prepare, fates: Fates) -> None:
     """Let the leaking train rows go; a row that stands in both splits counts for test."""
+    import numpy as np
+
     for split, leaked, grouped in (
         ("test", LEAK_TEST, GROUP_TEST),
         ("validation", LEAK_VALIDATION, GROUP_VALIDATION),
@@ -107,7 +112,8 @@ def drop_leaks(leaks: Mapping[str, Leak], config: Prepare, fates: Fates) -> None
             fates.score[row] = leak.like.score[row]
             fates.method[row] = leak.like.method[row]
         if grouped:
-            fates.drop(leak.same_group, grouped)
+            fates.drop(leak.group >= 0, grouped, leak.group)
+            fates.method.update(dict.fromkeys(np.flatnonzero(fates.of(grouped)).tolist(), "group"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +182,12 @@ def _examples(train: Spill, evaluation: Spill, leak: Leak, among: Mask) -> Itera
         yield f"  {here} {how} {there}: {shown(row)[:100]}"
 
 
-def _match(mine: Sequence[Hashes], evaluation: Spill) -> NDArray[np.int64]:
+def _match(mine: Sequence[Hashes], theirs: Hashes) -> NDArray[np.int64]:
     """Per train row, the first evaluation row with one of its keys; -1 for none."""
     import numpy as np
 
     found = np.full(len(mine[0]), -1, np.int64)
-    keys, first = np.unique(evaluation.key, return_index=True)
+    keys, first = np.unique(theirs, return_index=True)
     for own in mine if len(keys) else ():
         at = np.minimum(np.searchsorted(keys, own), len(keys) - 1)
         found = np.where((found < 0) & (keys[at] == own), first[at], found)

@@ -12,7 +12,15 @@ from typing import IO, TYPE_CHECKING
 from runner.config import Dedup
 from runner.prepare.dedup import first_of
 from runner.prepare.encode import row_line
-from runner.prepare.fates import REASONS, TO_TEST, TO_VALIDATION, Fates, Reason
+from runner.prepare.fates import (
+    GROUP_TEST,
+    GROUP_VALIDATION,
+    REASONS,
+    TO_TEST,
+    TO_VALIDATION,
+    Fates,
+    Reason,
+)
 from runner.prepare.journal import Journal, shown
 from runner.prepare.span_cuts import Cuts, cut_line
 from runner.prepare.spill import Spill
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+GROUPED = (GROUP_VALIDATION, GROUP_TEST)
 MOVES = {TO_VALIDATION: "validation", TO_TEST: "test"}
 
 
@@ -134,7 +143,7 @@ def _dropped(
                 matched_origin=match.origin if match else None,
                 method=_method(fates, place, method) if match else "",
                 score=score,
-                span=shown(row),
+                span=row.group if reason in GROUPED else shown(row),
             )
 
 

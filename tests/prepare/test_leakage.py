@@ -83,6 +83,8 @@ def test_groups_of_a_given_split_leave_train(tmp_path: Path) -> None:
     test = [replace(row, group="g1") for row in rows_of([("c", "x")], "test")]
     done = prepared(tmp_path / "out", {"train": train, "test": test}, {"split": {"validation": 0}})
     assert done.reasons() == {"train-3": "group_in_test"}
+    (drop,) = done.dropped
+    assert (drop["method"], drop["matched"], drop["span"]) == ("group", "test-2", "g1")
 
 
 texts = st.lists(st.text("abAB", min_size=1, max_size=2), min_size=1, max_size=12)
