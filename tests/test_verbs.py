@@ -56,7 +56,7 @@ def test_check_names_faults_conflicts_and_files(tmp_path: Path) -> None:
     said = sft(tmp_path, "check", str(yaml), *loose)
     assert said.returncode == 0, said.stderr
     assert f"{tmp_path}/rows.csv:63 empty_input" in said.stdout
-    assert "faults of train: 12" in said.stdout
+    assert "faults of train: 12 (12 × empty_input)" in said.stdout
     assert "... and 2 more" in said.stdout
     assert f"{tmp_path}/rows.csv:62 refund" in said.stdout
     assert f"{tmp_path}/rows.csv:60 defect" in said.stdout

@@ -93,7 +93,7 @@ def _service_content(source: TracesSource | BigQuerySource) -> dict[str, Any]:
             for split in given
         }
     return {
-        split: [[f.weight, traces_digest(source, f)] for f in experiments(source, split)]
+        split: [[f.weight, traces_digest(source, split, f)] for f in experiments(source, split)]
         for split in given
     }
 

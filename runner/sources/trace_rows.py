@@ -37,7 +37,9 @@ def trace_rows(
     Raises ConfigError when no trace has an answer that counts, nor any the `feedback` asked for.
     """
     named, vouched, at = set[str](), False, 0
-    for at, trace in enumerate(logged(source.tracking_uri, file.path, source.filter), 1):
+    for at, trace in enumerate(
+        logged(source.tracking_uri, file.path, source.filter, f"source.{split}"), 1
+    ):
         named |= trace.feedback.keys()
         answer = right_answer(trace, source)
         vouched |= bool(answer.strip())
@@ -113,10 +115,10 @@ def _row(trace: Logged, said: Conversation, origin: Origin) -> Row:
     )
 
 
-def traces_digest(source: TracesSource, file: InputFile) -> str:
+def traces_digest(source: TracesSource, split: str, file: InputFile) -> str:
     """Digest of the traces and what was said about them up to now."""
     digest = hashlib.sha256()
-    for trace in logged(source.tracking_uri, file.path, source.filter):
+    for trace in logged(source.tracking_uri, file.path, source.filter, f"source.{split}"):
         values: list[Any] = [trace.id, trace.inputs, trace.outputs]
         values += [dict(trace.expectations), dict(trace.feedback)]
         digest.update(orjson.dumps(values, option=orjson.OPT_SORT_KEYS, default=str) + b"\n")

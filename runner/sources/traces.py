@@ -36,8 +36,9 @@ class Logged:
     """The last valid value of each feedback."""
 
 
-def logged(tracking_uri: str | None, experiment: str, query: str) -> Iterator[Logged]:
-    """Yield the traces of an experiment, oldest first, page by page.
+def logged(tracking_uri: str | None, experiment: str, query: str, key: str) -> Iterator[Logged]:
+    """Yield the traces of an experiment, oldest first, page by page. `key` is where the
+    configuration names the experiment; the filter stands beside it.
 
     Raises:
         MissingExtraError: `mlflow` is not installed.
@@ -55,7 +56,7 @@ def logged(tracking_uri: str | None, experiment: str, query: str) -> Iterator[Lo
         if found is None:
             there = ", ".join(e.name for e in client.search_experiments(max_results=20))
             message = f"MLflow has no experiment {experiment!r}; it has: {there or 'none'}"
-            raise ConfigError([Problem("experiment", message)])
+            raise ConfigError([Problem(key, message)])
         token: str | None = None
         while True:
             page = client.search_traces(
@@ -71,7 +72,8 @@ def logged(tracking_uri: str | None, experiment: str, query: str) -> Iterator[Lo
                 return
     except MlflowException as error:
         if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
-            raise ConfigError([Problem("filter", f"MLflow refuses {query!r}: {error}")]) from error
+            beside = f"{key.rpartition('.')[0]}.filter"
+            raise ConfigError([Problem(beside, f"MLflow refuses {query!r}: {error}")]) from error
         raise DataError(f"MLflow's traces cannot be read: {error}") from error
 
 
@@ -140,7 +142,7 @@ def production_prompts(config: TracesSkew) -> list[dict[str, Any]]:
     `logged` does, and DataError when no trace holds a prompt."""
     rows = []
     seen = 0
-    for trace in logged(config.tracking_uri, config.experiment, config.filter):
+    for trace in logged(config.tracking_uri, config.experiment, config.filter, "skew.experiment"):
         seen += 1
         if record := prompt_record(trace.inputs):
             rows.append({**record, "id": trace.id})

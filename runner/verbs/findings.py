@@ -32,9 +32,10 @@ def _faults(
 ) -> Iterator[str]:
     for split, rules in counts.items():
         shown, total = first.get(split, ()), sum(rules.values())
-        yield f"\nfaults of {split}: {total:,}"
+        named = ", ".join(f"{count:,} × {rule}" for rule, count in rules.items())
+        yield f"\nfaults of {split}: {total:,} ({named})"
         yield from (f"  {one_line(fault, 500)}" for fault in shown)
-        if total > len(shown):
+        if shown and total > len(shown):
             yield f"  ... and {total - len(shown):,} more"
 
 

@@ -108,8 +108,13 @@ def test_the_digest_goes_by_what_people_said(store: str, tmp_path: Path) -> None
 
 
 def test_an_experiment_that_is_not_there_is_named_with_those_that_are(store: str) -> None:
-    with pytest.raises(ConfigError, match=r"no experiment 'serve'.*served"):
+    with pytest.raises(ConfigError, match=r"^source.train: .*no experiment 'serve'.*served"):
         read(source(kind="traces", train="serve", tracking_uri=store))
+    skew = TracesSkew(kind="traces", experiment="serve", tracking_uri=store)
+    with pytest.raises(ConfigError, match=r"^skew.experiment: .*no experiment 'serve'"):
+        production_prompts(skew)
+    with pytest.raises(ConfigError, match=r"^source.filter: MLflow refuses 'what'"):
+        read(served(store, filter="what"))
 
 
 def test_prompts_of_the_served_model(store: str) -> None:
