@@ -13,7 +13,7 @@ from typing import Any
 from runner.config.skew import SkewLimits
 from runner.records import Example
 
-SKEW_VERSION = "2"
+SKEW_VERSION = "3"
 """Bumped when `compare` gives other results for the same prompts; part of the digest."""
 
 Counter = Callable[[Sequence[Example]], list[tuple[int, int]] | None]

@@ -40,10 +40,8 @@ def of_signs(tuning: Sequence[Prompt], production: Sequence[Prompt]) -> list[Tes
     tests = []
     for name, has in SIGNS.items():
         tests += _share(f"{name}", [has(p.text) for p in tuning], [has(p.text) for p in production])
-    tests += _share(
-        "has several turns", [p.turns > 1 for p in tuning], [p.turns > 1 for p in production]
-    )
-    return tests
+    here, there = ([p.turns > 1 for p in side if p.turns] for side in (tuning, production))
+    return tests + (_share("has several turns", here, there) if here and there else [])
 
 
 def of_language(tuning: Sequence[Prompt], production: Sequence[Prompt]) -> list[Test]:

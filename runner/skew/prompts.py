@@ -24,7 +24,8 @@ class Prompt:
     """All turns, one below the other."""
     system: str | None
     """None when it is not known, which is not the same as empty."""
-    turns: int = 1
+    turns: int | None = None
+    """None when it is not known: one text may hold several turns, written out."""
     label: str | None = None
 
     def example(self, with_system: bool) -> Example:
@@ -43,10 +44,12 @@ def of_record(record: Mapping[str, Any]) -> Prompt:
     inner = record.get("request")
     row = {**record, **inner} if isinstance(inner, Mapping) else record
     system = next((_system(row[key], key) for key in SYSTEM if row.get(key) is not None), None)
-    if isinstance(row.get("text"), str):
+    written = isinstance(row.get("text"), str)
+    if written:
         turns = [row["text"]]
     elif "contents" in row:
-        turns = [_gemini(item) for item in _entries(row["contents"], "contents")]
+        contents = _entries(row["contents"], "contents")
+        turns = _asked([(str(item.get("role")), _gemini(item)) for item in contents])
     elif "messages" in row:
         system, turns = _chat(_entries(row["messages"], "messages"), system)
     else:
@@ -57,7 +60,8 @@ def of_record(record: Mapping[str, Any]) -> Prompt:
         raise ValueError("empty_input", "the prompt is empty", "")
     label = row.get("label", row.get("target"))
     known = str(row["id"]) if row.get("id") is not None else ""
-    return Prompt(known, text, system, len(turns), None if label is None else str(label))
+    count = None if written else len(turns)
+    return Prompt(known, text, system, count, None if label is None else str(label))
 
 
 def read_file(path: Path) -> list[dict[str, Any]]:
@@ -113,7 +117,7 @@ def _gemini(content: Mapping[str, Any]) -> str:
 def _chat(
     messages: Sequence[Mapping[str, Any]], system: str | None
 ) -> tuple[str | None, list[str]]:
-    """The system instruction and the turns up to the last one that is not the model's."""
+    """The system instruction and the turns that ask."""
     turns: list[tuple[str, str]] = []
     for message in messages:
         content = message.get("content")
@@ -122,10 +126,16 @@ def _chat(
             system = text
         else:
             turns.append((str(message.get("role")), text))
+    # Chat rows say all that was sent: no system message means there was none.
+    return system or "", _asked(turns)
+
+
+def _asked(turns: list[tuple[str, str]]) -> list[str]:
+    """The texts up to the last turn that is not the model's: its answer is no prompt, and the
+    tuning side does not count it either."""
     while turns and turns[-1][0] in ("assistant", "model"):
         turns.pop()
-    # Chat rows say all that was sent: no system message means there was none.
-    return system or "", [text for _, text in turns]
+    return [text for _, text in turns]
 
 
 def _system(value: Any, key: str) -> str:

@@ -24,6 +24,7 @@ from runner.skew.matching import diff
 from runner.skew.two_samples import either_way, holm, share_gap
 
 CONFIG = FileSkew(kind="file", production="-", permutations=199, max_auc=0.75, max_changed=0.5)
+ORIGIN = Origin("t", 0)
 THINGS = "card transfer refund account fee limit balance statement payment cheque".split()
 ASKED = "Where is,When comes,Why was,How much is,Who sees,Can I change,Is there".split(",")
 WHEN = "today yesterday abroad again now twice online lately first early".split()
@@ -121,6 +122,29 @@ def test_a_system_instruction_that_one_side_does_not_say_makes_none_longer(known
     production = [{"text": t, **({"system": ""} if known else {})} for t in texts(150, 2)]
     result = compare(rows, production, CONFIG, 17, count)
     assert ("tokens" in named(result)) == known
+
+
+def test_turns_are_compared_where_production_says_them() -> None:
+    rows = [
+        Example(f"t{n}", (Turn("user", "Hi"), Turn("model", "Yes?"), Turn("user", t)), "", ORIGIN)
+        for n, t in enumerate(texts(60, 1))
+    ]
+    written = [{"text": f"Hi\nYes?\n{t}", "system": ""} for t in texts(60, 2)]
+    assert warnings(compare(rows, written, CONFIG, 17)) == []
+    told = [{"contents": [{"role": "user", "parts": [{"text": row["text"]}]}]} for row in written]
+    assert "has several turns" in named(compare(rows, told, CONFIG, 17))
+
+
+@pytest.mark.parametrize("form", ["contents", "messages"])
+def test_the_answer_of_a_logged_row_is_not_part_of_its_prompt(form: str) -> None:
+    def turn(role: str, text: str) -> dict[str, Any]:
+        return {"role": role, "parts": [{"text": text}], "content": text}
+
+    answer = "We have looked into it, and your case is closed now."
+    production = [
+        {form: [turn("user", t), turn("model", answer)], "system": "Answer."} for t in texts(60, 2)
+    ]
+    assert warnings(found(texts(60, 1), production)) == []
 
 
 def test_too_few_prompts_are_refused() -> None:
