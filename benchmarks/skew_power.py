@@ -58,7 +58,7 @@ def fires(texts: list[str], size: int, shift: Callable[[str, int], str], seed: i
         for n, text in enumerate(drawn[:size])
     ]
     production = [{"text": shift(t, n), "system": ""} for n, t in enumerate(drawn[size:])]
-    return bool(warnings(compare(tuning, production, CONFIG, seed)))
+    return bool(warnings(compare(tuning, production, CONFIG, seed, "{{ text }}")))
 
 
 def main() -> None:

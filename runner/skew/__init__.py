@@ -13,7 +13,7 @@ from typing import Any
 from runner.config.skew import SkewLimits
 from runner.records import Example
 
-SKEW_VERSION = "3"
+SKEW_VERSION = "4"
 """Bumped when `compare` gives other results for the same prompts; part of the digest."""
 
 Counter = Callable[[Sequence[Example]], list[tuple[int, int]] | None]
@@ -37,18 +37,21 @@ def compare(
     production: Iterable[Mapping[str, Any]],
     config: SkewLimits,
     seed: int,
+    template: str,
     count_tokens: Counter | None = None,
 ) -> dict[str, Any]:
     """Everything that differs, as JSON: `findings` (with effect, interval, p after Holm),
     `exact` (system instruction and template), `matched` (byte diffs of the same content),
     `classifier`, `vocabulary`, `extremes` (the rows that differ most) and `notes`.
 
-    Of more than `config.sample` prompts a side a seeded draw is taken. 1,000 a side: seconds.
-    Raises DataError when a side has fewer than 20 prompts: nothing can be said about them.
+    `template` is the Jinja source that the tuning prompts were made with: what it does not say
+    is how they are worded. Of more than `config.sample` prompts a side a seeded draw is taken.
+    1,000 a side: seconds. Raises DataError when a side has fewer than 20 prompts: nothing can
+    be said about them.
     """
     from runner.skew.sides import compare_sides
 
-    return compare_sides(tuning, production, config, seed, count_tokens)
+    return compare_sides(tuning, production, config, seed, template, count_tokens)
 
 
 def refusals(found: Mapping[str, Any], config: SkewLimits) -> list[str]:

@@ -1,18 +1,34 @@
-"""What surrounds every prompt of a side: the template around its content, and the system text."""
+"""What surrounds every prompt of a side: the template around its content, and the system text.
+
+Tuning's template is known. Production's is guessed: what nearly all its prompts share at an end
+is a template when the rest is as long as tuning's contents are, else a way of wording.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.skew.features import SIZES
+from runner.skew.two_samples import same_sizes
+
 SHARE = 0.9
-"""A prefix is the template's when this share of a side begins with it."""
+"""A system instruction is a side's when this share of it has it."""
+NEARLY_ALL = 0.95
+"""What this share of a side begins or ends with is shared; a template is around every prompt."""
 FEW = 0.5
-"""And the other side's template differs when at most this share of it does. Halves of one
-population of 20 or more never come that far apart by chance (odds below 1 in 10,000)."""
+"""And the other side differs when at most this share of it does. Halves of one population of 20
+or more never come that far apart by chance (odds below 1 in 10,000)."""
 SHORTEST = 8
 """Characters; less is how sentences begin, not a template."""
+AS_LONG = 0.05
+"""Contents are as long as others when a test of their words gives at least this p."""
+SHARED = {
+    "before": "what nearly all prompts begin with",
+    "after": "what nearly all prompts end with",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +44,92 @@ class Frame:
         return text.removesuffix(self.after) if self.after else text
 
 
-def frame(texts: Sequence[str]) -> Frame:
-    """The frame that nine of ten texts share; empty ends where there is none."""
-    before = _common(sorted(texts))
-    after = _common(sorted(text[::-1] for text in texts))[::-1]
-    return Frame(before, after)
+@dataclass(frozen=True, slots=True)
+class End:
+    """What one end of the prompts says, from the outside to the content."""
+
+    template: str
+    """Tuning's."""
+    served: str
+    """Production's, if it is one."""
+    tuning: str
+    """What nearly all tuning prompts share, template and wording."""
+    production: str
+    lost: bool
+    """Production has not got tuning's template."""
+    foreign: bool
+    """Production shares what tuning has not got."""
+    missing: bool
+    """Tuning's contents share what production has not got."""
+
+    def backwards(self) -> End:
+        texts = (self.template, self.served, self.tuning, self.production)
+        template, served, tuning, production = (text[::-1] for text in texts)
+        return End(template, served, tuning, production, self.lost, self.foreign, self.missing)
+
+
+def compare_frames(
+    tuning: Sequence[str], production: Sequence[str], template: str
+) -> tuple[tuple[Frame, Frame], list[dict[str, str]]]:
+    """The template around the prompts of each side, and the ends that differ; `template` is the
+    Jinja source of the tuning prompts."""
+    known = _written(template)
+    turned, other_turned = ([text[::-1] for text in side] for side in (tuning, production))
+    ends = {
+        "before": _end(tuning, production, known.before),
+        "after": _end(turned, other_turned, known.after[::-1]).backwards(),
+    }
+    one = Frame(*(end.template for end in ends.values()))
+    other = Frame(*(end.served for end in ends.values()))
+    contents = [[SIZES["words"](one.inside(text)) for text in tuning]]
+    contents.append([SIZES["words"](other.inside(text)) for text in production])
+    wraps = same_sizes(*contents)[1] >= AS_LONG
+    found = []
+    for side, end in ends.items():
+        if end.lost or (end.foreign and wraps):
+            name, pair = f"the template {side} the content", (end.template, end.served)
+        elif end.foreign or end.missing:
+            name, pair = SHARED[side], (end.tuning, end.production)
+        else:
+            continue
+        found.append({"name": name, "tuning": pair[0], "production": pair[1]})
+    served = (end.served if wraps or end.lost else end.template for end in ends.values())
+    return (one, Frame(*served)), found
+
+
+def _written(template: str) -> Frame:
+    """The plain text before the first and after the last Jinja of a template."""
+    from jinja2 import Environment
+
+    pieces = list(Environment().lex(template))
+    before, after = (text if kind == "data" else "" for _, kind, text in (pieces[0], pieces[-1]))
+    return Frame(before, after if len(pieces) > 1 else "")
+
+
+def _end(tuning: Sequence[str], production: Sequence[str], template: str) -> End:
+    """How the texts of both sides begin."""
+    if _share(tuning, template) < NEARLY_ALL:
+        template = ""  # earlier turns stand before it, or files behind it
+    one, other = _common(sorted(tuning)), _common(sorted(production))
+    own = one.removeprefix(template)
+    lost = _share(production, template) <= FEW
+    rest = other if lost else other.removeprefix(template)
+    # A content that begins as tuning's does has its template before that.
+    extra = rest.removesuffix(own)
+    shared = template + own
+    foreign = len(extra) >= SHORTEST and _share(tuning, other) <= FEW
+    missing = len(own) >= SHORTEST and _share(production, shared) <= FEW
+    served = ("" if lost else template) + (extra if foreign else "")
+    return End(template, served, shared, other, lost, foreign, missing)
 
 
 def _common(ordered: Sequence[str]) -> str:
-    """The longest prefix of nine of ten. Of sorted texts these stand side by side."""
-    wide = max(2, -(-len(ordered) * 9 // 10))
+    """The longest prefix of nearly all. Of sorted texts these stand side by side."""
+    wide = max(2, math.ceil(len(ordered) * NEARLY_ALL))
     spans = zip(ordered, ordered[wide - 1 :], strict=False)
     longest = max((_same_start(*ends) for ends in spans), key=len, default="")
-    # With one content nine times over, the whole text is no template.
-    return longest if len(longest) >= SHORTEST and longest not in ordered else ""
+    # With one content over and over, the whole text is no template.
+    return "" if longest in ordered else longest
 
 
 def _same_start(one: str, other: str) -> str:
@@ -51,22 +139,8 @@ def _same_start(one: str, other: str) -> str:
     return one[:end]
 
 
-def frame_findings(tuning: Sequence[str], production: Sequence[str]) -> list[dict[str, str]]:
-    """The ends of the template that one side has and the other has not."""
-    found, one, other = [], frame(tuning), frame(production)
-    for end, start in (("before", True), ("after", False)):
-        here, there = getattr(one, end), getattr(other, end)
-        lacks_here = bool(here) and _share(production, here, start) <= FEW
-        lacks_there = bool(there) and _share(tuning, there, start) <= FEW
-        if lacks_here or lacks_there:
-            what = f"the template {end} the content"
-            found.append({"name": what, "tuning": here, "production": there})
-    return found
-
-
-def _share(texts: Sequence[str], piece: str, start: bool) -> float:
-    has = sum(text.startswith(piece) if start else text.endswith(piece) for text in texts)
-    return has / len(texts)
+def _share(texts: Sequence[str], start: str) -> float:
+    return sum(text.startswith(start) for text in texts) / len(texts)
 
 
 def system_findings(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from runner.skew.frames import Frame, frame
+from runner.skew.frames import Frame
 from runner.skew.prompts import Prompt
 
 NEAR = 0.9
@@ -32,10 +32,12 @@ class Pair:
     """How the bytes differ; empty when they do not."""
 
 
-def matched(tuning: Sequence[Prompt], production: Sequence[Prompt], gram: Any) -> list[Pair]:
-    """Every production prompt that has a partner; `gram` is the cosine matrix, tuning first."""
+def matched(
+    tuning: Sequence[Prompt], production: Sequence[Prompt], gram: Any, frames: tuple[Frame, Frame]
+) -> list[Pair]:
+    """Every production prompt that has a partner; `gram` is the cosine matrix, tuning first,
+    `frames` the templates of both sides."""
     ids = {prompt.id: prompt for prompt in tuning if prompt.id}
-    frames = [frame([prompt.text for prompt in side]) for side in (tuning, production)]
     contents: dict[str, Prompt] = {}
     for prompt in tuning:
         contents.setdefault(_content(frames[0].inside(prompt.text)), prompt)

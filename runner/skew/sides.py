@@ -14,7 +14,7 @@ from runner.records import Example
 from runner.skew.classifier import Told, tell_apart
 from runner.skew.features import languages
 from runner.skew.findings import Test, of_labels, of_language, of_pairs, of_signs, of_sizes
-from runner.skew.frames import frame_findings, system_findings
+from runner.skew.frames import compare_frames, system_findings
 from runner.skew.grams import gram_matrix
 from runner.skew.matching import Pair, diff, matched
 from runner.skew.prompts import Prompt, of_example, of_record
@@ -33,6 +33,7 @@ def compare_sides(
     records: Iterable[Mapping[str, Any]],
     config: SkewLimits,
     seed: int,
+    template: str,
     count_tokens: TokenCounter | None,
 ) -> dict[str, Any]:
     """See `runner.skew.compare`."""
@@ -40,7 +41,9 @@ def compare_sides(
     production, all_there = _drawn(map(of_record, records), config.sample, seed, "production")
     texts = [prompt.text for prompt in (*tuning, *production)]
     gram = gram_matrix(texts)
-    pairs = matched(tuning, production, gram)
+    first = len(tuning)
+    frames, around = compare_frames(texts[:first], texts[first:], template)
+    pairs = matched(tuning, production, gram, frames)
     told = tell_apart(texts, gram, len(tuning), config.permutations, seed)
     tokens = _tokens(tuning, production, count_tokens)
     tests, vocabulary = _tests(tuning, production, tokens, pairs), None
@@ -59,10 +62,7 @@ def compare_sides(
         "sides": {"tuning": [len(tuning), all_tuning], "production": [len(production), all_there]},
         "alpha": config.alpha,
         "findings": findings,
-        "exact": [
-            *system_findings(*systems),
-            *frame_findings([p.text for p in tuning], [p.text for p in production]),
-        ],
+        "exact": [*system_findings(*systems), *around],
         "matched": _matched(pairs),
         "classifier": {"null": told.null},
         "vocabulary": asdict(vocabulary) if vocabulary else None,

@@ -55,7 +55,8 @@ def find_skew(pipeline: Pipeline, folder: Path) -> SkewFound | None:
         rows = map(Example.from_json, read_jsonl(pipeline.split_file(config.split)))
         count = pipeline.backend.count_tokens
         exact = count if count([]) is not None else None
-        found = compare(rows, records, config, experiment.seed, exact)
+        template = experiment.template.prompt
+        found = compare(rows, records, config, experiment.seed, template, exact)
         (out / "skew.json").write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
 
     artifact = pipeline.house.store.make("skew", key, build)

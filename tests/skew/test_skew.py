@@ -25,6 +25,8 @@ from runner.skew.two_samples import either_way, holm, share_gap
 
 CONFIG = FileSkew(kind="file", production="-", permutations=199, max_auc=0.75, max_changed=0.5)
 ORIGIN = Origin("t", 0)
+BEFORE, AFTER = "the template before the content", "the template after the content"
+BEGIN, END = "what nearly all prompts begin with", "what nearly all prompts end with"
 THINGS = "card transfer refund account fee limit balance statement payment cheque".split()
 ASKED = "Where is,When comes,Why was,How much is,Who sees,Can I change,Is there".split(",")
 WHEN = "today yesterday abroad again now twice online lately first early".split()
@@ -39,12 +41,14 @@ def texts(count: int, seed: int) -> list[str]:
     ]
 
 
-def found(tuning: list[str], production: list[dict[str, Any]]) -> dict[str, Any]:
+def found(
+    tuning: list[str], production: list[dict[str, Any]], template: str = "{{ text }}"
+) -> dict[str, Any]:
     rows = [
         Example(f"t{at}", (Turn("user", text),), "", Origin("t", at), "Answer.")
         for at, text in enumerate(tuning)
     ]
-    return compare(rows, production, CONFIG, 17)
+    return compare(rows, production, CONFIG, 17, template)
 
 
 def named(result: dict[str, Any]) -> set[str]:
@@ -74,12 +78,64 @@ def test_longer_prompts_and_another_language_are_found() -> None:
 def test_another_template_and_system_instruction_are_shown_as_they_are() -> None:
     tuning = [f"Question: {t}\nIntent:" for t in texts(60, 1)]
     production = [{"text": t, "system": "Answer"} for t in texts(60, 2)]
-    exact = found(tuning, production)["exact"]
+    exact = found(tuning, production, "Question: {{ text }}\nIntent:")["exact"]
     assert [(item["name"], item["tuning"], item["production"]) for item in exact] == [
         ("the system instruction", "Answer.", "Answer"),
         ("the template before the content", "Question: ", ""),
-        ("the template after the content", "?\nIntent:", ""),
+        ("the template after the content", "\nIntent:", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("served", "differs"),
+    [
+        ("Hello, this is {}", []),
+        ("hey its {}", [BEGIN]),
+        ("Guten Tag, hier schreibt {}", [BEGIN]),
+        ("### Message\nHello, this is {}\n### Answer", [BEFORE, AFTER]),
+        ("Customer question: Hello, this is {}", [BEFORE]),
+    ],
+)
+def test_wording_that_a_side_shares_is_no_template(served: str, differs: list[str]) -> None:
+    """All contents of tuning begin alike, and its template is bare."""
+    tuning = [f"Hello, this is {t}" for t in texts(60, 1)]
+    production = [{"text": served.format(t)} for t in texts(60, 2)]
+    assert [item["name"] for item in found(tuning, production)["exact"]] == differs
+
+
+@pytest.mark.parametrize(
+    ("template", "served", "differs"),
+    [
+        ("{{ text }}", "Customer question: {}\nIntent:", [BEFORE, AFTER]),
+        ("{{ text }}", "{} This is my question and I want an answer.", [AFTER]),
+        ("Name the intent: {{ text }}", "Name the intent: {}", []),
+        ("Name the intent: {{ text }}", "Name the intent: Message: {}", [BEFORE]),
+        ("Q: {{ text }}", "{}", [BEFORE]),
+        ("{# a note #}{{ text }}\n\nIntent:", "{}\nIntent:", [AFTER]),
+    ],
+)
+def test_the_template_is_the_configs(template: str, served: str, differs: list[str]) -> None:
+    tuning = [template.replace("{# a note #}", "").replace("{{ text }}", t) for t in texts(60, 1)]
+    production = [{"text": served.format(t)} for t in texts(60, 2)]
+    exact = found(tuning, production, template)["exact"]
+    assert [item["name"] for item in exact] == differs
+
+
+def test_another_wording_at_both_ends_is_no_template() -> None:
+    german = [
+        {"text": f"Guten Tag, hier ist {n}. Mein {t} ist kaputt, ich will mein Geld zurück."}
+        for n, t in enumerate(THINGS * 6)
+    ]
+    assert [item["name"] for item in found(texts(60, 1), german)["exact"]] == [BEGIN, END]
+
+
+def test_rows_with_one_id_and_another_wording_have_one_template() -> None:
+    tuning = [f"Hello, this is {t}" for t in texts(40, 1)]
+    production = [
+        {"id": f"t{n}", "text": t.replace("Hello, this", "Hi there, it")}
+        for n, t in enumerate(tuning)
+    ]
+    assert found(tuning, production)["matched"]["kinds"] == {"wording": 40}
 
 
 def test_rows_with_one_id_are_held_byte_by_byte() -> None:
@@ -98,7 +154,7 @@ def test_labels_are_compared_where_production_knows_them() -> None:
         for n, t in enumerate(texts(100, 1))
     ]
     production = [{"text": t, "label": "fee"} for t in texts(100, 2)]
-    result = compare(rows, production, CONFIG, 17)
+    result = compare(rows, production, CONFIG, 17, "{{ text }}")
     assert {"has the label fee", "has the label card"} <= named(result)
 
 
@@ -120,7 +176,7 @@ def test_a_system_instruction_that_one_side_does_not_say_makes_none_longer(known
     ]
     # Known to be empty is another thing than not known.
     production = [{"text": t, **({"system": ""} if known else {})} for t in texts(150, 2)]
-    result = compare(rows, production, CONFIG, 17, count)
+    result = compare(rows, production, CONFIG, 17, "{{ text }}", count)
     assert ("tokens" in named(result)) == known
 
 
@@ -130,9 +186,9 @@ def test_turns_are_compared_where_production_says_them() -> None:
         for n, t in enumerate(texts(60, 1))
     ]
     written = [{"text": f"Hi\nYes?\n{t}", "system": ""} for t in texts(60, 2)]
-    assert warnings(compare(rows, written, CONFIG, 17)) == []
+    assert warnings(compare(rows, written, CONFIG, 17, "{{ text }}")) == []
     told = [{"contents": [{"role": "user", "parts": [{"text": row["text"]}]}]} for row in written]
-    assert "has several turns" in named(compare(rows, told, CONFIG, 17))
+    assert "has several turns" in named(compare(rows, told, CONFIG, 17, "{{ text }}"))
 
 
 @pytest.mark.parametrize("form", ["contents", "messages"])
