@@ -23,6 +23,7 @@ BASE = {
     "backend",
     "store",
     "language",
+    "plural",
 }
 
 """What every stage may import."""
@@ -70,6 +71,7 @@ ABOVE = {
     "house": {"ledger", "records", "store"},
     "normalize": set(),
     "language": set(),
+    "plural": set(),
 }
 
 VENDORS = {

@@ -9,6 +9,7 @@ from runner.config import Suite
 from runner.errors import DataError, RowFault
 from runner.evaluation.extract import extracted, extracted_reference
 from runner.evaluation.measure import Judged
+from runner.plural import plural
 from runner.records import Example, Prediction
 
 
@@ -49,8 +50,8 @@ def check_targets(examples: Sequence[Example], suite: Suite) -> None:
                 faults.append(RowFault(place.file, place.line, "target_not_json", message, name))
     if faults:
         raise DataError(
-            f"{len(faults)} targets cannot be compared as JSON; another suite, such as text, "
-            "compares them as they are",
+            f"{plural(len(faults), 'target')} cannot be compared as JSON; another suite, "
+            "such as text, compares them as they are",
             faults,
         )
 

@@ -9,6 +9,7 @@ from itertools import chain, zip_longest
 from statistics import median_low
 
 from runner.errors import ConfigError, Problem
+from runner.plural import plural
 from runner.records import Example
 
 ROWS_A_LABEL = 2
@@ -24,7 +25,10 @@ def draw_shots(train: Sequence[Example], k: int, seed: int) -> list[Example]:
     """
     rows = {_content(row): row for row in train}
     if len(rows) < k:
-        message = f"{k} worked examples asked for, but train has {len(rows)} different rows"
+        message = (
+            f"{plural(k, 'worked example')} asked for, but train has "
+            f"{plural(len(rows), 'different row')}"
+        )
         raise ConfigError([Problem("baseline.few_shot", message, hint="ask for fewer")])
     # By digest of seed and content: ids may be line numbers, and those follow the row order.
     ordered = [rows[content] for content in sorted(rows, key=lambda text: _digest(text, seed))]

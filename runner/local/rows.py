@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runner.errors import BackendError
 from runner.local.chat import Chat
+from runner.plural import plural
 from runner.records import Example, read_jsonl
 
 IGNORED = -100
@@ -35,7 +36,7 @@ def encode(path: Path, chat: Chat, context_tokens: int) -> list[Encoded]:
     if long:
         more = f" and {len(long) - LISTED} more" if len(long) > LISTED else ""
         raise BackendError(
-            f"{len(long)} rows of {path.name} are longer than model.context_tokens="
+            f"{plural(len(long), 'row')} of {path.name} cannot fit into model.context_tokens="
             f"{context_tokens}: {', '.join(long[:LISTED])}{more}; shorten or drop them, or raise "
             "model.context_tokens"
         )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from runner.config import Budget
 from runner.errors import BudgetError
 from runner.money.band import Band
+from runner.plural import plural
 from runner.results import Spent
 
 CAPS = ("arm", "experiment", "month")
@@ -56,8 +57,8 @@ def unknown(budget: Budget, model: str) -> list[str]:
 def preparing(what: str, calls: float, cost: Band) -> str:
     """A sentence for calls that are not made, since nothing is to be paid."""
     return (
-        f"preparing the data takes {calls:,.0f} calls to a model that is paid for ({what}): "
-        f"up to {usd(cost.high)}; this command pays nothing"
+        f"preparing the data takes {plural(round(calls), 'call')} to a model that is paid for "
+        f"({what}): up to {usd(cost.high)}; this command pays nothing"
     )
 
 

@@ -13,6 +13,7 @@ import orjson
 
 from runner.config import Augment, RowLimits, Select, Template
 from runner.errors import DataError
+from runner.plural import plural
 from runner.prepare.augment.added import Added
 from runner.prepare.augment.join import with_new_rows
 from runner.prepare.encode import example_line, gemini_line
@@ -138,7 +139,8 @@ def _fitting(work: _Render, most: int, seed: int) -> Iterator[Row]:
     work.journal.tally(tally)
     gone = tally.dropped["service_limit"]
     work.notes.append(
-        f"validation: {gone:,} rows left out, the service takes {most:,} with these training rows"
+        f"validation: {plural(gone, 'row')} left out, the service takes {most:,} with these "
+        "training rows"
     )
 
 
@@ -265,17 +267,18 @@ def _summary(
     tuned = done["train"]
     notes = [*work.notes, *work.added.notes]
     if select.size and select.size > prepared:
-        notes.append(f"prepare.select.size={select.size:,}, and train has only {prepared:,} rows")
+        has = plural(prepared, "row")
+        notes.append(f"prepare.select.size={select.size:,}, and train has only {has}")
     for split, result in done.items():
         if result.maybe_too_long:
             notes.append(
-                f"{split}: {result.maybe_too_long:,} rows may exceed model.context_tokens="
+                f"{split}: {plural(result.maybe_too_long, 'row')} may exceed model.context_tokens="
                 f"{work.context_tokens} by the upper token estimate"
             )
     if done["test"].too_long:
         notes.append(
-            f"test: {done['test'].too_long:,} rows exceed model.context_tokens="
-            f"{work.context_tokens}; they stay and will count as errors"
+            f"test: {plural(done['test'].too_long, 'row')} longer than model.context_tokens="
+            f"{work.context_tokens}: what is too long stays and will count as an error"
         )
     return {
         "rows": {split: result.tally.kept for split, result in done.items()},

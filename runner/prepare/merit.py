@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runner.config import FuzzyDedup
 from runner.errors import ConfigError, DataError, Problem
+from runner.plural import plural
 from runner.prepare.spill import Spill
 from runner.records import Row
 
@@ -88,5 +89,5 @@ def _unreadable(bad: list[tuple[Row, str | None]], config: FuzzyDedup) -> str:
     ]
     more = [f"  ... and {len(bad) - LISTED:,} more"] if len(bad) > LISTED else []
     return "\n".join(
-        [f"{KEY}: {len(bad):,} rows have a value that is not {wanted}:", *lines, *more]
+        [f"{KEY}: {plural(len(bad), 'row')} where the value is not {wanted}:", *lines, *more]
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner.config import Prepare, Split
 from runner.errors import ConfigError, DataError, Problem
+from runner.plural import plural
 from runner.prepare.cohesion import stays_together
 from runner.prepare.dedup import first_of
 from runner.prepare.draw import draw
@@ -98,7 +99,7 @@ def _draw_inputs(
     drawn = draw(key, group, stratum[places], weight, cut.size, seed)
     if cut.size and not drawn.any():
         raise DataError(
-            f"prepare.split.{cut.split} asks for {cut.size} rows, and every group of "
+            f"prepare.split.{cut.split} asks for {plural(cut.size, 'row')}, and every group of "
             "train that has to stay together is larger.\n"
             f"  raise prepare.split.{cut.split}, or give a file: source.{cut.split}=..."
         )
@@ -139,7 +140,7 @@ def _strata(rows: Spill, free: Mask, config: Split) -> tuple[NDArray[np.uint64],
     if 2 * values > int(free.sum()):
         note = (
             f"prepare.split.stratify={config.stratify} is ignored: "
-            f"{values:,} values for {int(free.sum()):,} rows"
+            f"{plural(values, 'value')} for {plural(int(free.sum()), 'row')}"
         )
         return none, [note]
     return rows.stratum, []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from runner.plural import plural
 from runner.report.intervals import Entry, Track, ruler, scale, track
 from runner.report.places import link
 from runner.report.scoreboard import Line
@@ -18,7 +19,6 @@ from runner.report.wording import (
     interval,
     number,
     p_value,
-    plural,
     seconds,
     signed,
 )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.plural import plural
 from runner.report.places import link
 from runner.report.reasons import in_words
-from runner.report.wording import count, plural, share
+from runner.report.wording import count, share
 
 
 @dataclass(frozen=True, slots=True)

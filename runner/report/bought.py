@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.plural import plural
 from runner.report.flow import read_tallies
 from runner.report.reasons import in_words, is_move
 from runner.report.scoreboard import LOWER_IS_BETTER, Line
-from runner.report.wording import MISSING, count, decimals, interval, number, plural, signed
+from runner.report.wording import MISSING, count, decimals, interval, number, signed
 from runner.results import Difference, ExperimentResult, Score
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.plural import plural
 from runner.records import SPLITS, Example
 from runner.report.augmented import augmented
 from runner.report.clusters import clusters
@@ -22,7 +23,7 @@ from runner.report.page import write_page
 from runner.report.places import link, where
 from runner.report.profile import Profile, profiles
 from runner.report.spread import spreads
-from runner.report.wording import clip, count, plural
+from runner.report.wording import clip, count
 
 MAX_TEXT = 1200
 MAX_FILES = 8

@@ -9,9 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from runner.plural import plural
 from runner.records import read_jsonl
 from runner.report.places import where
-from runner.report.wording import clip, count, number, plural
+from runner.report.wording import clip, count, number
 
 MAX_CLUSTERS = 12
 MAX_MEMBERS = 6

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from runner.plural import plural
 from runner.report.profile import Profile, are_labels
-from runner.report.wording import MISSING, count, one_line, plural, share
+from runner.report.wording import MISSING, count, one_line, share
 
 NAMED = 5
 """Values and words given as examples."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.plural import plural
 from runner.report.answers import read_answers
 from runner.report.arms import forest, rows, varying_keys, verdict_of
 from runner.report.bought import bought
@@ -22,7 +23,7 @@ from runner.report.samples import samples
 from runner.report.scoreboard import Line, board, confidence, featured, places
 from runner.report.slices import slices
 from runner.report.treatments import treatments
-from runner.report.wording import interval, number, plural, signed
+from runner.report.wording import interval, number, signed
 from runner.results import ExperimentResult
 
 MAX_BESIDE = 6

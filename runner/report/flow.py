@@ -9,10 +9,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from runner.plural import plural
 from runner.records import SPLITS, Tally
 from runner.report.markup import percent, tag
 from runner.report.reasons import in_words, is_move, is_set_aside
-from runner.report.wording import count, plural
+from runner.report.wording import count
 
 
 @dataclass(frozen=True, slots=True)

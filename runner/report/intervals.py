@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from runner.plural import plural
 from runner.report.axis import Axis
 from runner.report.markup import percent, tag
 from runner.report.wording import interval, number
@@ -90,7 +91,7 @@ def _mark(entry: Entry, score: Score, axis: Axis, places: int) -> list[Markup]:
     marks.append(
         tag(
             "circle",
-            tag("title", f"{label}, {score.n} rows"),
+            tag("title", f"{label}, {plural(score.n, 'row')}"),
             cx=percent(axis.at(score.value)),
             cy="50%",
             r="5",

@@ -13,11 +13,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from runner.plural import plural
 from runner.records import read_jsonl
 from runner.report.markup import tag, text
 from runner.report.places import where
 from runner.report.reasons import in_words, is_leak
-from runner.report.wording import count, plural
+from runner.report.wording import count
 
 SHOWN = 200
 """Pairs of a section that stand on the page; all of them stand in ``leaks.jsonl``."""

@@ -9,10 +9,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from runner.plural import plural
 from runner.report.axis import Axis
 from runner.report.plot import Plot
 from runner.report.profile import Profile
-from runner.report.wording import MISSING, count, plural, share
+from runner.report.wording import MISSING, count, share
 
 TAIL = 0.995
 """The scale ends where this share of the rows does; the last bar holds the rest."""

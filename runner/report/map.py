@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from runner.plural import plural
 from runner.report.axis import Axis
 from runner.report.plot import Plot
 from runner.report.wording import clip, count
@@ -53,8 +54,9 @@ def _about(found: dict[str, object]) -> str:
     points = found["points"]
     shown = len(points) if isinstance(points, list) else 0
     sample = f" (a sample of {count(shown)} is drawn)" if shown < rows else ""
+    clusters = plural(int(str(found["clusters"])), "cluster")
     return (
-        f"{count(chosen)} of {count(rows)} rows are used{sample}, in {found['clusters']} clusters; "
+        f"{count(chosen)} of {count(rows)} rows are used{sample}, in {clusters}; "
         f"the {COLOURS} largest have colours. Diversity (Vendi score: as many rows with nothing "
         f"in common would be as diverse): {found['vendi_chosen']} of the rows used, "
         f"{found['vendi_random']} of as many drawn at random, {found['vendi']} of all."

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from runner.plural import plural
 from runner.report import wording
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _environment() -> Environment:
     environment.filters.update(
         count=wording.count,
         dollars=wording.dollars,
-        plural=wording.plural,
+        plural=plural,
         seconds=wording.seconds,
         share=wording.share,
     )

@@ -11,11 +11,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from runner.plural import plural
 from runner.report.axis import Axis
 from runner.report.markup import tag
 from runner.report.page import write_page
 from runner.report.plot import Plot
-from runner.report.wording import clip, interval, number, p_value, plural, share, signed
+from runner.report.wording import clip, interval, number, p_value, share, signed
 
 MAX_TEXT = 500
 MARKS = {"same": "span", "tuning": "del", "production": "ins"}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from runner.plural import plural
 from runner.report.intervals import Entry, Track, ruler, scale, track
 from runner.report.labels import is_label
 from runner.report.scoreboard import Line
-from runner.report.wording import plural
 from runner.results import Score
 
 MAX_SLICES = 12

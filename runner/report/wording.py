@@ -113,8 +113,3 @@ def share(value: float) -> str:
         return MISSING
     percent = 100 * value
     return f"{percent:.1f} %" if 0 < percent < 10 else f"{percent:.0f} %"
-
-
-def plural(number: int, noun: str) -> str:
-    """``1 row``, ``2 rows``."""
-    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.config.skew import SkewLimits
+from runner.plural import plural
 
 
 def skewed(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -19,8 +20,8 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     pairs = found["matched"]
     if pairs["changed_by_id"]:
         kinds = ", ".join(pairs["kinds"])
-        total = pairs["by"]["id"]
-        texts.append(f"{pairs['changed_by_id']} of {total} rows with equal ids differ: {kinds}")
+        total = plural(pairs["by"]["id"], "row")
+        texts.append(f"{pairs['changed_by_id']} of {total} with equal ids differ: {kinds}")
     return texts + [_line(item) for item in skewed(found)]
 
 
@@ -29,7 +30,8 @@ def crossed(found: Mapping[str, Any], config: SkewLimits) -> list[str]:
     refused = []
     count = len(lines(found))
     if config.max_findings is not None and count > config.max_findings:
-        refused.append(f"{count} findings, and skew.max_findings allows {config.max_findings}")
+        texts = plural(count, "finding")
+        refused.append(f"{texts}, and skew.max_findings allows {config.max_findings}")
     told = next(item for item in found["findings"] if item["kind"] == "classifier")
     auc = told["production"]
     if config.max_auc is not None and auc > config.max_auc and told["skewed"]:
@@ -38,7 +40,7 @@ def crossed(found: Mapping[str, Any], config: SkewLimits) -> list[str]:
     share = pairs["changed"] / pairs["pairs"] if pairs["pairs"] else 0.0
     if config.max_changed is not None and share > config.max_changed:
         refused.append(
-            f"{share:.0%} of {pairs['pairs']} matched prompts differ in their bytes, and "
+            f"{share:.0%} of {plural(pairs['pairs'], 'matched prompt')} differ in their bytes, and "
             f"skew.max_changed allows {config.max_changed:.0%}"
         )
     return refused

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from runner.errors import ConfigError, DataError, Problem, RowFault
+from runner.plural import plural
 from runner.records import Example, Origin, Turn, parts_text
 
 SYSTEM = ("system", "systemInstruction", "system_instruction")
@@ -82,7 +83,7 @@ def read_file(path: Path) -> list[dict[str, Any]]:
             except ValueError as error:
                 faults.append(RowFault(str(path), number, *error.args))
     if faults:
-        raise DataError(f"skew.production: {len(faults)} rows are no prompts", faults)
+        raise DataError(f"skew.production: no prompt in {plural(len(faults), 'row')}", faults)
     if not rows:
         raise DataError(f"skew.production: {path} has no rows")
     return rows

@@ -10,6 +10,7 @@ from typing import Any
 
 from runner.config.skew import SkewLimits
 from runner.errors import DataError
+from runner.plural import plural
 from runner.records import Example
 from runner.skew.classifier import Told, tell_apart
 from runner.skew.features import languages
@@ -86,8 +87,8 @@ def _drawn(
             kept[at] = (seen, prompt)
     if seen < FEWEST:
         raise DataError(
-            f"skew: there are {seen} {side} prompts, and {FEWEST} are the least that anything "
-            "can be said about; 100 show gross shifts, 300 moderate ones"
+            f"skew: {plural(seen, f'{side} prompt')}, and {FEWEST} are the least that anything can "
+            "be said about; 100 show gross shifts, 300 moderate ones"
         )
     return [prompt for _, prompt in sorted(kept, key=lambda item: item[0])], seen
 

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator, Sequence
 
 from runner.errors import DataError, RowFault
+from runner.plural import plural
 from runner.records import FaultLog
 from runner.sources.columns import Columns
 from runner.sources.decode import bad_byte, encoding_of, opened, text_lines
@@ -95,7 +96,9 @@ def _fault(
         message, lines.bad = lines.bad, ""
         return RowFault(file.path, line, "bad_encoding", message)
     if len(cells) != len(header):
-        message = f"{len(cells)} cells where the header has {len(header)} columns"
+        message = (
+            f"{plural(len(cells), 'cell')} where the header has {plural(len(header), 'column')}"
+        )
         return RowFault(file.path, line, "ragged", message)
     return None
 

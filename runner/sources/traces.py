@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import ConfigError, DataError, MissingExtraError, Problem
+from runner.plural import plural
 
 if TYPE_CHECKING:
     from runner.config import TracesSkew
@@ -148,7 +149,7 @@ def production_prompts(config: TracesSkew) -> list[dict[str, Any]]:
             rows.append({**record, "id": trace.id})
     if not rows:
         raise DataError(
-            f"skew.experiment: none of the {seen} traces of {config.experiment!r} "
+            f"skew.experiment: none of {plural(seen, 'trace')} of {config.experiment!r} "
             "holds a prompt: inputs with messages, contents, prompt or text"
         )
     return rows

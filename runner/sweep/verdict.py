@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config import Suite
+from runner.plural import plural
 from runner.records import read_jsonl
 from runner.results import ArmResult, Difference, Verdict
 from runner.store import digest_of
@@ -76,7 +77,9 @@ def verdict(arms: Sequence[ArmResult], found: Sequence[Difference], suite: Suite
     """
     tuned = [arm for arm in arms if arm.kind == "tuned" and arm.status == "done"]
     failed = [arm for arm in arms if arm.status == "failed"]
-    reasons = [f"{len(failed)} of {len(arms)} arms failed; see the table."] if failed else []
+    reasons = (
+        [f"{len(failed)} of {plural(len(arms), 'arm')} failed; see the table."] if failed else []
+    )
     if not tuned:
         return Verdict(headline=_without_tuned(arms, suite.primary), reasons=reasons)
     winner, how = _winner(tuned, suite.primary)
@@ -116,7 +119,7 @@ def _winner(tuned: Sequence[ArmResult], primary: str) -> tuple[ArmResult, str]:
     rows = best.validation if split == "validation" else best.test
     count = rows.rows if rows else 0
     shown = _number(primary_of(best, primary, split))
-    return best, f"{best.name} was chosen on {count} {split} rows ({primary} {shown})."
+    return best, f"{best.name} was chosen on {plural(count, f'{split} row')} ({primary} {shown})."
 
 
 def _headline(winner: ArmResult, against: ArmResult, difference: Difference, suite: Suite) -> str:
@@ -133,7 +136,7 @@ def _headline(winner: ArmResult, against: ArmResult, difference: Difference, sui
 
 def _evidence(difference: Difference) -> str:
     return (
-        f"Paired over {difference.n} test rows, {difference.discordant} of which differ; "
+        f"Paired over {plural(difference.n, 'test row')}, {difference.discordant} of which differ; "
         f"p = {difference.p:.2g}, {difference.p_holm:.2g} after Holm's correction."
     )
 
@@ -153,7 +156,9 @@ def _beats(difference: Difference) -> bool:
 def _without_answers(arm: ArmResult, primary: str) -> str:
     rows = arm.test.rows if arm.test else 0
     why = "none of them was answered" if rows else "there are none; see prepare.split.test"
-    return f"There is no {primary} on the {rows} test rows: {why}. So there is no verdict."
+    return (
+        f"There is no {primary} on the {plural(rows, 'test row')}: {why}. So there is no verdict."
+    )
 
 
 def _without_tuned(arms: Sequence[ArmResult], primary: str) -> str:

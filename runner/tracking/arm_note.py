@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from runner.plural import plural
 from runner.results import ArmResult, ExperimentResult, Score
 from runner.tracking.facts import Places
 from runner.tracking.links import run_page, view_page
@@ -22,7 +23,9 @@ def arm_note(result: ExperimentResult, arm: ArmResult, places: Places) -> str:
         parts.append("**Not finished.** Run the same command again to resume.")
     if arm.test and result.primary in arm.test.overall:
         score = arm.test.overall[result.primary]
-        parts.append(f"**{result.primary} on test: {interval(score)}** over {score.n} rows.")
+        parts.append(
+            f"**{result.primary} on test: {interval(score)}** over {plural(score.n, 'row')}."
+        )
     if line := _difference(result, arm):
         parts.append(line)
     if chosen := next((item for item in arm.checkpoints if item.id == arm.best), None):
@@ -45,9 +48,8 @@ def interval(score: Score) -> str:
 
 def _what(arm: ArmResult) -> str:
     if arm.kind == "tuned":
-        return f"Tuned {code(arm.model)} on {arm.train_examples} examples."
-    shots = {0: "no worked examples", 1: "1 worked example"}
-    said = shots.get(arm.shots, f"{arm.shots} worked examples")
+        return f"Tuned {code(arm.model)} on {plural(arm.train_examples, 'example')}."
+    said = plural(arm.shots, "worked example") if arm.shots else "no worked examples"
     return f"Untuned {code(arm.model)} with {said} in the prompt."
 
 
@@ -58,7 +60,8 @@ def _difference(result: ExperimentResult, arm: ArmResult) -> str:
     other = next((item.name for item in result.arms if item.digest == found.against), "")
     return (
         f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) {found.metric} over "
-        f"{code(other)}, p = {found.p_holm:.3g} after Holm's correction, on {found.n} paired rows."
+        f"{code(other)}, p = {found.p_holm:.3g} after Holm's correction, on "
+        f"{plural(found.n, 'paired row')}."
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import BackendError
+from runner.plural import plural
 from runner.verbs.home import add_home, find_experiment, is_running, open_ledger
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def main(options: argparse.Namespace) -> int:
         except BackendError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
-    print(f"{result.name}: {stopped} tuning jobs told to stop")
+    print(f"{result.name}: {plural(stopped, 'tuning job')} told to stop")
     return 1 if failed else 0
 
 

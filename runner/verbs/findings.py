@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from runner.plural import plural
 from runner.report.reasons import in_words, is_leak
-from runner.report.wording import one_line, plural, share
+from runner.report.wording import one_line, share
 
 SHOWN = 5
 """Conflicts, and places of one lint rule, that are listed."""

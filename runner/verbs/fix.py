@@ -116,7 +116,8 @@ def _files(source: GeminiSource) -> Iterator[dict[str, Any]]:
 def _show(report: dict[str, Any]) -> None:
     from rich.console import Console
 
-    from runner.report.wording import one_line, plural
+    from runner.plural import plural
+    from runner.report.wording import one_line
 
     terminal = Console(highlight=False, markup=False)
     files, changed = report["files"], report["repaired"] + report["rest"]

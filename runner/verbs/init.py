@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import ConfigError
+from runner.plural import plural
 from runner.verbs.quoting import (
     jinja_column,
     jinja_verbatim,
@@ -111,7 +112,7 @@ def _yaml(options: argparse.Namespace, found: Guess, rows: int) -> str:
 
 
 def _head(options: argparse.Namespace, found: Guess, rows: int) -> list[str]:
-    looked = f"the first {rows} rows" if rows == LOOKED_AT else f"{rows} rows"
+    looked = f"the first {rows} rows" if rows == LOOKED_AT else plural(rows, "row")
     typed = shlex.quote(f"{options.name}.yaml")
     return [
         "# @package _global_",

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from runner.plural import plural
 from runner.verbs.experiment import add_experiment, add_pay, with_sweep
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _show(lines: Sequence[PlannedArm], seconds: float, shadowed: Sequence[Sequen
     terminal.print(table)
     total = sum(line.tokens_high for line in lines)
     terminal.print(
-        f"\n{len(lines)} arms, up to {total:,} training tokens; {_total(lines, seconds)}"
+        f"\n{plural(len(lines), 'arm')}, up to {total:,} training tokens; {_total(lines, seconds)}"
     )
     for user, packaged in shadowed:
         terminal.print(f"your {user} takes precedence over {packaged}", soft_wrap=True)

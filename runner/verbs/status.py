@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.plural import plural
 from runner.verbs.home import add_home, as_left, find_experiment, is_running, open_ledger
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def _show_spent(ledger: Ledger, found: Sequence[ExperimentResult]) -> None:
                 f"of it held back for jobs under way, by the upper estimate: {usd(held)}"
             )
         if unknown := sum(item.usd is None for item in paid):
-            terminal.print(f"not in it, since the model's price is not known: {unknown} jobs")
+            terminal.print(
+                f"not in it, since the model's price is not known: {plural(unknown, 'job')}"
+            )
     if worth := sum(item.usd or 0 for item in items if item.rehearsal):
         terminal.print(f"rehearsed on the emulator, not paid: {usd(worth)}")

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from runner.config import VertexBackend
+from runner.plural import plural
 from runner.records import Checkpoint, CurvePoint, DroppedRow, Resource, TuningResult
 from runner.vertex.auto_evaluation import evaluation_findings, evaluation_resources
 from runner.vertex.curves import value_at
@@ -94,12 +95,12 @@ def _time(text: str) -> datetime:
 def findings_of(job: Job) -> Iterator[str]:
     """What a person should know: half a success, rows that were left out."""
     if job.get("state") == PARTIAL:
-        kept = len((job.get("tunedModel") or {}).get("checkpoints") or [])
-        yield f"Vertex AI says that the job succeeded in part only; it left {kept} checkpoints"
+        kept = plural(len((job.get("tunedModel") or {}).get("checkpoints") or []), "checkpoint")
+        yield f"Vertex AI says that the job succeeded in part only; it left {kept}"
     stats = statistics(job)
     lost = whole(stats.get("totalTruncatedExampleCount")) or len(list(dropped_of(stats)))
     if lost:
-        yield f"Vertex AI dropped {lost:,} training rows: neither trained nor paid for"
+        yield f"Vertex AI dropped {plural(lost, 'training row')}: neither trained nor paid for"
 
 
 def dropped_of(stats: Mapping[str, Any]) -> Iterator[DroppedRow]:

@@ -68,7 +68,7 @@ def test_rows_beyond_the_context_leave_tuning_and_stay_in_test(tmp_path: Path) -
     assert done.summary["rows"] == {"train": 7, "validation": 7, "test": 8}
     dropped = {(row["split"], row["reason"], row["score"]) for row in done.dropped}
     assert dropped == {("train", "too_long", 33.0), ("validation", "too_long", 33.0)}
-    assert "test: 1 rows exceed" in done.summary["notes"][0]
+    assert "test: 1 row longer than model.context_tokens=20:" in done.summary["notes"][0]
 
 
 def test_exact_counts_and_the_estimate_around_them(tmp_path: Path) -> None:

@@ -269,7 +269,7 @@ def test_hard_rows_come_first(tmp_path: Path) -> None:
     ("text", "error", "message"),
     [
         (None, ConfigError, "there is no file"),
-        ('{"id": "other", "score": 1}', ConfigError, "scores none of the 5 training rows"),
+        ('{"id": "other", "score": 1}', ConfigError, "scores none of 5 training rows"),
         ('{"id": "r1"}\n{"score": 1}\nnonsense', DataError, "rows.jsonl:3 bad_score"),
         ('{"id": "r1", "scores": {"a": 1, "b": 0}}', DataError, "name one of its metrics"),
     ],

@@ -208,6 +208,16 @@ def test_too_few_prompts_are_refused() -> None:
         found(texts(30, 1), [{"text": t} for t in texts(19, 2)])
 
 
+def test_one_finding_and_one_row_are_said_as_one(tmp_path: Path) -> None:
+    result = found(texts(60, 1), [{"text": t, "system": "Ask."} for t in texts(60, 2)])
+    only = CONFIG.model_copy(update={"max_findings": 0, "max_auc": None, "max_changed": None})
+    assert refusals(result, only) == ["1 finding, and skew.max_findings allows 0"]
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"text":"a"}\n{bad\n')
+    with pytest.raises(DataError, match=r"no prompt in 1 row\b"):
+        read_production(path)
+
+
 def test_the_file_reports_all_bad_rows_at_once(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text('{"text":"a"}\n{"txt":"b"}\n[]\n{bad\n{"text":" "}\n')

@@ -116,7 +116,7 @@ def test_nothing_finished() -> None:
     failed = ArmResult(digest="a", name="a", kind="tuned", status="failed", error="no memory")
     said = verdict([failed], differences([failed], suite(), 1), suite())
     assert said.headline == "No arm finished, so there is no verdict."
-    assert said.reasons == ["1 of 1 arms failed; see the table."]
+    assert said.reasons == ["1 of 1 arm failed; see the table."]
 
 
 def test_no_baseline(tmp_path: Path) -> None:

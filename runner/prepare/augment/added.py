@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.config import Augment
+from runner.plural import plural
 from runner.prepare.augment import PARAPHRASE, Made
 
 SAMPLES = 5
@@ -51,8 +52,8 @@ class Added:
             reasons = [f"{why}: {asked - made:,}"] * (made < asked)
             reasons += [f"in train or in evaluation already: {made - kept:,}"] * (kept < made)
             self.notes.append(
-                f"prepare.augment.{key}={share:g} asks for {asked:,} new rows, and there are "
-                f"{kept:,} ({'; '.join(reasons)})"
+                f"prepare.augment.{key}={share:g} asks for {plural(asked, 'new row')}, and "
+                f"there are {kept:,} ({'; '.join(reasons)})"
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from runner.config import Dedup, FuzzyDedup
+from runner.plural import plural
 from runner.prepare.fuzzy.past import write_fingerprints
 from runner.records import Row, read_jsonl
 
@@ -40,7 +41,7 @@ def main() -> None:
     config = Dedup.model_validate({"normalize": given.normalize, "fuzzy": fuzzy})
     given.index.parent.mkdir(parents=True, exist_ok=True)
     count = write_fingerprints(map(Row.from_json, read_jsonl(train)), config, given.index)
-    sys.stdout.write(f"{count:,} fingerprints in {given.index}\n")
+    sys.stdout.write(f"{plural(count, 'fingerprint')} in {given.index}\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runner.config import RowLimits
 from runner.errors import RowFault
+from runner.plural import plural
 from runner.prepare.gemini.judge import Judge, Seen
 from runner.prepare.gemini.media import Exists
 
@@ -95,7 +96,8 @@ def _pair(
     most = (limits or RowLimits()).most_validation(train.rows)
     if validation.rows > most:
         message = (
-            f"{validation.rows:,} rows; with {train.rows:,} training rows Vertex takes {most:,}"
+            f"{plural(validation.rows, 'row')}; with {plural(train.rows, 'training row')} "
+            f"Vertex takes {most:,}"
         )
         found.append(RowFault(name, validation.rows, "too_many_validation_rows", message))
     if train.resolutions and validation.resolutions:

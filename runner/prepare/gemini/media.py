@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.model import MediaKind, RowLimits
+from runner.plural import plural
 from runner.prepare.file_length import pages, seconds
 from runner.prepare.gemini.finding import Finding, named
 from runner.prepare.gemini.row import parts_of
@@ -79,7 +80,7 @@ class MediaJudge:
         for kind, files in count.items():
             most = self._limits.media[kind].files
             if files > most:
-                message = f"{files} files of kind {kind}; the model takes {most} a row"
+                message = f"{plural(files, 'file')} of kind {kind}; the model takes {most} a row"
                 yield "too_many_files", message, "contents"
 
     def _types(self, mime: str) -> str:

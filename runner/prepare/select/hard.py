@@ -11,6 +11,7 @@ import orjson
 
 from runner.config.select import Hard
 from runner.errors import ConfigError, DataError, Problem, RowFault
+from runner.plural import plural
 from runner.prepare.select.choice import Choice, Reason
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ def hardest_first(ids: Sequence[str], order: Order, hard: Hard, choice: Choice) 
     scores = read_scores(Path(hard.scores), hard.metric)
     known = np.array([scores.get(name, np.inf) for name in ids], np.float64)
     if not np.isfinite(known).any():
-        message = f"{hard.scores} scores none of the {len(ids):,} training rows: no id matches"
+        message = f"{hard.scores} scores none of {plural(len(ids), 'training row')}: no id matches"
         raise ConfigError([Problem(f"{KEY}.scores", message, hint=_example(ids, scores))])
     unknown = int(np.isinf(known).sum())
     if unknown:
-        choice.notes.append(f"{KEY}: {unknown:,} training rows have no score")
+        choice.notes.append(f"{KEY}: no score for {plural(unknown, 'training row')}")
     if hard.max_score is not None:
         for row in np.flatnonzero(known > hard.max_score).tolist():
             choice.reasons.setdefault(row, _too_easy(float(known[row])))
