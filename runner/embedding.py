@@ -99,15 +99,15 @@ class Embedding:
 
         def ask(missing: Sequence[Request]) -> Iterator[Prediction]:
             self.purse.allow(WHAT, text_calls(WHAT, missing, 0), rates)
-            answers = backend.embed(encoder, missing)
-            return self.purse.paying(
-                label, WHAT, answers, tuned=False, requests=len(missing), rates=rates
-            )
+            return backend.embed(encoder, missing)
+
+        def pay(answers: Iterator[Prediction], asked: int) -> Iterator[Prediction]:
+            return self.purse.paying(label, WHAT, answers, tuned=False, requests=asked, rates=rates)
 
         self._labels.append(label)
         cache = PredictionCache(self.house.home / "predictions.db")
         watch = self.house.watch("embed")
-        answers = predict(requests, ask, cache, model, Generation(0), watch)
+        answers = predict(requests, ask, cache, model, Generation(0), watch, pay)
         failed = [answer.error for answer in answers if answer.error]
         if failed:
             raise BackendError(

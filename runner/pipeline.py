@@ -355,16 +355,19 @@ class Pipeline:
             if checkpoint:
                 check_there(ledger, self.job_label, checkpoint, self.tuned.path)
             try:
-                answers = self.backend.generate(checkpoint, requests, generation)
+                return self.backend.generate(checkpoint, requests, generation)
             finally:
                 note_uploads(self.backend, ledger, who, label)
-            tuned, asked = checkpoint is not None, len(requests)
+
+        def pay(answers: Iterator[Prediction], asked: int) -> Iterator[Prediction]:
+            tuned = checkpoint is not None
             return self.purse.paying(label, what, answers, tuned=tuned, requests=asked)
 
         def build(out: Path) -> None:
             cache = PredictionCache(self.house.home / "predictions.db")
             watch = self.house.watch(f"answer {what}")
-            answers = predict(question.requests, ask, cache, question.model, generation, watch)
+            model = question.model
+            answers = predict(question.requests, ask, cache, model, generation, watch, pay)
             write_jsonl(out / "predictions.jsonl", (answer.to_json() for answer in answers))
 
         self.purse.used.add(label)

@@ -53,6 +53,7 @@ ABOVE = {
     "text_calls": {"money", "prepare", "records"},
     "sweep": STAGES | BASE | {"house", "identity", "ledger", "pipeline", "secrets"},
     "verbs": STAGES | BASE | {"ledger", "pipeline", "sweep", "compose", "cli", "guess", "secrets"},
+    "vertex": BASE | {"inference"},
     "__main__": {"cli"},
     "cli": {"verbs", "compose", "errors"},
     "compose": BASE,

@@ -1,6 +1,7 @@
 """Inference: from examples to requests, from requests to answers, each asked once."""
 
 from runner.inference.cache import PredictionCache
+from runner.inference.engine import Call, Classify, Failure, ask_all
 from runner.inference.predict import PREDICT_VERSION, predict, unanswered
 from runner.inference.question import Question
 from runner.inference.requests import requests_for
@@ -9,8 +10,12 @@ from runner.inference.shots import draw_shots
 
 __all__ = [
     "PREDICT_VERSION",
+    "Call",
+    "Classify",
+    "Failure",
     "PredictionCache",
     "Question",
+    "ask_all",
     "draw_shots",
     "predict",
     "requests_for",

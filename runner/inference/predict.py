@@ -16,7 +16,15 @@ from runner.records import Generation, Prediction, Progress, Request, quiet
 PREDICT_VERSION = "1"
 """Raised when the same request would be put to the model differently; part of every key."""
 
+Pay = Callable[[Iterator[Prediction], int], Iterator[Prediction]]
+"""Passes on the answers to so many requests, each of them once it is on record as paid."""
+
 NO_ANSWER = "the backend gave no answer to this request"
+
+
+def unpaid(answers: Iterator[Prediction], requests: int) -> Iterator[Prediction]:
+    """The `Pay` of answers that cost nothing."""
+    return answers
 
 
 def predict(
@@ -26,15 +34,16 @@ def predict(
     key: Mapping[str, Any],
     generation: Generation,
     progress: Progress = quiet,
+    pay: Pay = unpaid,
 ) -> list[Prediction]:
     """One prediction a request, in their order.
 
     `key` says which model and checkpoint answer, as JSON; with the request's text and
     `generation` it names the answer in the cache. `generate` gets one request for each text
-    that the cache lacks and may answer in any order; every answer is stored before the next is
-    taken, so a kill loses what was being generated and no more. A request that it leaves out
-    gets a prediction with `error`. Raises BackendError for an answer nobody asked for, and
-    whatever `generate` raises.
+    that the cache lacks and may answer in any order. Every answer goes through `pay` before it is
+    stored, and is stored before the next is taken: a kill loses what was being generated, never
+    the record of a payment. A request that is left out gets a prediction with `error`. Raises
+    BackendError for an answer nobody asked for, and whatever `generate` and `pay` raise.
     """
     digests = [_digest(request, key, generation) for request in requests]
     answers = cache.get(sorted(set(digests)))
@@ -45,7 +54,7 @@ def predict(
         done -= sum(times[digest] for digest in missing)
         note = f"{done} of {len(requests)} from the cache"
     progress(done, len(requests), note)
-    for digest, answer in _asked(missing, generate, cache, generation.max_tokens):
+    for digest, answer in _asked(missing, generate, pay, cache, generation.max_tokens):
         answers[digest] = answer
         done += times[digest]
         progress(done, len(requests), note)
@@ -80,6 +89,7 @@ def _missing(
 def _asked(
     missing: Mapping[str, Request],
     generate: Callable[[Sequence[Request]], Iterator[Prediction]],
+    pay: Pay,
     cache: PredictionCache,
     max_tokens: int,
 ) -> Iterator[tuple[str, Prediction]]:
@@ -90,7 +100,7 @@ def _asked(
     if len(digest_of) != len(missing):
         raise ValueError("different requests share an id, so answers cannot be told apart")
     with cache.writer() as store:
-        for answer in generate(list(missing.values())):
+        for answer in pay(generate(list(missing.values())), len(missing)):
             if answer.id not in digest_of:
                 raise BackendError(f"the backend answered a request it was not asked: {answer.id}")
             store.put(digest_of[answer.id], answer, max_tokens)

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.config import GeminiEncoder, VertexBackend
+from runner.inference import ask_all
 from runner.records import Prediction, Request, packed
 from runner.vertex.clients import Clients
-from runner.vertex.crew import ask_online
+from runner.vertex.trouble import classify
 
 TASK = "SEMANTIC_SIMILARITY"
 """What the vectors are for: which texts mean the same."""
@@ -24,7 +25,7 @@ def embed(
     encoder: GeminiEncoder,
     requests: Sequence[Request],
 ) -> Iterator[Prediction]:
-    """A vector a request, in the order in which they come; see `ask_online` for what is raised."""
+    """A vector a request, in the order in which they come; see `ask_all` for what is raised."""
     client = clients.serving(settings.location)
     config = {
         "taskType": TASK,
@@ -33,18 +34,15 @@ def embed(
         "httpOptions": {"timeout": int(1000 * settings.online.timeout_seconds)},
     }
 
-    def call(request: Request) -> Mapping[str, Any]:
+    def call(request: Request) -> Prediction:
         text = request.contents[0].text
         response = client.models.embed_content(model=encoder.model, contents=[text], config=config)
         found: dict[str, Any] = response.model_dump(
             mode="json", by_alias=True, exclude_none=True, exclude={"sdk_http_response"}
         )
-        return found
+        return _vector(request.id, found, encoder.dimensions)
 
-    def read(name: str, response: Mapping[str, Any]) -> Prediction:
-        return _vector(name, response, encoder.dimensions)
-
-    return ask_online(call, requests, settings.online, read)
+    return ask_all(call, classify, requests, settings.online)
 
 
 def _vector(name: str, response: Mapping[str, Any], dimensions: int) -> Prediction:

@@ -45,12 +45,20 @@ def translated(what: str) -> Iterator[None]:
     the dataset``) into ServiceError. A mistake in our own code passes as it is."""
     try:
         yield
-    except SftError:
-        raise
     except Exception as error:
-        if not foreign(error):
+        told = in_words(what, error)
+        if told is error:
             raise
-        raise service_error(what, error) from error
+        raise told from error
+
+
+def in_words(what: str, error: Exception) -> Exception:
+    """The error as `translated` raises it: in words where it is a vendor's, else as it is."""
+    if isinstance(error, SftError) or not foreign(error):
+        return error
+    told = service_error(what, error)
+    told.__cause__ = error
+    return told
 
 
 def foreign(error: Exception) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from runner.inference import Failure
+from runner.vertex.errors import in_words
+
+ASKING = "asking the model"
 LATER = {408, 425, 499, 500, 502, 503, 504}
 """The server's own trouble, or the line's: the same call may work later."""
 TOO_MANY = 429
@@ -15,20 +18,8 @@ EXPIRED_TRIES = 2
 """A token may run out between two calls; the next call has a new one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why a call has no answer."""
-
-    kind: Literal["busy", "later", "row", "fatal"]
-    says: str
-    """For the row's record: never the row's own text."""
-    error: Exception
-    retry_after: float | None = None
-    """Seconds the service wants to be left alone."""
-
-
-def trouble_of(error: Exception, attempt: int) -> Trouble:
-    """Judge what a call raised on its `attempt`-th try (from 1)."""
+def classify(error: Exception, attempt: int) -> Failure:
+    """What it means that a call raised this on its `attempt`-th try (from 1)."""
     from google.genai.errors import APIError
     from pydantic import ValidationError
 
@@ -36,20 +27,26 @@ def trouble_of(error: Exception, attempt: int) -> Trouble:
         return _of_service(error, attempt)
     if isinstance(error, ValidationError):
         where = ", ".join(sorted({".".join(map(str, one["loc"])) for one in error.errors()}))
-        return Trouble("row", f"the row is no Gemini request at: {where}", error)
+        return Failure("permanent", f"the row is no Gemini request at: {where}", error)
     if _is_lost(error):
-        return Trouble("later", f"the connection was lost ({type(error).__name__})", error)
-    return Trouble("fatal", type(error).__name__, error)
+        return Failure("transient", f"the connection was lost ({type(error).__name__})", error)
+    return _fatal(type(error).__name__, error)
 
 
-def _of_service(error: Any, attempt: int) -> Trouble:
+def _of_service(error: Any, attempt: int) -> Failure:
     code, says = int(error.code or 0), f"{error.code} {error.status}: {error.message}"
     wait = retry_after(error)
     if code == TOO_MANY:
-        return Trouble("busy", says, error, wait)
+        return Failure("quota", says, error, wait)
     if code in LATER or (code == EXPIRED and attempt <= EXPIRED_TRIES):
-        return Trouble("later", says, error, wait)
-    return Trouble("fatal" if code in NOT_ALLOWED else "row", says, error)
+        return Failure("transient", says, error, wait)
+    if code in NOT_ALLOWED:
+        return _fatal(says, error)
+    return Failure("permanent", says, error)
+
+
+def _fatal(says: str, error: Exception) -> Failure:
+    return Failure("fatal", says, in_words(ASKING, error))
 
 
 def retry_after(error: Any) -> float | None:

@@ -258,3 +258,24 @@ def test_any_text_can_be_stored(cache: PredictionCache) -> None:
     (again,) = predict([ask("\udfff?", "other id")], Model(), cache, MODEL, SETTINGS)
     assert again == replace(first, id="other id")
     assert again.text == strange
+
+
+def test_an_answer_is_paid_before_it_is_kept(cache: PredictionCache) -> None:
+    paid: list[str] = []
+
+    def pay(answers: Iterator[Prediction], requests: int) -> Iterator[Prediction]:
+        assert requests == 2, "equal prompts are paid for once, and those kept not again"
+        for answer in answers:
+            paid.append(answer.text)
+            if answer.text == "B":
+                raise BackendError("killed between the payment and the answer")
+            yield answer
+
+    predict([ask("k")], Model(), cache, MODEL, SETTINGS)
+    asked = [ask("b", "1"), ask("k", "2"), ask("a", "3"), ask("a", "4")]
+    with pytest.raises(BackendError, match="killed"):
+        predict(asked, Model(), cache, MODEL, SETTINGS, pay=pay)
+    assert paid == ["A", "B"]
+    again = Model()
+    predict(asked, again, cache, MODEL, SETTINGS)
+    assert again.asked == ["b"], "what was paid and kept is not asked again"

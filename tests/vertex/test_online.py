@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ import pytest
 from runner.emulator import Emulator
 from runner.emulator.server import Entry
 from runner.errors import BackendError, BudgetError
-from runner.records import Checkpoint, Prediction
+from runner.inference import PredictionCache, predict
+from runner.records import Checkpoint, Prediction, Request
 from runner.vertex.clients import Clients
 from runner.vertex.online import answer
 from tests.vertex.asking import LITE, SETTINGS, backend, model, questions
@@ -30,26 +33,16 @@ def calls(emulator: Emulator) -> list[dict[str, Any]]:
 
 
 def test_every_request_is_answered_once_and_counted() -> None:
-    counted = []
     with Emulator() as emulator:
         settings = backend(emulator)
-        found = list(
-            answer(
-                Clients(settings),
-                settings,
-                model(),
-                None,
-                questions(60),
-                SETTINGS,
-                lambda prompt, output: counted.append((prompt, output)),
-            )
-        )
+        asked = answer(Clients(settings), settings, model(), None, questions(60), SETTINGS)
+        found = list(asked)
         assert not emulator.overview()["violations"]
+        assert len(calls(emulator)) == 60
     assert {item.id: item.text for item in found} == {
         f"row {number}": f"question {number}" for number in range(60)
     }
     assert all(item.prompt_tokens and item.output_tokens for item in found)
-    assert counted == [(item.prompt_tokens, item.output_tokens) for item in found]
 
 
 @pytest.mark.parametrize("what", ["429", "500", "503", "drop_before", "drop_after", "401"])
@@ -106,13 +99,19 @@ def test_retry_after_holds_back_all_calls() -> None:
     assert heard[1] - heard[0] >= 0.95, "the second call waited as the first answer said"
 
 
-def test_a_budget_that_is_passed_stops_the_calls() -> None:
-    def meter(prompt: int, output: int) -> None:
-        raise BudgetError("enough")
+def test_a_budget_that_is_passed_stops_the_calls(tmp_path: Path) -> None:
+    def pay(answers: Iterator[Prediction], requests: int) -> Iterator[Prediction]:
+        for _ in answers:
+            raise BudgetError("enough")
+        yield from ()
 
     with Emulator() as emulator:
         settings = backend(emulator, online={"start": 2, "ceiling": 2})
-        answers = answer(Clients(settings), settings, model(), None, questions(50), SETTINGS, meter)
+        clients, cache = Clients(settings), PredictionCache(tmp_path / "predictions.db")
+
+        def ask_service(requests: Sequence[Request]) -> Iterator[Prediction]:
+            return answer(clients, settings, model(), None, requests, SETTINGS)
+
         with pytest.raises(BudgetError):
-            list(answers)
+            predict(questions(50), ask_service, cache, {}, SETTINGS, pay=pay)
         assert len(calls(emulator)) <= 4

@@ -1,10 +1,10 @@
 """How many calls may be under way at a time: as many as the service bears.
 
-Additive increase, multiplicative decrease, as networks share a line: every answer given while
-the limit is in use raises the limit by a little (by one for a limit's worth of answers), a 429
-cuts it by a fifth. Errors of the server's own (5xx) and lost connections say nothing about the
-quota and leave it alone. A controller without clock or threads: whoever drives it says when
-things happened, in seconds of any steady clock.
+Additive increase, multiplicative decrease, as networks share a line (Chiu and Jain 1989): every
+answer given while the limit is in use raises the limit by a little (by one for a limit's worth of
+answers), a refusal for the number of calls cuts it by a fifth. The service's own failures and lost
+connections say nothing about the quota and leave it alone. A controller without clock or threads:
+whoever drives it says when things happened, in seconds of any steady clock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ IN_USE = 0.8
 
 
 @dataclass(slots=True)
-class Pace:
+class RateLimit:
     """The limit of calls under way; starts at `start` and stays from 1 to `ceiling`."""
 
     start: int
@@ -40,7 +40,7 @@ class Pace:
             self.limit = min(float(self.ceiling), self.limit + 1 / self.limit)
 
     def refused(self, began: float, now: float, retry_after: float | None) -> None:
-        """A call that began at `began` was refused for its number (429).
+        """A call that began at `began` was refused for the number of calls.
 
         Calls of one volley are refused together, so one that began before the last cut does not
         cut again. `retry_after` is how long to leave the service alone.
