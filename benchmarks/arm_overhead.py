@@ -47,7 +47,7 @@ class NoopBackend:
         self.jobs.add(job.label)
 
     def find(self, label):
-        from runner.backend import JobStatus
+        from runner.backends.protocol import JobStatus
         return JobStatus("succeeded", 10, 10) if label in self.jobs else None
 
     def metrics(self, label):

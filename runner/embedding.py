@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.backend import Backend, Embedder, sentence_facts
+from runner.backends.protocol import Backend, Embedder
+from runner.backends.registry import sentence_facts
 from runner.config import Diverse, Encoder, GeminiEncoder, Semantic, SentenceEncoder
 from runner.errors import BackendError, ConfigError, Problem
 from runner.house import House

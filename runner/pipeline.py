@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from runner.backend import Backend, TuningJob
+from runner.backends.protocol import Backend, TuningJob
 from runner.config import Experiment, GeminiModel
 from runner.embedding import Embedding
 from runner.errors import GateError, SftError
@@ -345,7 +345,7 @@ class Pipeline:
         """The answers: ``predictions.jsonl`` in the order of the requests."""
         from runner.inference import PredictionCache, predict
 
-        label, generation = question.label, question.generation
+        label, model, generation = question.label, question.model, question.generation
 
         def ask(requests: Sequence[Request]) -> Iterator[Prediction]:
             ledger, who = self.house.ledger, (self.purse.experiment, self.purse.arm)
@@ -360,13 +360,11 @@ class Pipeline:
                 note_uploads(self.backend, ledger, who, label)
 
         def pay(answers: Iterator[Prediction], asked: int) -> Iterator[Prediction]:
-            tuned = checkpoint is not None
-            return self.purse.paying(label, what, answers, tuned=tuned, requests=asked)
+            return self.purse.paying(label, what, answers, tuned=bool(checkpoint), requests=asked)
 
         def build(out: Path) -> None:
             cache = PredictionCache(self.house.home / "predictions.db")
             watch = self.house.watch(f"answer {what}")
-            model = question.model
             answers = predict(question.requests, ask, cache, model, generation, watch, pay)
             write_jsonl(out / "predictions.jsonl", (answer.to_json() for answer in answers))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.backend import Backend, Uploader
+from runner.backends.protocol import Backend, Uploader
 from runner.errors import BackendError
 from runner.ledger import Ledger
 from runner.records import Checkpoint

@@ -11,6 +11,8 @@ import orjson
 from runner.config import VertexBackend
 from runner.emulator import Emulator
 from runner.verbs.objects import Sizes
+from runner.vertex.clients import Clients
+from runner.vertex.objects import Objects
 from tests.acceptance.tiny import sft
 
 HEAD = """\
@@ -154,7 +156,7 @@ def test_the_files_of_rows_are_looked_for(tmp_path: Path) -> None:
 def test_without_a_connection_nobody_is_asked_twice() -> None:
     config = {"kind": "vertex", "project": "p", "bucket": "gs://bucket"}
     nowhere = VertexBackend.model_validate({**config, "emulator": "http://127.0.0.1:9"})
-    sizes = Sizes(nowhere)
+    sizes = Sizes(Objects(Clients(nowhere)))
     assert sizes("gs://bucket/a.png") == 0
     assert sizes.trouble.startswith("files of rows were not looked for: ")
     assert sizes("gs://bucket/b.png") == 0

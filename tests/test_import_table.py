@@ -20,7 +20,7 @@ BASE = {
     "results",
     "config",
     "normalize",
-    "backend",
+    "backends",
     "store",
     "language",
     "plural",
@@ -58,7 +58,7 @@ ABOVE = {
     "cli": {"verbs", "compose", "errors"},
     "compose": BASE,
     "ledger": {"errors", "records", "results"},
-    "backend": {"config", "errors", "records", "local", "vertex"},
+    "backends": {"config", "errors", "records", "local", "vertex"},
     "store": {"secrets"},
     "results": {"records"},
     "records": {"errors"},
@@ -66,7 +66,7 @@ ABOVE = {
     "errors": set(),
     "guess": set(),
     "once": set(),
-    "presence": {"backend", "errors", "ledger", "records"},
+    "presence": {"backends", "errors", "ledger", "records"},
     "secrets": set(),
     "identity": {"config", "store"} | STAGES,
     "house": {"ledger", "records", "store"},
@@ -74,6 +74,10 @@ ABOVE = {
     "language": set(),
     "plural": set(),
 }
+
+REGISTRY = "runner.backends.registry"
+BY_REGISTRY = {"sweep", "emulator", "embedding", "prepare"}
+"""Who may ask which backend it is; all others are given one and know its protocol only."""
 
 VENDORS = {
     "torch": {"local", "ship"},
@@ -126,6 +130,17 @@ def test_imports_go_one_way(path: Path) -> None:
         top, _, rest = name.partition(".")
         if top == "runner" and rest:
             assert rest.split(".")[0] in allowed, f"{path}:{line}: {here} imports {name}"
+
+
+def test_the_protocol_of_backends_knows_none_of_them() -> None:
+    names = {
+        name.split(".")[1]
+        for _, name in imports(RUNNER / "backends" / "protocol.py")
+        if name.startswith("runner.")
+    }
+    assert names <= {"config", "errors", "records"}
+    users = {room(path) for path in FILES if REGISTRY in {name for _, name in imports(path)}}
+    assert users <= BY_REGISTRY
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(RUNNER)))

@@ -9,7 +9,32 @@ from pydantic import Field
 from runner.config.base import Group, Share
 
 
-class LocalBackend(Group):
+class PlainBackend(Group):
+    """What is asked of the settings of every backend, answered for one that is no paid service
+    with a queue of its own."""
+
+    @property
+    def jobs_at_once(self) -> int:
+        """Tuning jobs that may be under way at a time; 0 where the work is done on this machine,
+        one thing after the other."""
+        return 0
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether it stands in for a paid service: same prices, same caps, no money."""
+        return False
+
+    @property
+    def batch_from(self) -> int | None:
+        """Requests from which on the untuned model is asked in batch; None for never."""
+        return None
+
+    def at_default_thinking(self) -> Backend | None:
+        """The same with the model thinking as it does by default; None where that is no change."""
+        return None
+
+
+class LocalBackend(PlainBackend):
     """LoRA tuning and generation on this machine, in processes of their own."""
 
     kind: Literal["local"]
@@ -32,7 +57,7 @@ class LocalBackend(Group):
     generation_batch: int = Field(default=20, gt=0)
 
 
-class PluginBackend(Group):
+class PluginBackend(PlainBackend):
     """A backend that an installed package adds under the entry point ``runner.backends``."""
 
     kind: Literal["plugin"]
@@ -84,6 +109,22 @@ class VertexBackend(Group):
     """Thinking while answering: as little as the model allows, or its own default."""
     auto_evaluation: bool = False
     """Let the service evaluate checkpoints while tuning (Preview; billed as batch)."""
+
+    @property
+    def jobs_at_once(self) -> int:
+        """See `PlainBackend`."""
+        return self.concurrency
+
+    @property
+    def rehearsal(self) -> bool:
+        """See `PlainBackend`."""
+        return self.emulator is not None
+
+    def at_default_thinking(self) -> Backend | None:
+        """See `PlainBackend`."""
+        if self.thinking == "default":
+            return None
+        return self.model_copy(update={"thinking": "default"})
 
 
 Backend = Annotated[LocalBackend | VertexBackend | PluginBackend, Field(discriminator="kind")]

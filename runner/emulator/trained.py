@@ -6,7 +6,8 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.backend import TuningJob, make_backend
+from runner.backends.protocol import TuningJob
+from runner.backends.registry import make_backend
 from runner.config import Tuning
 from runner.emulator.batcher import Batcher
 from runner.emulator.trainer import Saved, Stopped, Update, Watch, Work

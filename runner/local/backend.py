@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from runner.backend import JobStatus, TuningJob
+from runner.backends.protocol import JobStatus, TuningJob
 from runner.config import Experiment, GeminiModel
 from runner.config import LocalBackend as Settings
 from runner.errors import BackendError

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.backend import JobState
+from runner.backends.protocol import JobState
 from runner.records import CurvePoint
 
 LOCK_TRIES = 20

@@ -13,7 +13,7 @@ import threading
 import traceback
 from pathlib import Path
 
-from runner.backend import JobState
+from runner.backends.protocol import JobState
 from runner.local import lifeline
 from runner.local.causes import Cancelled, explain
 from runner.local.jobs import JobFolder, State, holding

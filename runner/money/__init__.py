@@ -1,6 +1,6 @@
 """What things cost: prices before, caps while it runs, and the bill afterwards.
 
-Only models with prices (`config.GeminiModel`) cost anything; on this machine no figure is shown.
+Only models with prices (`priced`) cost anything; on this machine no figure is shown.
 """
 
 from runner.money.band import Band, total
@@ -16,7 +16,7 @@ from runner.money.price import (
     readings,
     tuning_parts,
 )
-from runner.money.purse import Accounts, Purse, is_rehearsal
+from runner.money.purse import Accounts, Purse
 from runner.money.rates import MILLION, by_batch
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "by_batch",
     "checkpoints",
     "dataset_tokens",
-    "is_rehearsal",
     "over_estimate",
     "queue_seconds",
     "readings",

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from runner.config import Experiment, GeminiModel, VertexBackend
+from runner.config import Experiment
 from runner.money.band import Band
 from runner.money.budget import (
     CAPS,
@@ -52,12 +52,11 @@ class Purse:
     def __init__(self, accounts: Accounts, config: Experiment, experiment: str, arm: str) -> None:
         """`experiment` and `arm` are digests: who pays."""
         self.accounts = accounts
-        self.model = config.model if isinstance(config.model, GeminiModel) else None
+        self.model = config.model.priced
         self.budget, self.name = config.budget, config.name
         self.experiment, self.arm = experiment, arm
-        backend = config.backend
-        self.batch_from = backend.batch_from if isinstance(backend, VertexBackend) else None
-        self.rehearsal = is_rehearsal(config)
+        self.batch_from = config.backend.batch_from
+        self.rehearsal = config.backend.rehearsal
         self.price = Price()
         """What the arm was estimated to cost before it began; see `expect`."""
         self.used: set[str] = set()
@@ -169,11 +168,6 @@ class Purse:
             ms=time.time_ns() // 1_000_000,
             rehearsal=self.rehearsal,
         )
-
-
-def is_rehearsal(config: Experiment) -> bool:
-    """Whether the experiment runs on the emulator: same prices, same caps, no money."""
-    return isinstance(config.backend, VertexBackend) and config.backend.emulator is not None
 
 
 def _close(answers: Iterator[Prediction]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from runner.config import Budget
 from runner.ledger import Ledger
-from runner.money import CHEAPER, Price, is_rehearsal, over_estimate, refuse, unknown
+from runner.money import CHEAPER, Price, over_estimate, refuse, unknown
 from runner.pipeline import Pipeline
 from runner.sweep.arms import Arm
 from runner.sweep.forecast import Forecast
@@ -40,12 +40,12 @@ def _problems(
             yield from unknown(budget, arm.experiment.model.name)
             continue
         together += cost.high
-        rehearsal = is_rehearsal(arm.experiment)
+        rehearsal = arm.experiment.backend.rehearsal
         spent = ledger.spent(name, arm.digest, jobs, rehearsal=rehearsal)
         own = Budget(arm=budget.arm)
         yield from over_estimate(own, spent, {"arm": cost.high}, f"arm {arm.name!r}")
     if together:
         first = priced[0][0].experiment
         more = {"experiment": together, "month": together}
-        spent = ledger.spent(name, "", jobs, rehearsal=is_rehearsal(first))
+        spent = ledger.spent(name, "", jobs, rehearsal=first.backend.rehearsal)
         yield from over_estimate(first.budget, spent, more, "what is left to run")

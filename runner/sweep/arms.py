@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from runner.config import Augment, Experiment, GeminiModel, Select, VertexBackend
+from runner.config import Augment, Experiment, Select
 from runner.identity import MODEL_FACTS, arm_digest, stage_versions
 from runner.results import ArmKind, ArmResult
 from runner.secrets import masked
@@ -111,15 +111,9 @@ def _thinker(experiment: Experiment) -> Experiment | None:
     """The experiment with the model thinking as it does by default; None where that is no
     question. Tuned models are asked to think as little as they can, and so is the untuned one;
     but whoever would not tune would leave it at its default, so that is a bar as well."""
-    model, backend, baseline = experiment.model, experiment.backend, experiment.baseline
-    if not (isinstance(model, GeminiModel) and isinstance(backend, VertexBackend)):
-        return None
-    thinks = model.thinking.kind != "none" and backend.thinking == "least"
-    if not (thinks and baseline.zero_shot and baseline.default_thinking):
-        return None
-    return experiment.model_copy(
-        update={"backend": backend.model_copy(update={"thinking": "default"})}
-    )
+    baseline, thinking = experiment.baseline, experiment.backend.at_default_thinking()
+    asked = experiment.model.thinks and baseline.zero_shot and baseline.default_thinking
+    return experiment.model_copy(update={"backend": thinking}) if thinking and asked else None
 
 
 def _baseline_digest(experiment: Experiment, data: str, shots: int) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from runner.backend import Backend, make_backend
+from runner.backends.protocol import Backend
+from runner.backends.registry import make_backend
 from runner.config import Tracking
 from runner.house import House
 from runner.identity import arm_digest
@@ -21,7 +22,7 @@ from runner.pipeline import Pipeline
 from runner.records import CurvePoint
 from runner.results import ArmResult, ExperimentResult
 from runner.store import Store, digest_of
-from runner.sweep.abreast import EVALUATING, Turns, jobs_at_once, run_abreast, stop_order
+from runner.sweep.abreast import EVALUATING, Turns, run_abreast, stop_order
 from runner.sweep.affordable import check_affordable
 from runner.sweep.arm import run_arm
 from runner.sweep.arms import Arm, Point, expand
@@ -110,7 +111,7 @@ def assemble(points: Sequence[Point], file: Path, command: str, console: Console
     data = [_data_digest(point, house) for point in points]
     arms = expand(points, data)
     digest = digest_of([first.name, sorted(arm.digest for arm in arms)])
-    width = max(1, min(jobs_at_once(point.experiment) for point in points))
+    width = max(1, min(point.experiment.backend.jobs_at_once for point in points))
     house = replace(house, turns=Turns(width, stop_order(home, digest)))
     result = ExperimentResult(
         name=first.name,
@@ -254,12 +255,12 @@ def _run_arms(
         console.arm_done(run_arm(arm, pipeline, sweep.home / "logs", set_up, save))
 
     numbered = list(enumerate(sweep.arms, 1))
-    here = [(n, arm) for n, arm in numbered if not jobs_at_once(arm.experiment)]
-    elsewhere = [partial(job, n, arm) for n, arm in numbered if jobs_at_once(arm.experiment)]
+    here = [(n, arm) for n, arm in numbered if not arm.experiment.backend.jobs_at_once]
+    elsewhere = [partial(job, n, arm) for n, arm in numbered if arm.experiment.backend.jobs_at_once]
     try:
         _one_by_one(here, sweep, job)
         if elsewhere:
-            width = EVALUATING + max(jobs_at_once(arm.experiment) for arm in sweep.arms)
+            width = EVALUATING + max(arm.experiment.backend.jobs_at_once for arm in sweep.arms)
             with console.abreast():
                 run_abreast(elsewhere, width, stop)
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from runner.backend import TuningJob
+from runner.backends.protocol import TuningJob
 from runner.config import Tuning
 from runner.records import Example, TuningResult, read_jsonl
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from runner.backend import JobStatus
+from runner.backends.protocol import JobStatus
 from runner.errors import BackendError
 
 log = logging.getLogger(__name__)

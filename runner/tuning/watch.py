@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from runner.backend import Backend, JobStatus, TuningJob
+from runner.backends.protocol import Backend, JobStatus, TuningJob
 from runner.errors import BackendError, GateError
 from runner.records import CurvePoint, Progress, TuningResult
 from runner.tuning.findings import findings

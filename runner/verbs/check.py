@@ -77,7 +77,6 @@ def main(options: argparse.Namespace) -> int:
 
 def _treatments(sweep: Sweep) -> list[list[Arm]]:
     """The arms of each distinct data treatment."""
-    from runner.config import GeminiModel
     from runner.store import digest_of
 
     found: dict[str, list[Arm]] = {}
@@ -86,7 +85,7 @@ def _treatments(sweep: Sweep) -> list[list[Arm]]:
         data = {"prepare", "template", "source", "skew"}
         config = arm.experiment.model_dump(mode="json", include=data)
         model = arm.experiment.model
-        limits = model.limits.model_dump(mode="json") if isinstance(model, GeminiModel) else None
+        limits = model.limits.model_dump(mode="json") if model.limits else None
         key = digest_of([config, model.context_tokens, limits, arm.experiment.seed])
         found.setdefault(key, []).append(arm)
     return list(found.values())
@@ -104,7 +103,7 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
     pipeline = pipelines[0]
     ready(pipeline, console)
     prepared, rendered = pipeline.prepared.path, pipeline.rendered.path
-    judged = _gemini(rendered / "gemini", [each.experiment for each in pipelines])
+    judged = _gemini(rendered / "gemini", pipelines)
     card = pipeline.house.home / "reports" / card_name(rendered)
     card.parent.mkdir(parents=True, exist_ok=True)
     write_data_card(prepared, rendered, card)
@@ -143,19 +142,18 @@ def _billed(experiment: Experiment) -> dict[str, int]:
     return {"query_bytes": sum(bytes_read(source, split) for split in given)}
 
 
-def _gemini(folder: Path, experiments: Sequence[Experiment]) -> dict[str, list[str]]:
+def _gemini(folder: Path, pipelines: Sequence[Pipeline]) -> dict[str, list[str]]:
     """What the model's service would refuse in the rendered files, and what is odd in them. The
-    experiments have data and limits in common."""
-    from runner.config import GeminiModel, VertexBackend
+    pipelines have data and limits in common."""
+    from runner.backends.protocol import Storage
     from runner.prepare import judge_gemini
     from runner.verbs.objects import Sizes
 
-    model, backend = experiments[0].model, experiments[0].backend
-    preference = any(each.tuning.method == "preference" for each in experiments)
-    limits = model.limits if isinstance(model, GeminiModel) else None
+    model, backend = pipelines[0].experiment.model, pipelines[0].backend
+    preference = any(each.experiment.tuning.method == "preference" for each in pipelines)
     files = {split: folder / f"{split}.jsonl" for split in ("train", "validation")}
-    sizes = Sizes(backend) if isinstance(backend, VertexBackend) else None
-    verdict = judge_gemini(files, model.context_tokens, limits, sizes, preference)
+    sizes = Sizes(backend.object_size) if isinstance(backend, Storage) else None
+    verdict = judge_gemini(files, model.context_tokens, model.limits, sizes, preference)
     more = [
         f"{rule}: {count:,} in all"
         for rule, count in verdict.counts.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from runner.money import Band, is_rehearsal, total, usd
+from runner.money import Band, total, usd
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +30,7 @@ def prices_json(sweep: Sweep, lines: Sequence[PlannedArm]) -> dict[str, Any]:
         "price": None if whole is None else {"low": whole.low, "high": whole.high},
         "budget": sweep.arms[0].experiment.budget.model_dump(mode="json"),
         "spent": {"experiment": spent.experiment, "month": spent.month},
-        "rehearsal": is_rehearsal(sweep.arms[0].experiment),
+        "rehearsal": sweep.arms[0].experiment.backend.rehearsal,
     }
 
 
@@ -49,7 +49,7 @@ def print_prices(sweep: Sweep, lines: Sequence[PlannedArm]) -> None:
 
 
 def _spent(sweep: Sweep) -> Spent:
-    rehearsal = is_rehearsal(sweep.arms[0].experiment)
+    rehearsal = sweep.arms[0].experiment.backend.rehearsal
     return sweep.ledger.spent(sweep.result.name, "", rehearsal=rehearsal)
 
 
@@ -105,18 +105,18 @@ def _explain(terminal: Console, prices: Sequence[Price]) -> None:
 
 def _caps(terminal: Console, sweep: Sweep, spent: Spent) -> None:
     config = sweep.arms[0].experiment
-    if is_rehearsal(config):
+    if config.backend.rehearsal:
         words = (
             "a rehearsal on the emulator: nothing is paid, and caps have an account of their own"
         )
         terminal.print(words)
-    used = "rehearsed" if is_rehearsal(config) else "gone"
+    used = "rehearsed" if config.backend.rehearsal else "gone"
     gone = {"experiment": spent.experiment, "month": spent.month}
     caps = {cap: limit for cap, limit in config.budget.model_dump().items() if limit is not None}
     for cap, limit in caps.items():
         known = f", {usd(gone[cap])} of it {used}" if cap in gone else " each"
         terminal.print(f"budget.{cap}: {limit:g} USD{known}")
     if not caps:
-        done = "rehearsed" if is_rehearsal(config) else "spent"
+        done = "rehearsed" if config.backend.rehearsal else "spent"
         words = f"no budget is set; {usd(spent.month)} {done} this month. Set one: budget=small"
         terminal.print(words)

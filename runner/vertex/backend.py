@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner import config
-from runner.backend import JobStatus, TuningJob
+from runner.backends.protocol import JobStatus, TuningJob
 from runner.config import Experiment, GeminiEncoder, GeminiModel
 from runner.errors import BackendError, ConfigError
 from runner.records import (
@@ -29,6 +29,7 @@ from runner.vertex.embedding import embed
 from runner.vertex.errors import translated
 from runner.vertex.jobs import cancel_job, find_job, get_job
 from runner.vertex.media import Media
+from runner.vertex.objects import Objects
 from runner.vertex.online import answer
 from runner.vertex.outcome import outcome_of, resolved_of
 from runner.vertex.states import Job, note_of, state_of, statistics, trouble_of, whole
@@ -66,6 +67,7 @@ class VertexBackend:
         self.experiment = experiment.name
         self.clients = Clients(settings)
         self.media = Media(self.clients, settings.bucket)
+        self._objects = Objects(self.clients)
         self._followed: dict[str, Followed] = {}
         self._lock = threading.Lock()
 
@@ -174,6 +176,10 @@ class VertexBackend:
     def uploads(self) -> list[Resource]:
         """Pictures and other files of prompts."""
         return self.media.resources()
+
+    def object_size(self, uri: str) -> int | None:
+        """Bytes of an object of Cloud Storage, None when there is none."""
+        return self._objects(uri)
 
     def close(self) -> None:
         """Let go of connections; jobs go on."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from runner.config import VertexBackend
 from runner.vertex.clients import Clients
 from runner.vertex.errors import translated
 
@@ -13,8 +12,8 @@ MOST = 300_000
 class Objects:
     """Sizes of objects by their ``gs://`` URI. One listing a folder, not one call an object."""
 
-    def __init__(self, settings: VertexBackend) -> None:
-        self._clients = Clients(settings)
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
         self._folders: dict[str, dict[str, int]] = {}
 
     def __call__(self, uri: str) -> int | None:
@@ -24,9 +23,6 @@ class Objects:
         if folder not in self._folders:
             self._folders[folder] = self._listed(folder)
         return self._folders[folder].get(name)
-
-    def close(self) -> None:
-        self._clients.close()
 
     def _listed(self, folder: str) -> dict[str, int]:
         bucket, _, path = folder.removeprefix("gs://").partition("/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runner.backend import JobState
+from runner.backends.protocol import JobState
 
 # google-genai's own `has_ended` is false for PARTIALLY_SUCCEEDED: a loop on it never stops.
 STATES: Mapping[str, JobState] = {

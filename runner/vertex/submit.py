@@ -9,7 +9,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from runner.backend import TuningJob
+from runner.backends.protocol import TuningJob
 from runner.config import GeminiModel, VertexBackend
 from runner.records import Example, Resource
 from runner.vertex.auto_evaluation import evaluation_config

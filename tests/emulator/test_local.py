@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from google.genai import types
 
-from runner.backend import TuningJob, make_backend
+from runner.backends.protocol import TuningJob
+from runner.backends.registry import make_backend
 from runner.config import Experiment
 from runner.emulator import Emulator
 from runner.records import Example, Generation, Origin, Request, Turn, quiet, write_jsonl

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.backend import TuningJob
+from runner.backends.protocol import TuningJob
 from runner.local.backend import LocalBackend
 from runner.records import TuningResult
 from tests.local import making

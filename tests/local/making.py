@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.backend import JobStatus, TuningJob
+from runner.backends.protocol import JobStatus, TuningJob
 from runner.config import Experiment, LocalBackend, Model, PathsGroup, RandomModel, Tuning
 from runner.local.backend import LocalBackend as Backend
 from runner.local.weights import Weights

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner.backend import TuningJob
+from runner.backends.protocol import TuningJob
 from runner.config import Tuning, WheelModel
 from runner.errors import BackendError
 from runner.local.backend import LocalBackend

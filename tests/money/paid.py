@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from runner.backend import JobStatus, TuningJob
+from runner.backends.protocol import JobStatus, TuningJob
 from runner.config import Experiment
 from runner.errors import BackendError
 from runner.records import (

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from runner.backend import Backend, JobStatus, TuningJob
+from runner.backends.protocol import Backend, JobStatus, TuningJob
 from runner.config import Tuning
 from runner.errors import BackendError, GateError
 from runner.records import CurvePoint, TuningResult

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from runner.backend import TuningJob
+from runner.backends.protocol import TuningJob
 from runner.config import Experiment, Tuning
 from runner.emulator import Emulator
 from runner.records import (

@@ -43,7 +43,7 @@ def encode(
     if isinstance(encoder, LexicalEncoder):
         return lexical(texts, encoder.dimensions)
     if isinstance(encoder, SentenceEncoder):
-        from runner.backend import sentence_encoder
+        from runner.backends.registry import sentence_encoder
 
         found = sentence_encoder()(texts, encoder, progress)
         return unit(_checked(found, len(texts), encoder.model))

@@ -1,4 +1,4 @@
-"""The door to whatever tunes and answers: one protocol, and how a config picks its backend.
+"""What is asked of whatever tunes and answers. Knows no vendor, and not who is asked.
 
 A tuning job is asked for by label (a digest of everything that determines its result), so a
 runner that was killed finds its job again and never starts a second one.
@@ -8,19 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
-from runner.config import (
-    Experiment,
-    GeminiEncoder,
-    PluginBackend,
-    SentenceEncoder,
-    Tuning,
-    VertexBackend,
-)
-from runner.errors import ConfigError
+from runner.config import GeminiEncoder, Tuning
 from runner.records import (
     Checkpoint,
     CurvePoint,
@@ -127,40 +118,10 @@ class Embedder(Protocol):
         Raises BackendError; a text that has no vector yields a Prediction with `error`."""
 
 
-Factory = Callable[[Experiment, Path], Backend]
-"""Makes a backend from the composed experiment and the runner's home folder."""
+@runtime_checkable
+class Storage(Protocol):
+    """A backend beside which objects are stored that rows can name."""
 
-ENTRY_POINTS = "runner.backends"
-
-
-def sentence_encoder() -> Callable[[Sequence[str], SentenceEncoder, Progress], Any]:
-    """What turns texts into vectors on this machine, for encoders of kind ``sentence``."""
-    from runner.local.sentences import sentence_vectors
-
-    return sentence_vectors
-
-
-def sentence_facts(encoder: SentenceEncoder, cache: Path) -> dict[str, Any]:
-    """What identifies the model of `sentence_encoder`; digests of files are kept in `cache`."""
-    from runner.local.sentences import sentence_facts
-
-    return sentence_facts(encoder, cache)
-
-
-def make_backend(experiment: Experiment, home: Path) -> Backend:
-    """The backend that `backend.kind` names. Raises ConfigError for an unknown plug-in."""
-    chosen = experiment.backend
-    if isinstance(chosen, PluginBackend):
-        known = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-        if chosen.name not in known:
-            listed = ", ".join(sorted(known)) or "none is installed"
-            raise ConfigError(f"backend.name: no plug-in {chosen.name!r}; installed: {listed}")
-        factory: Factory = known[chosen.name].load()
-        return factory(experiment, home)
-    if isinstance(chosen, VertexBackend):
-        from runner.vertex.backend import VertexBackend as Vertex
-
-        return Vertex(experiment, chosen)
-    from runner.local.backend import LocalBackend
-
-    return LocalBackend(experiment, home)
+    def object_size(self, uri: str) -> int | None:
+        """Bytes of the object; None when there is none. Raises BackendError when the storage
+        cannot be asked."""

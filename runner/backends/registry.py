@@ -1,0 +1,51 @@
+"""Which backend a configuration names. The one place that knows them all, each loaded late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from runner.backends.protocol import Backend
+from runner.config import Experiment, PluginBackend, SentenceEncoder, VertexBackend
+from runner.errors import ConfigError
+from runner.records import Progress
+
+Factory = Callable[[Experiment, Path], Backend]
+"""Makes a backend from the composed experiment and the runner's home folder."""
+
+ENTRY_POINTS = "runner.backends"
+
+
+def sentence_encoder() -> Callable[[Sequence[str], SentenceEncoder, Progress], Any]:
+    """What turns texts into vectors on this machine, for encoders of kind ``sentence``."""
+    from runner.local.sentences import sentence_vectors
+
+    return sentence_vectors
+
+
+def sentence_facts(encoder: SentenceEncoder, cache: Path) -> dict[str, Any]:
+    """What identifies the model of `sentence_encoder`; digests of files are kept in `cache`."""
+    from runner.local.sentences import sentence_facts
+
+    return sentence_facts(encoder, cache)
+
+
+def make_backend(experiment: Experiment, home: Path) -> Backend:
+    """The backend that `backend.kind` names. Raises ConfigError for an unknown plug-in."""
+    chosen = experiment.backend
+    if isinstance(chosen, PluginBackend):
+        known = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+        if chosen.name not in known:
+            listed = ", ".join(sorted(known)) or "none is installed"
+            raise ConfigError(f"backend.name: no plug-in {chosen.name!r}; installed: {listed}")
+        factory: Factory = known[chosen.name].load()
+        return factory(experiment, home)
+    if isinstance(chosen, VertexBackend):
+        from runner.vertex.backend import VertexBackend as Vertex
+
+        return Vertex(experiment, chosen)
+    from runner.local.backend import LocalBackend
+
+    return LocalBackend(experiment, home)
