@@ -15,6 +15,7 @@ from runner.config import GeminiModel
 from runner.emulator.answering import generation_of
 from runner.emulator.refusals import Refusal, Violation
 from runner.emulator.registry import Resource
+from runner.evaluation.sentence_scores import rouge_f, sentence_bleu
 from runner.records import Request
 
 if TYPE_CHECKING:
@@ -54,15 +55,10 @@ def score(kind: str, metric: dict[str, Any], said: str, wanted: str) -> float:
     if kind == "exactMatch":
         return float(said == wanted)
     if kind == "bleu":
-        from sacrebleu import sentence_bleu
-
-        return float(sentence_bleu(said, [wanted]).score) / 100
-    from rouge_score.rouge_scorer import RougeScorer
-
+        return sentence_bleu(said, wanted)
     spec = metric.get("rougeSpec", {})
-    name = spec.get("rougeType") or "rougeL"
-    scorer = RougeScorer([name], use_stemmer=spec.get("useStemmer", False))
-    return float(scorer.score(wanted, said)[name].fmeasure)
+    name, stem = spec.get("rougeType") or "rougeL", spec.get("useStemmer", False)
+    return rouge_f(said, wanted, name, stem=stem)
 
 
 def evaluate(

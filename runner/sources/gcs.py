@@ -1,7 +1,7 @@
 """``gs://`` paths: fetched once into a cache on disk, named by bucket, object and generation.
 
 A generation never changes its bytes, so what is there is right; the source's digest goes by the
-bytes. STORAGE_EMULATOR_HOST is honoured, as by all of Google's clients.
+bytes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from runner.errors import DataError, MissingExtraError
 
 CHUNK = 8 << 20
 MAGIC = "*?["
@@ -30,25 +28,13 @@ def fetched(pattern: str) -> list[str]:
     """Local copies of the objects that a ``gs://`` path or glob names, in the order of names;
     empty when there are none. A ``*`` stays within a folder, ``**`` does not.
 
-    Raises:
-        MissingExtraError: `google-cloud-storage` is not installed.
-        DataError: the bucket cannot be read (missing, no access, no network).
+    Raises as `runner.vertex.reading.reading` does.
     """
-    try:
-        from google.api_core.exceptions import GoogleAPIError
-        from google.auth.exceptions import GoogleAuthError
-        from google.cloud import storage
-    except ImportError as error:
-        raise MissingExtraError("google-cloud-storage", "vertex", f"reading {pattern}") from error
+    from runner.vertex.reading import reading
+
     bucket, _, name = pattern.removeprefix("gs://").partition("/")
-    try:
-        client = storage.Client()
+    with reading(pattern) as client:
         return [str(_fetch(blob)) for blob in _objects(client, bucket, name)]
-    except (GoogleAPIError, GoogleAuthError, OSError) as error:
-        raise DataError(
-            f"{pattern} cannot be read: {type(error).__name__}: {error}\n"
-            f"  see what is there: gcloud storage ls gs://{bucket}/"
-        ) from error
 
 
 def _objects(client: Any, bucket: str, name: str) -> Iterator[Any]:

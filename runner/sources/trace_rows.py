@@ -17,7 +17,8 @@ from runner.sources.conversation import BadTurns, Conversation, check_order
 from runner.sources.locate import InputFile, weighted
 from runner.sources.messages import chat_turns
 from runner.sources.record import as_text
-from runner.sources.traces import Logged, answer_text, logged, prompt_record
+from runner.sources.traces import answer_text, prompt_record
+from runner.tracking.logged import Logged, logged
 
 SAID = {"yes": 1, "true": 1, "no": 0, "false": 0}
 
