@@ -80,7 +80,7 @@ ABOVE = {
 }
 
 REGISTRY = "runner.backends.registry"
-BY_REGISTRY = {"sweep", "emulator", "embedding", "prepare"}
+BY_REGISTRY = {"sweep", "experiment", "emulator", "embedding", "prepare", "verbs"}
 """Who may ask which backend it is; all others are given one and know its protocol only."""
 
 DOORS = {"runner.vertex.reading", "runner.tracking.logged"}

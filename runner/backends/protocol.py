@@ -6,10 +6,10 @@ runner that was killed finds its job again and never starts a second one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from runner.config import GeminiEncoder, Tuning
 from runner.records import (
@@ -125,3 +125,31 @@ class Storage(Protocol):
     def object_size(self, uri: str) -> int | None:
         """Bytes of the object; None when there is none. Raises BackendError when the storage
         cannot be asked."""
+
+
+class Leftovers(Protocol):
+    """What an experiment left on a service, for whoever tidies up there without a backend."""
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """Kinds of `Resource`s in the order in which they can be deleted."""
+
+    def delete(self, resource: Resource) -> bool:
+        """Delete one; False when it was not there any more. Raises BackendError."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+class Ship(Protocol):
+    """Makes a checkpoint ready to be asked by others."""
+
+    def __call__(
+        self,
+        config: Mapping[str, Any],
+        tuned: TuningResult,
+        checkpoint: Checkpoint,
+        generation: Generation,
+    ) -> dict[str, Any]:
+        """What a client of the checkpoint has to know besides its prompts. `config` is the arm's
+        whole config, and `tuned` what its job left. Says what it does. Raises BackendError."""

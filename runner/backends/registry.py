@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from runner.backends.protocol import Backend
+from runner.backends.protocol import Backend, Leftovers, Ship
 from runner.config import Experiment, PluginBackend, SentenceEncoder, VertexBackend
 from runner.errors import ConfigError
 from runner.records import Progress
@@ -49,3 +49,26 @@ def make_backend(experiment: Experiment, home: Path) -> Backend:
     from runner.local.backend import LocalBackend
 
     return LocalBackend(experiment, home)
+
+
+def leftovers_of(settings: Mapping[str, Any]) -> Leftovers | None:
+    """Who can delete what a backend of these settings (as the ledger has them) left; None for one
+    that leaves nothing on a service."""
+    if settings.get("kind") != "vertex":
+        return None
+    from runner.vertex.cleaning import VertexLeftovers
+
+    return VertexLeftovers(VertexBackend.model_validate(settings))
+
+
+def ship_of(settings: Mapping[str, Any]) -> Ship | None:
+    """How a checkpoint of a backend of these settings is shipped; None where it cannot be."""
+    if settings.get("kind") == "vertex":
+        from runner.vertex.shipping import ship as on_vertex
+
+        return on_vertex
+    if settings.get("kind") == "local":
+        from runner.local.shipping import ship as on_this_machine
+
+        return on_this_machine
+    return None

@@ -12,7 +12,15 @@ from pydantic import TypeAdapter
 from runner.config import OpenModel
 from runner.local.chat import Chat
 from runner.local.weights import DEFAULT_CACHE, Weights
-from runner.records import Checkpoint, Generation, quiet
+from runner.records import Checkpoint, Generation, TuningResult, quiet
+
+
+def ship(
+    config: Mapping[str, Any], tuned: TuningResult, checkpoint: Checkpoint, generation: Generation
+) -> dict[str, Any]:
+    """See `runner.backends.protocol.Ship`."""
+    print(f"adapter: {checkpoint.path}")
+    return client_facts(config, checkpoint, generation)
 
 
 def client_facts(

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import BackendError, ConfigError
 from runner.verbs.home import add_home, find_experiment, is_running, open_ledger
 
 if TYPE_CHECKING:
-    from runner.config import VertexBackend
+    from runner.backends.protocol import Leftovers
     from runner.ledger import Ledger, ResourceRecord
     from runner.results import ExperimentResult
-    from runner.vertex.clients import Clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Found:
     """Something to delete, and who can."""
 
     record: ResourceRecord
-    settings: VertexBackend
+    service: Leftovers
     shared: bool
     """Whether a tuning job of another experiment needs it as well."""
 
@@ -61,28 +61,40 @@ def main(options: argparse.Namespace) -> int:
 
 def _found(ledger: Ledger, forms: Sequence[ExperimentResult]) -> list[Found]:
     """What is still there of the experiment, in all forms its YAML had, each thing once."""
-    settings = {label: known for form in forms for label, known in _labels(ledger, form)}
-    ours, names, found = set(settings), set(), []
-    for record in ledger.resources(sorted(settings)):
+    services = _services(ledger, forms)
+    ours, names, found = set(services), set(), []
+    for record in ledger.resources(sorted(services)):
         if record.deleted_ms or record.name in names:
             continue
         names.add(record.name)
         shared = not ours.issuperset(ledger.sharers(record.name))
-        found.append(Found(record, settings[record.label], shared))
+        found.append(Found(record, services[record.label], shared))
     return found
 
 
-def _labels(ledger: Ledger, result: ExperimentResult) -> Iterator[tuple[str, VertexBackend]]:
-    """What things are recorded under, with its backend: the name of a tuned arm's artifact, what
-    was paid for, and what was claimed by arms that failed or were killed."""
-    from runner.config import VertexBackend
+def _services(ledger: Ledger, forms: Sequence[ExperimentResult]) -> dict[str, Leftovers]:
+    """Every label that things are recorded under, with the service where they are: one for all
+    that have the same settings."""
+    from runner.backends.registry import leftovers_of
 
+    known: dict[str, Leftovers | None] = {}
+    found: dict[str, Leftovers] = {}
+    for form in forms:
+        for label, settings in _labels(ledger, form):
+            key = json.dumps(settings, sort_keys=True)
+            if key not in known:
+                known[key] = leftovers_of(settings)
+            if service := known[key]:
+                found[label] = service
+    return found
+
+
+def _labels(ledger: Ledger, result: ExperimentResult) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What things are recorded under, with the backend's settings: the name of a tuned arm's
+    artifact, what was paid for, and what was claimed by arms that failed or were killed."""
     claimed = ledger.claims(result.digest)
     for arm in result.arms:
-        config: Mapping[str, object] = arm.config.get("backend") or {}
-        if config.get("kind") != "vertex":
-            continue
-        settings = VertexBackend.model_validate(config)
+        settings: Mapping[str, Any] = arm.config.get("backend") or {}
         if "tune" in arm.artifacts:
             yield Path(arm.artifacts["tune"]).name, settings
         for item in arm.spent:
@@ -93,9 +105,8 @@ def _labels(ledger: Ledger, result: ExperimentResult) -> Iterator[tuple[str, Ver
 
 
 def _in_order(found: Sequence[Found]) -> list[Found]:
-    from runner.vertex.cleaning import ORDER
-
-    known = [*ORDER, *(item.record.kind for item in found)]
+    kinds = dict.fromkeys(kind for item in found for kind in item.service.kinds)
+    known = [*kinds, *(item.record.kind for item in found)]
     return sorted(found, key=lambda item: known.index(item.record.kind))
 
 
@@ -109,16 +120,12 @@ def _delete(wanted: Sequence[Found], ledger: Ledger) -> int:
     """Delete one by one, each marked before the next: a kill or a failure loses nothing, and the
     same command goes on."""
     from runner.records import Resource
-    from runner.vertex.cleaning import delete
-    from runner.vertex.clients import Clients
 
-    clients: dict[str, Clients] = {}
     failed = 0
     for item in wanted:
-        settings, record = item.settings, item.record
-        client = clients.setdefault(settings.model_dump_json(), Clients(settings))
+        record = item.record
         try:
-            there = delete(client, Resource(record.kind, record.name))
+            there = item.service.delete(Resource(record.kind, record.name))
         except BackendError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)

@@ -7,15 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import BackendError
 from runner.records import Resource
+from runner.vertex.clients import Clients
 from runner.vertex.errors import translated
 from runner.vertex.places import location_of
 
 if TYPE_CHECKING:
-    from runner.vertex.clients import Clients
+    from runner.config import VertexBackend
 
 ORDER = ("endpoint", "model", "experiment", "object")
 """A model can be deleted once it is deployed nowhere, so its endpoints go first."""
 OPERATION_SECONDS = 600
+
+
+class VertexLeftovers:
+    """See `runner.backends.protocol.Leftovers`."""
+
+    def __init__(self, settings: VertexBackend) -> None:
+        self._clients = Clients(settings)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """A model goes after the endpoints that it is deployed to."""
+        return ORDER
+
+    def delete(self, resource: Resource) -> bool:
+        """Delete one resource; False when it was not there any more."""
+        return delete(self._clients, resource)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._clients.close()
 
 
 def delete(clients: Clients, resource: Resource) -> bool:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from runner.config import GeminiModel, VertexBackend
-from runner.records import Checkpoint, Generation
+from runner.records import Checkpoint, Generation, TuningResult
+from runner.vertex.clients import Clients
 from runner.vertex.errors import translated
 from runner.vertex.places import location_of, serving_location
 from runner.vertex.requests import settings_of
 
-if TYPE_CHECKING:
-    from runner.vertex.clients import Clients
+
+def ship(
+    config: Mapping[str, Any], tuned: TuningResult, checkpoint: Checkpoint, generation: Generation
+) -> dict[str, Any]:
+    """See `runner.backends.protocol.Ship`: the tuned model answers with the checkpoint by
+    default."""
+    settings = VertexBackend.model_validate(config["backend"])
+    print(f"endpoint: {checkpoint.path}")
+    models = [item.name for item in tuned.resources if item.kind == "model"]
+    if models:
+        before = set_default(Clients(settings), models[0], checkpoint.id)
+        note = "was it before" if before == checkpoint.id else f"in place of {before or 'none'}"
+        print(f"default checkpoint of {models[0]}: {checkpoint.id} ({note})")
+    model = GeminiModel.model_validate(config["model"])
+    return client_facts(settings, model, checkpoint, generation)
 
 
 def set_default(clients: Clients, model: str, checkpoint: str) -> str:
