@@ -9,7 +9,14 @@ from pydantic import Field
 from runner.config.base import Group, Share
 
 
-class LocalBackend(Group):
+class BackendBase(Group):
+    def shaping(self) -> dict[str, Any]:
+        """What of these settings shapes results, as JSON: part of what an arm and its artifacts
+        are."""
+        return self.model_dump(mode="json")
+
+
+class LocalBackend(BackendBase):
     """LoRA tuning and generation on this machine, in processes of their own."""
 
     kind: Literal["local"]
@@ -32,7 +39,7 @@ class LocalBackend(Group):
     generation_batch: int = Field(default=20, gt=0)
 
 
-class PluginBackend(Group):
+class PluginBackend(BackendBase):
     """A backend that an installed package adds under the entry point ``runner.backends``."""
 
     kind: Literal["plugin"]
@@ -51,7 +58,7 @@ class OnlineCalls(Group):
     timeout_seconds: float = Field(default=120, gt=0)
 
 
-class VertexBackend(Group):
+class VertexBackend(BackendBase):
     """Gemini on Vertex AI. Credentials come from Application Default Credentials only."""
 
     kind: Literal["vertex"]
@@ -84,6 +91,15 @@ class VertexBackend(Group):
     """Thinking while answering: as little as the model allows, or its own default."""
     auto_evaluation: bool = False
     """Let the service evaluate checkpoints while tuning (Preview; billed as batch)."""
+
+    def shaping(self) -> dict[str, Any]:
+        """Little: project, place, pace and who pays change no result; whether it is the real
+        service does."""
+        shaping = {"kind", "last_checkpoint_only", "thinking", "auto_evaluation"}
+        return {
+            **self.model_dump(mode="json", include=shaping),
+            "emulated": self.emulator is not None,
+        }
 
 
 Backend = Annotated[LocalBackend | VertexBackend | PluginBackend, Field(discriminator="kind")]

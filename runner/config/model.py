@@ -25,6 +25,16 @@ class ModelBase(Group):
     accept_terms: bool = False
     """Set true to say that you have read and accept `terms`."""
 
+    @property
+    def priced(self) -> GeminiModel | None:
+        """The model itself where it costs money to use, else None."""
+        return None
+
+    @property
+    def row_limits(self) -> RowLimits | None:
+        """What its service takes in one dataset; None where nothing is limited."""
+        return None
+
 
 class FolderModel(ModelBase):
     """A Hugging Face model id, or a folder with config, tokenizer and safetensors."""
@@ -182,6 +192,14 @@ class GeminiModel(ModelBase):
     prices: Prices
     evidence: list[Evidence]
     """Source and date of every fact above."""
+
+    @property
+    def priced(self) -> GeminiModel:
+        return self
+
+    @property
+    def row_limits(self) -> RowLimits:
+        return self.limits
 
 
 OpenModel = FolderModel | GgufModel | WheelModel | RandomModel

@@ -13,7 +13,7 @@ from runner.verbs.experiment import add_experiment, add_pay, with_sweep
 if TYPE_CHECKING:
     from runner.compose import Composition
     from runner.config import Experiment
-    from runner.pipeline import Pipeline
+    from runner.experiment.stage import ArmRun
     from runner.sweep.arms import Arm
     from runner.sweep.console import Console
     from runner.sweep.run import Sweep
@@ -77,7 +77,6 @@ def main(options: argparse.Namespace) -> int:
 
 def _treatments(sweep: Sweep) -> list[list[Arm]]:
     """The arms of each distinct data treatment."""
-    from runner.config import GeminiModel
     from runner.store import digest_of
 
     found: dict[str, list[Arm]] = {}
@@ -85,14 +84,17 @@ def _treatments(sweep: Sweep) -> list[list[Arm]]:
     for arm in tuned:
         data = {"prepare", "template", "source", "skew"}
         config = arm.experiment.model_dump(mode="json", include=data)
-        model = arm.experiment.model
-        limits = model.limits.model_dump(mode="json") if isinstance(model, GeminiModel) else None
-        key = digest_of([config, model.context_tokens, limits, arm.experiment.seed])
+        model, limits = arm.experiment.model, arm.experiment.model.row_limits
+        taken = limits.model_dump(mode="json") if limits else None
+        key = digest_of([config, model.context_tokens, taken, arm.experiment.seed])
         found.setdefault(key, []).append(arm)
     return list(found.values())
 
 
 def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
+    from runner.experiment.prepare_stage import Prepare
+    from runner.experiment.render_stage import Render
+    from runner.experiment.stages import data_stages
     from runner.prepare import check_report
     from runner.report import write_data_card
     from runner.report.leaks import leaks_page
@@ -100,21 +102,23 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
     from runner.sweep.plan import ready
     from runner.sweep.skew import find_skew
 
-    pipelines = [sweep.pipelines[arm.digest] for arm in arms]
-    pipeline = pipelines[0]
-    ready(pipeline, console)
-    prepared, rendered = pipeline.prepared.path, pipeline.rendered.path
-    judged = _gemini(rendered / "gemini", [each.experiment for each in pipelines])
-    card = pipeline.house.home / "reports" / card_name(rendered)
+    runs = [sweep.runs[arm.digest] for arm in arms]
+    run = runs[0]
+    ready(run, console)
+    for stage in data_stages(run, sweep.stages):
+        run.make(stage)
+    prepared, rendered = run.make(Prepare()).path, run.make(Render()).path
+    judged = _gemini(rendered / "gemini", [each.experiment for each in runs])
+    card = run.context.home / "reports" / card_name(rendered)
     card.parent.mkdir(parents=True, exist_ok=True)
     write_data_card(prepared, rendered, card)
-    skew = find_skew(pipeline, card.parent)
+    skew = find_skew(run, card.parent)
     return {
         "arms": [arm.name for arm in arms],
         **check_report(prepared, rendered),
         **judged,
-        **_billed(pipeline.experiment),
-        "suite_faults": _suite_faults(pipelines),
+        **_billed(run.experiment),
+        "suite_faults": _suite_faults(runs),
         "skew": skew.warnings if skew else None,
         "skew_refused": skew.refused if skew else [],
         "data_card": str(card),
@@ -146,16 +150,15 @@ def _billed(experiment: Experiment) -> dict[str, int]:
 def _gemini(folder: Path, experiments: Sequence[Experiment]) -> dict[str, list[str]]:
     """What the model's service would refuse in the rendered files, and what is odd in them. The
     experiments have data and limits in common."""
-    from runner.config import GeminiModel, VertexBackend
+    from runner.config import VertexBackend
     from runner.prepare import judge_gemini
     from runner.verbs.objects import Sizes
 
     model, backend = experiments[0].model, experiments[0].backend
     preference = any(each.tuning.method == "preference" for each in experiments)
-    limits = model.limits if isinstance(model, GeminiModel) else None
     files = {split: folder / f"{split}.jsonl" for split in ("train", "validation")}
     sizes = Sizes(backend) if isinstance(backend, VertexBackend) else None
-    verdict = judge_gemini(files, model.context_tokens, limits, sizes, preference)
+    verdict = judge_gemini(files, model.context_tokens, model.row_limits, sizes, preference)
     more = [
         f"{rule}: {count:,} in all"
         for rule, count in verdict.counts.items()
@@ -168,14 +171,15 @@ def _gemini(folder: Path, experiments: Sequence[Experiment]) -> dict[str, list[s
     }
 
 
-def _suite_faults(pipelines: list[Pipeline]) -> list[str]:
+def _suite_faults(runs: list[ArmRun]) -> list[str]:
     """What the suites of these arms cannot judge; a sweep may vary the suite."""
     from runner.errors import DataError
+    from runner.experiment.score_stage import check_targets
 
     found: dict[str, None] = {}
-    for suite in {p.experiment.suite.model_dump_json(): p for p in pipelines}.values():
+    for run in {each.experiment.suite.model_dump_json(): each for each in runs}.values():
         try:
-            suite.check_targets()
+            check_targets(run)
         except DataError as error:
             found.update(dict.fromkeys(str(error).splitlines()))
     return list(found)
