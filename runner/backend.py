@@ -118,8 +118,9 @@ class Terms:
     remote: bool = False
     """Whether it is a service: nothing is fetched before it is asked, and a plan needs no account
     with it."""
-    jobs_at_once: int = 1
-    """Tuning jobs it takes at a time."""
+    jobs_at_once: int = 0
+    """Tuning jobs that may be under way at a time, while other arms are evaluated; 0 for a backend
+    that does one thing after the other on this machine."""
     thoughts: int = 0
     """Tokens that an answer may spend on thoughts besides: they are billed as output."""
     batch_from: int | None = None

@@ -14,27 +14,34 @@ from runner.experiment.presence import note_uploads
 from runner.experiment.stage import ArmRun, Stage
 from runner.inference import Question
 from runner.money import AnswerOrder, Band, Calls, Order, Rates
-from runner.records import Prediction, Request, read_jsonl, write_jsonl
+from runner.records import Generation, Prediction, Request, read_jsonl, write_jsonl
 
 PREDICTIONS = "predictions.jsonl"
 
 
 class Asking(Stage[list[Prediction]]):
     """A stage that asks the untuned model of the arm, unless it says otherwise. A subclass says
-    what is asked (`question`), what is asked as far as that can be told before its inputs are
-    there (`expected`), and what the bill calls it (`what`)."""
+    what is asked (`requests`, `generation`) and, where `requests` go by what another stage made,
+    what stands for them in a plan before it is made (`expected`)."""
 
     group: ClassVar[str] = "evaluation"
     """The column of a plan's prices."""
 
     @abstractmethod
-    def question(self, run: ArmRun) -> Question:
-        """Everything that determines the answers."""
+    def requests(self, run: ArmRun) -> list[Request]:
+        """What is asked, each request under an id of its own."""
+
+    def expected(self, run: ArmRun) -> list[Request]:
+        """What stands for the requests while an input is missing: a plan counts its tokens."""
+        return self.requests(run)
 
     @abstractmethod
-    def expected(self, run: ArmRun) -> list[Request]:
-        """The requests, or what stands for them while an input is missing. Their tokens are what
-        a plan goes by."""
+    def generation(self, run: ArmRun) -> Generation:
+        """How it is answered; its `max_tokens` are what a plan takes an answer to have at most."""
+
+    def fewest_tokens(self, run: ArmRun, requests: Sequence[Request]) -> int:
+        """Tokens that all answers together have at least."""
+        return 0
 
     @property
     def what(self) -> str:
@@ -51,28 +58,33 @@ class Asking(Stage[list[Prediction]]):
         """How often `expected` will be asked."""
         return Band(1.0, 1.0)
 
+    # --- to be said as well where another model answers ---------------------------------------
+
     @property
     def tuned(self) -> bool:
         """Whether it is a tuned model that answers."""
         return False
 
-    def rates(self, run: ArmRun) -> Rates | None:
-        """US dollars for a token of a prompt and of an answer; None for the arm's model's."""
-        return None
-
-    def most_tokens(self, run: ArmRun) -> int:
-        """Tokens that one answer may have, thoughts left out."""
-        return self.question(run).generation.max_tokens
-
-    def fewest_tokens(self, run: ArmRun, requests: Sequence[Request]) -> int:
-        """Tokens that all answers together have at least."""
-        return 0
+    def model(self, run: ArmRun) -> Mapping[str, Any]:
+        """Which model answers, as JSON: everything about it that determines an answer."""
+        return {"backend": run.backend.identity(), "checkpoint": None}
 
     def generate(self, run: ArmRun, requests: Sequence[Request]) -> Iterator[Prediction]:
-        """Put the requests to whoever answers."""
-        return run.backend.generate(None, requests, self.question(run).generation)
+        """Put the requests to it."""
+        return run.backend.generate(None, requests, self.generation(run))
+
+    def rates(self, run: ArmRun) -> Rates | None:
+        """US dollars for a token of a prompt and of an answer; None for the arm's model's. A
+        stage that has some says so in `may_cost`, too."""
+        return None
 
     # --- what follows from these ------------------------------------------------------------
+
+    def question(self, run: ArmRun) -> Question:
+        """Everything that determines the answers."""
+        return run.hold(
+            self, lambda: Question(self.requests(run), self.model(run), self.generation(run))
+        )
 
     def key(self, run: ArmRun) -> Mapping[str, Any]:
         return {**self.question(run).key, "version": self.version()}
@@ -116,7 +128,7 @@ class Asking(Stage[list[Prediction]]):
     def _calls(self, run: ArmRun, requests: Sequence[Request]) -> Calls:
         """Answers are between the fewest tokens and the most that may be generated, thoughts
         included, which is also the most that is billed."""
-        most = (self.most_tokens(run) + run.terms.thoughts) * len(requests)
+        most = (self.generation(run).max_tokens + run.terms.thoughts) * len(requests)
         return calls_of(
             self.group,
             self.planned,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from runner.experiment.presence import check_there
 from runner.experiment.render_stage import Render, examples
 from runner.experiment.stage import AnswerStage, ArmRun, Stage
 from runner.experiment.tune_stage import Tune
-from runner.inference import PREDICT_VERSION, Question, requests_for
+from runner.inference import PREDICT_VERSION, requests_for
 from runner.money import AnswerOrder, Band, Order
 from runner.records import Generation, Prediction, Request
 
@@ -50,6 +50,11 @@ class Predict(Asking, AnswerStage[list[Prediction]]):
     def tuned(self) -> bool:
         return self.answers.tuned
 
+    def requests(self, run: ArmRun) -> list[Request]:
+        from runner.sources import with_files
+
+        return with_files(self.expected(run), run.context.known_digests)
+
     def expected(self, run: ArmRun) -> list[Request]:
         from runner.inference import draw_shots
 
@@ -57,28 +62,20 @@ class Predict(Asking, AnswerStage[list[Prediction]]):
         drawn = draw_shots(examples(run, "train"), shots, seed) if shots else []
         return requests_for(examples(run, self.answers.split), drawn)
 
-    def question(self, run: ArmRun) -> Question:
-        return run.hold(self, lambda: self._question(run))
-
-    def _question(self, run: ArmRun) -> Question:
-        from runner.sources import with_files
-
-        checkpoint = self.answers.checkpoint
-        model = {
-            "backend": run.backend.identity(),
-            "checkpoint": [run.digest(Tune()), checkpoint.id] if checkpoint else None,
-        }
-        requests = with_files(self.expected(run), run.context.known_digests)
-        return Question(requests, model, generation(run))
-
-    def most_tokens(self, run: ArmRun) -> int:
-        return run.experiment.suite.generation.max_tokens
+    def generation(self, run: ArmRun) -> Generation:
+        asked, seed = run.experiment.suite.generation, run.experiment.seed
+        return Generation(asked.max_tokens, asked.temperature, seed, tuple(asked.stop))
 
     def fewest_tokens(self, run: ArmRun, requests: Sequence[Request]) -> int:
         """As many as the targets have."""
-        asked, most = {request.id for request in requests}, self.most_tokens(run)
+        asked, most = {request.id for request in requests}, self.generation(run).max_tokens
         rows = [row for row in examples(run, self.answers.split) if row.id in asked]
         return sum(min(count_text(row.target)[0], most) for row in rows)
+
+    def model(self, run: ArmRun) -> Mapping[str, Any]:
+        checkpoint = self.answers.checkpoint
+        asked = [run.digest(Tune()), checkpoint.id] if checkpoint else None
+        return {"backend": run.backend.identity(), "checkpoint": asked}
 
     def asks(self, run: ArmRun) -> Iterable[Order]:
         """The service's own evaluation of checkpoints puts the same requests, and is billed as
@@ -96,11 +93,4 @@ class Predict(Asking, AnswerStage[list[Prediction]]):
         if checkpoint:
             tuned = run.make(Tune())
             check_there(run.context.ledger, tuned.digest, checkpoint, tuned.path)
-        return run.backend.generate(checkpoint, requests, generation(run))
-
-
-def generation(run: ArmRun) -> Generation:
-    """How the suite wants answers."""
-    asked = run.experiment.suite.generation
-    seed, stop = run.experiment.seed, tuple(asked.stop)
-    return Generation(asked.max_tokens, asked.temperature, seed, stop)
+        return run.backend.generate(checkpoint, requests, self.generation(run))

@@ -10,7 +10,7 @@ from runner.config import Experiment
 from runner.experiment.asking import Asking
 from runner.experiment.prepare_stage import Prepare
 from runner.experiment.stage import ArmRun, Stage
-from runner.inference import PREDICT_VERSION, Question
+from runner.inference import PREDICT_VERSION
 from runner.records import Generation, Request, Turn
 
 
@@ -36,21 +36,15 @@ class Reword(Asking):
     def needs(self, run: ArmRun) -> Iterable[Stage[Any]]:
         return (Prepare(),)
 
-    def question(self, run: ArmRun) -> Question:
-        return run.hold(self, lambda: self._question(run))
-
-    def expected(self, run: ArmRun) -> list[Request]:
-        return self.question(run).requests
-
-    def _question(self, run: ArmRun) -> Question:
+    def requests(self, run: ArmRun) -> list[Request]:
         from runner.prepare import reword_prompts
 
-        prepare, seed = run.experiment.prepare, run.experiment.seed
-        asked = prepare.augment.paraphrase
+        prepare, path = run.experiment.prepare, run.make(Prepare()).path
+        seed, encode = run.experiment.seed, run.encode
+        prompts = reword_prompts(path, prepare.select, prepare.augment, seed, encode)
+        return [Request(name, (Turn("user", prompt),)) for name, prompt in prompts]
+
+    def generation(self, run: ArmRun) -> Generation:
+        asked = run.experiment.prepare.augment.paraphrase
         assert asked is not None
-        path = run.make(Prepare()).path
-        prompts = reword_prompts(path, prepare.select, prepare.augment, seed, run.encode)
-        requests = [Request(name, (Turn("user", prompt),)) for name, prompt in prompts]
-        generation = Generation(asked.max_tokens, asked.temperature, seed)
-        model = {"backend": run.backend.identity(), "checkpoint": None}
-        return Question(requests, model, generation)
+        return Generation(asked.max_tokens, asked.temperature, run.experiment.seed)

@@ -7,17 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from runner.config import Experiment, VertexBackend
-
 EVALUATING = 3
 """Arms that may be evaluated while others are tuned."""
-
-
-def jobs_at_once(experiment: Experiment) -> int:
-    """Tuning jobs of this arm's backend that may be under way at a time; 0 for a backend on this
-    machine, which does one thing after the other."""
-    backend = experiment.backend
-    return backend.concurrency if isinstance(backend, VertexBackend) else 0
 
 
 class Turns:

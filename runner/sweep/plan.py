@@ -161,7 +161,7 @@ def _measured(jobs: Sequence[JobRecord], model: str) -> float | None:
 def together(sweep: Sweep, lines: Sequence[PlannedArm]) -> float:
     """Seconds of all tuning whose time is known: one job after the other on this machine, as
     many at a time as `backend.concurrency` says on a service."""
-    width = sweep.runs[sweep.arms[0].digest].terms.jobs_at_once
+    width = max(1, sweep.runs[sweep.arms[0].digest].terms.jobs_at_once)
     return queue_seconds([line.seconds for line in lines if line.seconds], width)
 
 

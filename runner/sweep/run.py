@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from runner.backend import Backend, make_backend
+from runner.backend import Backend, make_backend, terms_of
 from runner.config import Tracking
 from runner.experiment.context import RunContext
 from runner.experiment.prepare_stage import Prepare
@@ -22,7 +22,7 @@ from runner.money import Purse
 from runner.records import CurvePoint
 from runner.results import ArmResult, ExperimentResult
 from runner.store import Store, digest_of
-from runner.sweep.abreast import EVALUATING, Turns, jobs_at_once, run_abreast, stop_order
+from runner.sweep.abreast import EVALUATING, Turns, run_abreast, stop_order
 from runner.sweep.affordable import check_affordable
 from runner.sweep.arm import run_arm
 from runner.sweep.arms import Arm, Point, expand, tuned_digest
@@ -119,7 +119,7 @@ def assemble(
     data = [_data_digest(point, context) for point in points]
     arms = expand(points, data, stages)
     digest = digest_of([first.name, sorted(arm.digest for arm in arms)])
-    width = max(1, min(jobs_at_once(point.experiment) for point in points))
+    width = max(1, min(terms_of(backends.of(arm)).jobs_at_once for arm in arms))
     context = replace(context, slots=Turns(width, stop_order(home, digest)))
     result = ExperimentResult(
         name=first.name,
@@ -264,12 +264,13 @@ def _run_arms(
         console.arm_done(run_arm(arm, mine, sweep.stages, logs, set_up, save))
 
     numbered = list(enumerate(sweep.arms, 1))
-    here = [(n, arm) for n, arm in numbered if not jobs_at_once(arm.experiment)]
-    elsewhere = [partial(job, n, arm) for n, arm in numbered if jobs_at_once(arm.experiment)]
+    jobs = {arm.digest: sweep.runs[arm.digest].terms.jobs_at_once for arm in sweep.arms}
+    here = [(n, arm) for n, arm in numbered if not jobs[arm.digest]]
+    elsewhere = [partial(job, n, arm) for n, arm in numbered if jobs[arm.digest]]
     try:
         _one_by_one(here, sweep, job)
         if elsewhere:
-            width = EVALUATING + max(jobs_at_once(arm.experiment) for arm in sweep.arms)
+            width = EVALUATING + max(jobs.values())
             with console.abreast():
                 run_abreast(elsewhere, width, stop)
     finally:
