@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runner.errors import BackendError, MissingExtraError
+from runner.errors import BackendError
 from runner.experiment.render_stage import Render
 from runner.experiment.stage import ArmRun
 from runner.experiment.stage_states import StageStates
 from runner.experiment.stages import data_stages
+from runner.experiment.tokenizer import get_tokenizer
 from runner.experiment.tune_stage import Tune, epochs
 from runner.ledger import JobRecord, Ledger
 from runner.money import Band, Price, queue_seconds, tuning_seconds
@@ -55,24 +56,13 @@ def plan(sweep: Sweep, console: Console) -> list[PlannedArm]:
     for run in sweep.runs.values():
         if id(run.backend) not in set_up:
             set_up.add(id(run.backend))
-            ready(run, console)
+            get_tokenizer(run, console.say)
     known = sweep.ledger.experiment(sweep.result.digest)
     done = {arm.digest for arm in known.arms if arm.status == "done"} if known else set()
     look = _Look(Forecast(sweep.stages), StageStates(sweep.stages), _Jobs(console))
     lines = [_line(arm, sweep, arm.digest in done, look) for arm in sweep.arms]
     console.close()
     return lines
-
-
-def ready(run: ArmRun, console: Console) -> None:
-    """Get the tokenizer for exact counts; without the extra, counts are estimates. A service
-    has none to get, so that checks and plans need no account."""
-    if run.terms.remote:
-        return
-    try:
-        run.backend.setup(console.watch("model"))
-    except MissingExtraError as error:
-        console.say(f"token counts are estimates: {error}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from runner.experiment.context import RunContext
 from runner.experiment.prepare_stage import Prepare
 from runner.experiment.stage import ArmRun
 from runner.experiment.stages import STAGES, Stages
+from runner.experiment.tokenizer import get_tokenizer
 from runner.ledger import Ledger, now_ms
 from runner.money import Purse
 from runner.records import CurvePoint
@@ -217,7 +218,6 @@ def _common_ground(sweep: Sweep, known: ExperimentResult, console: Console) -> N
 
 def _skew(sweep: Sweep, left: Sequence[Arm], console: Console) -> dict[str, Path]:
     """The skew pages of the tuned arms that are left. Raises GateError before any is tuned."""
-    from runner.sweep.plan import ready
     from runner.sweep.skew import gate_skew
 
     tuned = [
@@ -226,7 +226,7 @@ def _skew(sweep: Sweep, left: Sequence[Arm], console: Console) -> dict[str, Path
         if arm.kind == "tuned" and arm.experiment.skew.kind != "none"
     ]
     for each in tuned:
-        ready(each, console)
+        get_tokenizer(each, console.say)
     found = gate_skew(tuned, sweep.report.parent)
     for one in found.values():
         for line in one.warnings:

@@ -95,16 +95,16 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
     from runner.experiment.prepare_stage import Prepare
     from runner.experiment.render_stage import Render
     from runner.experiment.stages import data_stages
+    from runner.experiment.tokenizer import get_tokenizer
     from runner.prepare import check_report
     from runner.report import write_data_card
     from runner.report.leaks import leaks_page
     from runner.report.places import card_name
-    from runner.sweep.plan import ready
     from runner.sweep.skew import find_skew
 
     runs = [sweep.runs[arm.digest] for arm in arms]
     run = runs[0]
-    ready(run, console)
+    get_tokenizer(run, console.say)
     for stage in data_stages(run, sweep.stages):
         run.make(stage)
     prepared, rendered = run.make(Prepare()).path, run.make(Render()).path
