@@ -1,6 +1,6 @@
 """Declarative experiment runner for supervised fine-tuning (SFT).
 
-`docs/architecture.md` is the one-page map; `runner/pipeline.py` is the order of the stages.
+`docs/architecture.md` is the one-page map; `runner/experiment/stages.py` has the stages in order.
 """
 
 from __future__ import annotations

@@ -46,13 +46,11 @@ STAGES = {
 }
 
 ABOVE = {
-    "pipeline": STAGES
+    "experiment": STAGES | BASE | {"ledger"},
+    "sweep": STAGES | BASE | {"experiment", "ledger", "secrets"},
+    "verbs": STAGES
     | BASE
-    | {"embedding", "house", "identity", "ledger", "once", "presence", "text_calls"},
-    "embedding": BASE | {"house", "inference", "money", "prepare", "text_calls"},
-    "text_calls": {"money", "prepare", "records"},
-    "sweep": STAGES | BASE | {"house", "identity", "ledger", "pipeline", "secrets"},
-    "verbs": STAGES | BASE | {"ledger", "pipeline", "sweep", "compose", "cli", "guess", "secrets"},
+    | {"experiment", "ledger", "sweep", "compose", "cli", "guess", "secrets"},
     "vertex": BASE | {"inference"},
     # Doors to a vendor's client, so that the vendor stays in one room: gs:// and MLflow's traces.
     "sources": BASE | {"vertex", "tracking"},
@@ -69,11 +67,7 @@ ABOVE = {
     "config": {"language"},
     "errors": set(),
     "guess": set(),
-    "once": set(),
-    "presence": {"backends", "errors", "ledger", "records"},
     "secrets": set(),
-    "identity": {"config", "store"} | STAGES,
-    "house": {"ledger", "records", "store"},
     "normalize": set(),
     "language": set(),
     "plural": set(),

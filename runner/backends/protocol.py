@@ -101,6 +101,40 @@ class Backend(Protocol):
         """Let go of processes and connections."""
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a backend works, as far as time and money depend on it. The defaults are those of one
+    that does its work on this machine."""
+
+    remote: bool = False
+    """Whether it is a service: nothing is fetched before it is asked, and a plan needs no account
+    with it."""
+    jobs_at_once: int = 0
+    """Tuning jobs that may be under way at a time, while other arms are evaluated; 0 for a backend
+    that does one thing after the other on this machine."""
+    thoughts: int = 0
+    """Tokens that an answer may spend on thoughts besides: they are billed as output."""
+    batch_from: int | None = None
+    """From so many requests on, the untuned model is asked by batch; None for never."""
+    last_checkpoint_only: bool = False
+    """Whether a job leaves its last checkpoint only."""
+    evaluates: bool = False
+    """Whether it evaluates checkpoints itself while it tunes, billed as batch."""
+
+
+@runtime_checkable
+class Service(Protocol):
+    """A backend whose terms are other than the defaults."""
+
+    def terms(self) -> Terms:
+        """What a plan and a forecast need to know. Cheap: asks nobody."""
+
+
+def terms_of(backend: Backend) -> Terms:
+    """The backend's terms, or the defaults where it has none of its own."""
+    return backend.terms() if isinstance(backend, Service) else Terms()
+
+
 @runtime_checkable
 class Uploader(Protocol):
     """A backend that puts the files which prompts name on a service."""

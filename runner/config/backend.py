@@ -14,12 +14,6 @@ class BackendBase(Group):
     no paid service with a queue of its own."""
 
     @property
-    def jobs_at_once(self) -> int:
-        """Tuning jobs that may be under way at a time; 0 where the work is done on this machine,
-        one thing after the other."""
-        return 0
-
-    @property
     def rehearsal(self) -> bool:
         """Whether it stands in for a paid service: same prices, same caps, no money."""
         return False
@@ -32,6 +26,11 @@ class BackendBase(Group):
     def at_default_thinking(self) -> Backend | None:
         """The same with the model thinking as it does by default; None where that is no change."""
         return None
+
+    def shaping(self) -> dict[str, Any]:
+        """What of these settings shapes results, as JSON: part of what an arm and its artifacts
+        are."""
+        return self.model_dump(mode="json")
 
 
 class LocalBackend(BackendBase):
@@ -111,10 +110,6 @@ class VertexBackend(BackendBase):
     """Let the service evaluate checkpoints while tuning (Preview; billed as batch)."""
 
     @property
-    def jobs_at_once(self) -> int:
-        return self.concurrency
-
-    @property
     def rehearsal(self) -> bool:
         return self.emulator is not None
 
@@ -125,6 +120,15 @@ class VertexBackend(BackendBase):
     def at_default_thinking(self) -> Backend | None:
         changed = self.model_copy(update={"thinking": "default"})
         return None if self.thinking == "default" else changed
+
+    def shaping(self) -> dict[str, Any]:
+        """Little: project, place, pace and who pays change no result; whether it is the real
+        service does."""
+        shaping = {"kind", "last_checkpoint_only", "thinking", "auto_evaluation"}
+        return {
+            **self.model_dump(mode="json", include=shaping),
+            "emulated": self.emulator is not None,
+        }
 
 
 Backend = Annotated[LocalBackend | VertexBackend | PluginBackend, Field(discriminator="kind")]

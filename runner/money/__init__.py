@@ -7,6 +7,7 @@ from runner.money.band import Band, total
 from runner.money.budget import CHEAPER, over_estimate, refuse, unknown, usd
 from runner.money.dataset import DatasetTokens, dataset_tokens
 from runner.money.duration import queue_seconds, tuning_seconds
+from runner.money.order import AnswerOrder, Order, Rates, TuningOrder
 from runner.money.price import (
     Calls,
     Part,
@@ -23,12 +24,16 @@ __all__ = [
     "CHEAPER",
     "MILLION",
     "Accounts",
+    "AnswerOrder",
     "Band",
     "Calls",
     "DatasetTokens",
+    "Order",
     "Part",
     "Price",
     "Purse",
+    "Rates",
+    "TuningOrder",
     "answer_part",
     "by_batch",
     "checkpoints",

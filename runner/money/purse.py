@@ -47,7 +47,8 @@ class Accounts(Protocol):
 
 
 class Purse:
-    """The money of one arm. Every method does nothing for a model that has no price."""
+    """The money of one arm. Every method does nothing for a model that has no price, unless it is
+    told `rates`."""
 
     def __init__(self, accounts: Accounts, config: Experiment, experiment: str, arm: str) -> None:
         """`experiment` and `arm` are digests: who pays."""
@@ -107,9 +108,10 @@ class Purse:
 
         Raises BudgetError, with what they may cost, when a cap is passed or the purse is shut.
         """
-        if self.model is None:
+        if rates is None and self.model is not None:
+            rates = answer_rates(self.model, tuned=calls.tuned, batch=calls.batch)
+        if rates is None:
             return
-        rates = rates or answer_rates(self.model, tuned=calls.tuned, batch=calls.batch)
         cost = calls.prompt * rates[0] + calls.output * rates[1]
         if self.shut:
             refuse([preparing(what, calls.requests.high, cost)], PAY)
@@ -130,11 +132,13 @@ class Purse:
         between loses an answer, which is paid for again, never the record of a payment. `rates`
         are US dollars for a token of a prompt and of an answer, the model's by default. Raises
         BudgetError when a cap is passed, after the answers before were taken."""
-        if self.model is None:
+        if rates is None and self.model is not None:
+            batch = by_batch(self.batch_from, requests, tuned=tuned)
+            rates = answer_rates(self.model, tuned=tuned, batch=batch)
+        if rates is None:
             yield from answers
             return
-        batch = by_batch(self.batch_from, requests, tuned=tuned)
-        prompt, output = rates or answer_rates(self.model, tuned=tuned, batch=batch)
+        prompt, output = rates
 
         def write(tokens: int, dollars: float) -> None:
             self.accounts.add_spending(self._item(label, what, tokens, dollars))
@@ -151,7 +155,7 @@ class Purse:
 
     def paid(self) -> list[Spending]:
         """Everything the arm's results rest on, whoever paid for it."""
-        return self.accounts.spendings(sorted(self.used)) if self.model else []
+        return self.accounts.spendings(sorted(self.used)) if self.used else []
 
     def _check(self) -> None:
         spent = self.accounts.spent(self.name, self.arm, rehearsal=self.rehearsal)

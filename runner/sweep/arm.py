@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import SftError
+from runner.experiment.answer_sets import answer_sets, checkpoint_scores
+from runner.experiment.score_stage import Score, check_targets, rows_file
+from runner.experiment.stage import ArmRun
+from runner.experiment.stages import Stages, in_order
+from runner.experiment.tune_stage import Tune
 from runner.ledger import now_ms
-from runner.pipeline import Pipeline, Scored
-from runner.records import Checkpoint
-from runner.results import ArmResult, CheckpointScores
+from runner.results import ArmResult
 from runner.store import Artifact
 from runner.sweep.arms import Arm
 
@@ -19,7 +22,7 @@ Save = Callable[[ArmResult], None]
 
 
 def run_arm(
-    arm: Arm, pipeline: Pipeline, logs: Path, set_up: Callable[[], None], save: Save
+    arm: Arm, run: ArmRun, stages: Stages, logs: Path, set_up: Callable[[], None], save: Save
 ) -> ArmResult:
     """Run the arm to its end and return its result; a failure is a result as well.
 
@@ -30,8 +33,10 @@ def run_arm(
     save(result)
     try:
         set_up()
-        pipeline.check_targets()
-        steps = _tuned(arm, pipeline) if arm.kind == "tuned" else _untuned(arm, pipeline)
+        check_targets(run)
+        made = {stage.name: run.make(stage) for stage in in_order(run, stages)}
+        found = _tuned(run) if arm.kind == "tuned" else _untuned(arm, run)
+        steps = {**found, **_accounts(made)}
         result = result.model_copy(update={**steps, "status": "done", "ended_ms": now_ms()})
     except Exception as error:  # one arm's failure must never stop the others
         result = result.model_copy(update=_failure(arm, error, logs))
@@ -39,70 +44,37 @@ def run_arm(
     return result
 
 
-def _untuned(arm: Arm, pipeline: Pipeline) -> dict[str, Any]:
+def _untuned(arm: Arm, run: ArmRun) -> dict[str, Any]:
     """Baselines are measured on the test split only: they have no checkpoint to choose."""
-    test = pipeline.scored("test", None, arm.shots)
-    made = {"prepare": pipeline.prepared, "render": pipeline.rendered, "score": test.artifact}
-    made["predict"] = pipeline.predicted("test", None, arm.shots)
+    (test,) = answer_sets(run)
     return {
         "train_examples": arm.shots,
-        "test": test.scores,
-        "predictions": {"test": str(test.rows)},
-        **_accounts(made),
+        "test": run.read(Score(test)),
+        "predictions": {"test": str(rows_file(run, test))},
     }
 
 
-def _tuned(arm: Arm, pipeline: Pipeline) -> dict[str, Any]:
+def _tuned(run: ArmRun) -> dict[str, Any]:
     """Every checkpoint is scored on validation; the best one answers the test split."""
-    from runner.evaluation import pick_checkpoint
-
-    tuning = pipeline.tuning_result
-    on_validation = _on_validation(pipeline, tuning.checkpoints)
-    scored = [
-        CheckpointScores(
-            id=checkpoint.id,
-            epoch=checkpoint.epoch,
-            step=checkpoint.step,
-            eval_loss=checkpoint.eval_loss,
-            path=checkpoint.path,
-            validation=on_validation[checkpoint.id].scores,
-        )
-        for checkpoint in tuning.checkpoints
-        if checkpoint.id in on_validation
-    ]
-    # Without validation rows there is nothing to choose by: the last checkpoint it is.
-    best = (
-        pick_checkpoint(scored, arm.experiment.suite.primary)
-        if scored
-        else tuning.checkpoints[-1].id
-    )
-    chosen = next(item for item in tuning.checkpoints if item.id == best)
-    test = pipeline.scored("test", chosen)
-    made = {"prepare": pipeline.prepared, "render": pipeline.rendered, "tune": pipeline.tuned}
-    made["predict"] = pipeline.predicted("test", chosen)
-    made["score"] = test.artifact
-    rows = {"test": str(test.rows)}
-    if best in on_validation:
-        rows["validation"] = str(on_validation[best].rows)
+    tuning = run.read(Tune())
+    *validated, test = answer_sets(run)
+    best = test.checkpoint
+    assert best is not None
+    sets = {"test": test, **{each.split: each for each in validated if each.by == best}}
+    scores = {split: run.read(Score(answers)) for split, answers in sets.items()}
     return {
         "train_examples": tuning.train_examples,
         "tuning": tuning,
-        "checkpoints": scored,
-        "best": best,
-        "validation": on_validation[best].scores if best in on_validation else None,
-        "test": test.scores,
-        "predictions": rows,
-        **_accounts(made),
+        "checkpoints": checkpoint_scores(run),
+        "best": best.id,
+        "validation": scores.get("validation"),
+        "test": scores["test"],
+        "predictions": {split: str(rows_file(run, answers)) for split, answers in sets.items()},
     }
 
 
-def _on_validation(pipeline: Pipeline, checkpoints: tuple[Checkpoint, ...]) -> dict[str, Scored]:
-    if not pipeline.examples("validation"):
-        return {}
-    return {item.id: pipeline.scored("validation", item) for item in checkpoints}
-
-
 def _accounts(made: dict[str, Artifact]) -> dict[str, Any]:
+    """Where the last artifact of each stage is, and what it took."""
     return {
         "artifacts": {stage: str(artifact.path) for stage, artifact in made.items()},
         "seconds": {stage: item.seconds for stage, item in made.items() if not item.reused},

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from runner.config import Augment, Experiment, Select
-from runner.identity import MODEL_FACTS, arm_digest, stage_versions
+from runner.experiment.identity import MODEL_FACTS, arm_digest
+from runner.experiment.stages import STAGES, Stages, stage_versions
 from runner.results import ArmKind, ArmResult
 from runner.secrets import masked
 from runner.store import digest_of
@@ -75,34 +76,40 @@ TUNING_ONLY = {"base_learning_rate", *MODEL_FACTS}
 """Keys of a model that cannot change what it answers untuned."""
 
 
-def expand(points: Sequence[Point], data: Sequence[str]) -> list[Arm]:
+def expand(points: Sequence[Point], data: Sequence[str], stages: Stages = STAGES) -> list[Arm]:
     """Every baseline and every tuned arm of the points, each once, baselines first.
 
     `data` holds the data digest of each point. Points that resolve to the same config and data
-    are one arm.
+    are one arm. `stages` are those that arms go through.
     """
     pairs = list(zip(points, data, strict=True))
-    arms = [*_baselines(pairs), *(_tuned(point, digest) for point, digest in pairs)]
+    tuned = [_tuned(point, tuned_digest(point, digest, stages)) for point, digest in pairs]
+    arms = [*_baselines(pairs, stages), *tuned]
     return _distinct_names({arm.digest: arm for arm in arms}.values())
 
 
-def _tuned(point: Point, data: str) -> Arm:
-    digest = arm_digest(point.experiment, data, {"kind": "tuned"})
+def tuned_digest(point: Point, data: str, stages: Stages = STAGES) -> str:
+    """Identity of the point's tuned arm."""
+    versions = stage_versions(point.experiment, stages)
+    return arm_digest(point.experiment, data, {"kind": "tuned"}, versions)
+
+
+def _tuned(point: Point, digest: str) -> Arm:
     varying = masked(point.varying)
     name = label(varying) or "tuned"
     return Arm(digest, name, "tuned", 0, varying, masked(point.config), point.experiment)
 
 
-def _baselines(pairs: Sequence[tuple[Point, str]]) -> list[Arm]:
+def _baselines(pairs: Sequence[tuple[Point, str]], stages: Stages) -> list[Arm]:
     arms: dict[str, Arm] = {}
     for point, data in pairs:
         baseline = point.experiment.baseline
         kinds: list[int] = [0] if baseline.zero_shot else []
         for shots in [*kinds, *baseline.few_shot]:
-            digest = _baseline_digest(point.experiment, data, shots)
+            digest = _baseline_digest(point.experiment, data, shots, stages)
             arms.setdefault(digest, _baseline(digest, point, point.experiment, shots))
         if thinker := _thinker(point.experiment):
-            digest = _baseline_digest(thinker, data, 0)
+            digest = _baseline_digest(thinker, data, 0, stages)
             arms.setdefault(digest, _baseline(digest, point, thinker, 0))
     return sorted(arms.values(), key=lambda arm: arm.shots)
 
@@ -116,7 +123,7 @@ def _thinker(experiment: Experiment) -> Experiment | None:
     return experiment.model_copy(update={"backend": thinking}) if thinking and asked else None
 
 
-def _baseline_digest(experiment: Experiment, data: str, shots: int) -> str:
+def _baseline_digest(experiment: Experiment, data: str, shots: int, stages: Stages) -> str:
     """Identity of an untuned arm: only what can change its answers, so that a sweep over
     tuning knobs or training size measures it once."""
     config = experiment.model_dump(
@@ -128,7 +135,8 @@ def _baseline_digest(experiment: Experiment, data: str, shots: int) -> str:
     # The local backend's settings are about tuning; a plug-in's options may be about anything.
     chosen = experiment.backend
     backend = chosen.kind if chosen.kind == "local" else chosen.model_dump(mode="json")
-    return digest_of([stage_versions(), config, prepare, backend, data, shots])
+    versions = stage_versions(experiment, stages)
+    return digest_of([versions, config, prepare, backend, data, shots])
 
 
 def _unfelt(experiment: Experiment, shots: int) -> set[str]:

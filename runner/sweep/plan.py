@@ -7,17 +7,19 @@ has a price, unless ``--pay`` says so.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runner.config import GeminiModel, VertexBackend
-from runner.errors import BackendError, MissingExtraError
+from runner.errors import BackendError
+from runner.experiment.render_stage import Render
+from runner.experiment.stage import ArmRun
+from runner.experiment.stage_states import StageStates
+from runner.experiment.stages import data_stages
+from runner.experiment.tokenizer import get_tokenizer
+from runner.experiment.tune_stage import Tune, epochs
 from runner.ledger import JobRecord, Ledger
 from runner.money import Band, Price, queue_seconds, tuning_seconds
-from runner.pipeline import Pipeline
-from runner.store import digest_of
 from runner.sweep.arms import Arm
 from runner.sweep.console import Console
 from runner.sweep.forecast import Forecast
@@ -36,6 +38,8 @@ class PlannedArm:
     digest: str
     state: str
     """``done``, ``tuned`` (only answers and scores are missing), ``interrupted`` or ``new``."""
+    stages: dict[str, str]
+    """Stage by stage, in their order: ``done``, ``new``, or how many of how many are done."""
     train_rows: int
     validation_rows: int
     test_rows: int
@@ -49,62 +53,58 @@ class PlannedArm:
 def plan(sweep: Sweep, console: Console) -> list[PlannedArm]:
     """The plan of every arm, in the order in which they would run."""
     set_up: set[int] = set()
-    for pipeline in sweep.pipelines.values():
-        if id(pipeline.backend) not in set_up:
-            set_up.add(id(pipeline.backend))
-            ready(pipeline, console)
+    for run in sweep.runs.values():
+        if id(run.backend) not in set_up:
+            set_up.add(id(run.backend))
+            get_tokenizer(run, console.say)
     known = sweep.ledger.experiment(sweep.result.digest)
     done = {arm.digest for arm in known.arms if arm.status == "done"} if known else set()
-    forecast, jobs = Forecast(), _Jobs(console)
-    lines = [_line(arm, sweep, arm.digest in done, forecast, jobs) for arm in sweep.arms]
+    look = _Look(Forecast(sweep.stages), StageStates(sweep.stages), _Jobs(console))
+    lines = [_line(arm, sweep, arm.digest in done, look) for arm in sweep.arms]
     console.close()
     return lines
 
 
-def ready(pipeline: Pipeline, console: Console) -> None:
-    """Get the tokenizer for exact counts; without the extra, counts are estimates. A service
-    has none to get, so that checks and plans need no account."""
-    if isinstance(pipeline.experiment.model, GeminiModel):
-        return
-    try:
-        pipeline.backend.setup(console.watch("model"))
-    except MissingExtraError as error:
-        console.say(f"token counts are estimates: {error}")
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What remembers, from one arm to the next, what arms have in common."""
+
+    forecast: Forecast
+    states: StageStates
+    jobs: _Jobs
 
 
-def _line(arm: Arm, sweep: Sweep, done: bool, forecast: Forecast, jobs: _Jobs) -> PlannedArm:
-    pipeline = sweep.pipelines[arm.digest]
-    summary = json.loads((pipeline.rendered.path / "summary.json").read_text(encoding="utf-8"))
-    rows, tuned = summary["rows"], arm.kind == "tuned"
-    state = "done" if done else jobs.state(pipeline) if tuned else "new"
-    price = forecast.price(arm, pipeline)
-    tokens = _tokens(arm, summary["tokens"]["train"], price)
+def _line(arm: Arm, sweep: Sweep, done: bool, look: _Look) -> PlannedArm:
+    run, tuned = sweep.runs[arm.digest], arm.kind == "tuned"
+    for stage in data_stages(run, sweep.stages):
+        run.make(stage)
+    rendered = run.read(Render())
+    state = "done" if done else look.jobs.state(run) if tuned else "new"
+    price = look.forecast.price(run)
+    tokens = _tokens(run, rendered.train_tokens, price)
     finished = state in ("done", "tuned")
     return PlannedArm(
         name=arm.name,
         kind=arm.kind,
         digest=arm.digest,
         state=state,
-        train_rows=rows["train"] if tuned else arm.shots,
-        validation_rows=rows["validation"] if tuned else 0,
-        test_rows=rows["test"],
+        stages=look.states.of(run),
+        train_rows=rendered.rows["train"] if tuned else arm.shots,
+        validation_rows=rendered.rows["validation"] if tuned else 0,
+        test_rows=rendered.rows["test"],
         tokens_low=round(tokens.low),
         tokens_high=round(tokens.high),
-        seconds=0.0 if finished else _guess(arm, sweep.ledger, tokens.high),
+        seconds=0.0 if finished else _guess(run, sweep.ledger, tokens.high),
         price=price,
     )
 
 
-def _tokens(arm: Arm, train: Mapping[str, int | None], price: Price | None) -> Band:
+def _tokens(run: ArmRun, train: Band, price: Price | None) -> Band:
     """Tokens of tuning: as they are billed where they are, else as the data has them."""
     billed = [part.tokens for part in price.parts if part.what == "tuning"] if price else []
     if billed:
         return billed[0]
-    if arm.kind != "tuned":
-        return Band()
-    exact, tuning = train["exact"], arm.experiment.tuning
-    low, high = (train["low"], train["high"]) if exact is None else (exact, exact)
-    return Band(low or 0, high or 0) * Band(tuning.epochs or 1, tuning.most_epochs)
+    return train * epochs(run) if run.kind == "tuned" else Band()
 
 
 class _Jobs:
@@ -115,29 +115,29 @@ class _Jobs:
         self._console = console
         self._silent: set[int] = set()
 
-    def state(self, pipeline: Pipeline) -> str:
-        if pipeline.house.store.get("tune", digest_of({"stage": "tune", **pipeline.tune_key})):
+    def state(self, run: ArmRun) -> str:
+        if run.find(Tune()):
             return "tuned"
-        if id(pipeline.backend) in self._silent:
+        if id(run.backend) in self._silent:
             return "new"
         try:
-            status = pipeline.backend.find(pipeline.job_label)
+            status = run.backend.find(run.digest(Tune()))
         except BackendError as error:
-            self._silent.add(id(pipeline.backend))
+            self._silent.add(id(run.backend))
             self._console.say(f"jobs are planned as new ones, since it is not known: {error}")
             return "new"
         return status.state if status else "new"
 
 
-def _guess(arm: Arm, ledger: Ledger, tokens: float) -> float | None:
+def _guess(run: ArmRun, ledger: Ledger, tokens: float) -> float | None:
     """Tuning seconds from the speed of earlier jobs of this model here, else from the
     model's measured speed in conf; for a service from jobs that others have reported."""
     if not tokens:
         return 0.0
-    if isinstance(arm.experiment.model, GeminiModel):
+    if run.terms.remote:
         return tuning_seconds(tokens)
-    speed = _measured(ledger.jobs(), arm.experiment.model.name)
-    speed = speed or arm.experiment.model.cpu_tokens_per_second
+    model = run.experiment.model
+    speed = _measured(ledger.jobs(), model.name) or model.cpu_tokens_per_second
     return tokens / speed if speed else None
 
 
@@ -151,8 +151,7 @@ def _measured(jobs: Sequence[JobRecord], model: str) -> float | None:
 def together(sweep: Sweep, lines: Sequence[PlannedArm]) -> float:
     """Seconds of all tuning whose time is known: one job after the other on this machine, as
     many at a time as `backend.concurrency` says on a service."""
-    backend = sweep.arms[0].experiment.backend
-    width = backend.concurrency if isinstance(backend, VertexBackend) else 1
+    width = max(1, sweep.runs[sweep.arms[0].digest].terms.jobs_at_once)
     return queue_seconds([line.seconds for line in lines if line.seconds], width)
 
 

@@ -11,21 +11,23 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from runner.backends.protocol import Backend
+from runner.backends.protocol import Backend, terms_of
 from runner.backends.registry import make_backend
 from runner.config import Tracking
-from runner.house import House
-from runner.identity import arm_digest
+from runner.experiment.context import RunContext
+from runner.experiment.prepare_stage import Prepare
+from runner.experiment.stage import ArmRun
+from runner.experiment.stages import STAGES, Stages
+from runner.experiment.tokenizer import get_tokenizer
 from runner.ledger import Ledger, now_ms
 from runner.money import Purse
-from runner.pipeline import Pipeline
 from runner.records import CurvePoint
 from runner.results import ArmResult, ExperimentResult
 from runner.store import Store, digest_of
 from runner.sweep.abreast import EVALUATING, Turns, run_abreast, stop_order
 from runner.sweep.affordable import check_affordable
 from runner.sweep.arm import run_arm
-from runner.sweep.arms import Arm, Point, expand
+from runner.sweep.arms import Arm, Point, expand, tuned_digest
 from runner.sweep.axes import check_one_experiment
 from runner.sweep.console import Console
 from runner.sweep.treated import treatment_differences
@@ -44,15 +46,16 @@ class Sweep:
     arms: tuple[Arm, ...]
     points: tuple[str, ...]
     """Digest of the tuned arm of each composed point, in the points' order."""
-    pipelines: dict[str, Pipeline]
-    """Arm digest to its pipeline; pipelines of one point share their backend."""
+    runs: dict[str, ArmRun]
+    """Arm digest to its view of the stages; arms of one point share their backend."""
     home: Path
     ledger: Ledger
+    stages: Stages = STAGES
 
     def shut_purses(self, shut: bool) -> None:
         """Whether nothing may be paid for, not even what the data needs."""
-        for pipeline in self.pipelines.values():
-            pipeline.purse.shut = shut
+        for each in self.runs.values():
+            each.account.shut = shut
 
     @property
     def report(self) -> Path:
@@ -91,8 +94,15 @@ class Backends:
             backend.close()
 
 
-def assemble(points: Sequence[Point], file: Path, command: str, console: Console) -> Sweep:
+def assemble(
+    points: Sequence[Point],
+    file: Path,
+    command: str,
+    console: Console,
+    stages: Stages = STAGES,
+) -> Sweep:
     """Work out the arms of an experiment and where they live. Reads the data's digest only.
+    `stages` are those that every arm goes through.
 
     Raises ConfigError for a suite that cannot give its primary score, and for points that are
     no arms of one experiment.
@@ -106,13 +116,13 @@ def assemble(points: Sequence[Point], file: Path, command: str, console: Console
     home = Path(first.paths.home)
     store = Store(Path(first.store.root) if first.store.root else home / "store")
     ledger = Ledger(home)
-    house = House(home, store, ledger, console.watch, console.listen)
+    context = RunContext(home, store, ledger, console.watch, console.listen)
     backends = Backends(home)
-    data = [_data_digest(point, house) for point in points]
-    arms = expand(points, data)
+    data = [_data_digest(point, context) for point in points]
+    arms = expand(points, data, stages)
     digest = digest_of([first.name, sorted(arm.digest for arm in arms)])
-    width = max(1, min(point.experiment.backend.jobs_at_once for point in points))
-    house = replace(house, turns=Turns(width, stop_order(home, digest)))
+    width = max(1, min(terms_of(backends.of(arm)).jobs_at_once for arm in arms))
+    context = replace(context, slots=Turns(width, stop_order(home, digest)))
     result = ExperimentResult(
         name=first.name,
         digest=digest,
@@ -124,26 +134,27 @@ def assemble(points: Sequence[Point], file: Path, command: str, console: Console
         home=str(home),
         started_ms=now_ms(),
     )
-    pipelines = {
-        arm.digest: Pipeline(
+    runs = {
+        arm.digest: ArmRun(
             arm.experiment,
             backends.of(arm),
-            house,
+            context,
             Purse(ledger, arm.experiment, digest, arm.digest),
+            arm.kind,
+            arm.shots,
         )
         for arm in arms
     }
     tuned = tuple(
-        arm_digest(point.experiment, digest, {"kind": "tuned"})
-        for point, digest in zip(points, data, strict=True)
+        tuned_digest(point, digest, stages) for point, digest in zip(points, data, strict=True)
     )
-    return Sweep(result, tuple(arms), tuned, pipelines, home, ledger)
+    return Sweep(result, tuple(arms), tuned, runs, home, ledger, stages)
 
 
-def _data_digest(point: Point, house: House) -> str:
+def _data_digest(point: Point, context: RunContext) -> str:
     from runner.sources import source_digest
 
-    return source_digest(point.experiment.source, house.home / "source_digests.json")
+    return source_digest(point.experiment.source, context.known_digests)
 
 
 def run(sweep: Sweep, console: Console) -> Outcome:
@@ -163,7 +174,7 @@ def run(sweep: Sweep, console: Console) -> Outcome:
             return Outcome(known, sweep.report, tracking, fresh=False)
         _common_ground(sweep, known, console)
         left = [arm for arm, then in zip(sweep.arms, known.arms, strict=True) if not _whole(then)]
-        check_affordable(left, sweep.pipelines, sweep.ledger, known.name)
+        check_affordable(left, sweep.runs, sweep.stages, sweep.ledger, known.name)
         skewed = _skew(sweep, left, console)
         tracker = open_tracker(tracking, sweep.home)
         try:
@@ -199,25 +210,24 @@ def _common_ground(sweep: Sweep, known: ExperimentResult, console: Console) -> N
     each arm. Where arms differ in it, each of them finds out for itself."""
     if all(_whole(arm) for arm in known.arms):
         return
-    pipelines = list(sweep.pipelines.values())
-    if len({pipeline.prepare_digest for pipeline in pipelines}) == 1:
-        _ = pipelines[0].prepared
-    if len({id(pipeline.backend) for pipeline in pipelines}) == 1:
-        pipelines[0].backend.setup(console.watch("model"))
+    runs = list(sweep.runs.values())
+    if len({each.digest(Prepare()) for each in runs}) == 1:
+        runs[0].make(Prepare())
+    if len({id(each.backend) for each in runs}) == 1:
+        runs[0].backend.setup(console.watch("model"))
 
 
 def _skew(sweep: Sweep, left: Sequence[Arm], console: Console) -> dict[str, Path]:
     """The skew pages of the tuned arms that are left. Raises GateError before any is tuned."""
-    from runner.sweep.plan import ready
     from runner.sweep.skew import gate_skew
 
     tuned = [
-        sweep.pipelines[arm.digest]
+        sweep.runs[arm.digest]
         for arm in left
         if arm.kind == "tuned" and arm.experiment.skew.kind != "none"
     ]
-    for pipeline in tuned:
-        ready(pipeline, console)
+    for each in tuned:
+        get_tokenizer(each, console.say)
     found = gate_skew(tuned, sweep.report.parent)
     for one in found.values():
         for line in one.warnings:
@@ -237,7 +247,7 @@ def _run_arms(
     def save(result: ArmResult) -> None:
         if stop.is_set():  # a thread that was left behind
             return
-        paid = sweep.pipelines[result.digest].purse.paid()
+        paid = sweep.runs[result.digest].account.paid()
         result = result.model_copy(update={"spent": paid})
         sweep.ledger.put_arm(known.digest, result)
         results[result.digest] = result
@@ -250,21 +260,22 @@ def _run_arms(
             return
         console.arm(number, len(sweep.arms), arm.name, "")
         console.on_points(_forward(tracker, known.digest, arm.digest))
-        pipeline = sweep.pipelines[arm.digest]
-        set_up = partial(pipeline.backend.setup, console.watch("model"))
-        console.arm_done(run_arm(arm, pipeline, sweep.home / "logs", set_up, save))
+        mine, logs = sweep.runs[arm.digest], sweep.home / "logs"
+        set_up = partial(mine.backend.setup, console.watch("model"))
+        console.arm_done(run_arm(arm, mine, sweep.stages, logs, set_up, save))
 
     numbered = list(enumerate(sweep.arms, 1))
-    here = [(n, arm) for n, arm in numbered if not arm.experiment.backend.jobs_at_once]
-    elsewhere = [partial(job, n, arm) for n, arm in numbered if arm.experiment.backend.jobs_at_once]
+    jobs = {arm.digest: sweep.runs[arm.digest].terms.jobs_at_once for arm in sweep.arms}
+    here = [(n, arm) for n, arm in numbered if not jobs[arm.digest]]
+    elsewhere = [partial(job, n, arm) for n, arm in numbered if jobs[arm.digest]]
     try:
         _one_by_one(here, sweep, job)
         if elsewhere:
-            width = EVALUATING + max(arm.experiment.backend.jobs_at_once for arm in sweep.arms)
+            width = EVALUATING + max(jobs.values())
             with console.abreast():
                 run_abreast(elsewhere, width, stop)
     finally:
-        for backend in {id(p.backend): p.backend for p in sweep.pipelines.values()}.values():
+        for backend in {id(r.backend): r.backend for r in sweep.runs.values()}.values():
             backend.close()
     return known.model_copy(update={"arms": [results[arm.digest] for arm in sweep.arms]})
 
@@ -275,7 +286,7 @@ def _one_by_one(
     """Run arms on this machine, with one loaded model at a time."""
     before: Backend | None = None
     for number, arm in arms:
-        backend = sweep.pipelines[arm.digest].backend
+        backend = sweep.runs[arm.digest].backend
         if before is not None and before is not backend:
             before.close()
         before = backend

@@ -10,7 +10,8 @@ from typing import Any
 
 from runner.config.skew import FileSkew, NoSkew, SkewLimits, TracesSkew
 from runner.errors import GateError, SftError
-from runner.pipeline import Pipeline
+from runner.experiment.render_stage import Render
+from runner.experiment.stage import ArmRun
 from runner.records import Example, read_jsonl
 from runner.store import digest_of
 
@@ -24,7 +25,7 @@ class SkewFound:
     page: Path
 
 
-def find_skew(pipeline: Pipeline, folder: Path) -> SkewFound | None:
+def find_skew(run: ArmRun, folder: Path) -> SkewFound | None:
     """Compare the arm's rendered prompts with production and write the page into `folder`; None
     with ``skew: none``. The comparison is an artifact of the store.
 
@@ -36,12 +37,12 @@ def find_skew(pipeline: Pipeline, folder: Path) -> SkewFound | None:
     from runner.report.skew import write_skew
     from runner.skew import SKEW_VERSION, compare, refusals, warnings
 
-    experiment = pipeline.experiment
+    experiment = run.experiment
     config = experiment.skew
     if isinstance(config, NoSkew):
         return None
     records = _production(config)
-    rendered = pipeline.rendered
+    rendered = run.make(Render())
     drawn = SkewLimits.model_fields.keys() - {"max_findings", "max_auc", "max_changed"}
     key = {
         "version": SKEW_VERSION,
@@ -52,14 +53,14 @@ def find_skew(pipeline: Pipeline, folder: Path) -> SkewFound | None:
     }
 
     def build(out: Path) -> None:
-        rows = map(Example.from_json, read_jsonl(pipeline.split_file(config.split)))
-        count = pipeline.backend.count_tokens
+        rows = map(Example.from_json, read_jsonl(run.read(Render()).file(config.split)))
+        count = run.backend.count_tokens
         exact = count if count([]) is not None else None
         template = experiment.template.prompt
         found = compare(rows, records, config, experiment.seed, template, exact)
         (out / "skew.json").write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
 
-    artifact = pipeline.house.store.make("skew", key, build)
+    artifact = run.context.store.make("skew", key, build)
     found = json.loads((artifact.path / "skew.json").read_text(encoding="utf-8"))
     page = folder / skew_name(rendered.path)
     said, refused = warnings(found), refusals(found, config)
@@ -67,21 +68,21 @@ def find_skew(pipeline: Pipeline, folder: Path) -> SkewFound | None:
     return SkewFound(said, refused, page)
 
 
-def gate_skew(pipelines: Iterable[Pipeline], folder: Path) -> dict[str, SkewFound]:
+def gate_skew(runs: Iterable[ArmRun], folder: Path) -> dict[str, SkewFound]:
     """Page name to what was found, for the distinct prompts of these arms.
 
     An arm whose rows cannot be rendered is left out: that failure is told where the arm runs.
     Raises GateError, after every page is written, when a limit of `skew` is crossed.
     """
     found: dict[str, SkewFound] = {}
-    for pipeline in pipelines:
-        if isinstance(pipeline.experiment.skew, NoSkew):
+    for run in runs:
+        if isinstance(run.experiment.skew, NoSkew):
             continue
         try:
-            _ = pipeline.rendered
+            run.make(Render())
         except SftError:
             continue
-        if one := find_skew(pipeline, folder):
+        if one := find_skew(run, folder):
             found[one.page.name] = one
     if any(one.refused for one in found.values()):
         lines = [f"{line}\n  see {one.page}" for one in found.values() for line in one.refused]

@@ -13,7 +13,7 @@ from runner.verbs.experiment import add_experiment, add_pay, with_sweep
 if TYPE_CHECKING:
     from runner.compose import Composition
     from runner.config import Experiment
-    from runner.pipeline import Pipeline
+    from runner.experiment.stage import ArmRun
     from runner.sweep.arms import Arm
     from runner.sweep.console import Console
     from runner.sweep.run import Sweep
@@ -84,36 +84,41 @@ def _treatments(sweep: Sweep) -> list[list[Arm]]:
     for arm in tuned:
         data = {"prepare", "template", "source", "skew"}
         config = arm.experiment.model_dump(mode="json", include=data)
-        model = arm.experiment.model
-        limits = model.row_limits.model_dump(mode="json") if model.row_limits else None
-        key = digest_of([config, model.context_tokens, limits, arm.experiment.seed])
+        model, limits = arm.experiment.model, arm.experiment.model.row_limits
+        taken = limits.model_dump(mode="json") if limits else None
+        key = digest_of([config, model.context_tokens, taken, arm.experiment.seed])
         found.setdefault(key, []).append(arm)
     return list(found.values())
 
 
 def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
+    from runner.experiment.prepare_stage import Prepare
+    from runner.experiment.render_stage import Render
+    from runner.experiment.stages import data_stages
+    from runner.experiment.tokenizer import get_tokenizer
     from runner.prepare import check_report
     from runner.report import write_data_card
     from runner.report.leaks import leaks_page
     from runner.report.places import card_name
-    from runner.sweep.plan import ready
     from runner.sweep.skew import find_skew
 
-    pipelines = [sweep.pipelines[arm.digest] for arm in arms]
-    pipeline = pipelines[0]
-    ready(pipeline, console)
-    prepared, rendered = pipeline.prepared.path, pipeline.rendered.path
-    judged = _gemini(rendered / "gemini", pipelines)
-    card = pipeline.house.home / "reports" / card_name(rendered)
+    runs = [sweep.runs[arm.digest] for arm in arms]
+    run = runs[0]
+    get_tokenizer(run, console.say)
+    for stage in data_stages(run, sweep.stages):
+        run.make(stage)
+    prepared, rendered = run.make(Prepare()).path, run.make(Render()).path
+    judged = _gemini(rendered / "gemini", runs)
+    card = run.context.home / "reports" / card_name(rendered)
     card.parent.mkdir(parents=True, exist_ok=True)
     write_data_card(prepared, rendered, card)
-    skew = find_skew(pipeline, card.parent)
+    skew = find_skew(run, card.parent)
     return {
         "arms": [arm.name for arm in arms],
         **check_report(prepared, rendered),
         **judged,
-        **_billed(pipeline.experiment),
-        "suite_faults": _suite_faults(pipelines),
+        **_billed(run.experiment),
+        "suite_faults": _suite_faults(runs),
         "skew": skew.warnings if skew else None,
         "skew_refused": skew.refused if skew else [],
         "data_card": str(card),
@@ -142,15 +147,15 @@ def _billed(experiment: Experiment) -> dict[str, int]:
     return {"query_bytes": sum(bytes_read(source, split) for split in given)}
 
 
-def _gemini(folder: Path, pipelines: Sequence[Pipeline]) -> dict[str, list[str]]:
+def _gemini(folder: Path, runs: Sequence[ArmRun]) -> dict[str, list[str]]:
     """What the model's service would refuse in the rendered files, and what is odd in them. The
-    pipelines have data and limits in common."""
+    runs have data and limits in common."""
     from runner.backends.protocol import Storage
     from runner.prepare import judge_gemini
     from runner.verbs.objects import Sizes
 
-    model, backend = pipelines[0].experiment.model, pipelines[0].backend
-    preference = any(each.experiment.tuning.method == "preference" for each in pipelines)
+    model, backend = runs[0].experiment.model, runs[0].backend
+    preference = any(each.experiment.tuning.method == "preference" for each in runs)
     files = {split: folder / f"{split}.jsonl" for split in ("train", "validation")}
     sizes = Sizes(backend.object_size) if isinstance(backend, Storage) else None
     verdict = judge_gemini(files, model.context_tokens, model.row_limits, sizes, preference)
@@ -166,14 +171,15 @@ def _gemini(folder: Path, pipelines: Sequence[Pipeline]) -> dict[str, list[str]]
     }
 
 
-def _suite_faults(pipelines: list[Pipeline]) -> list[str]:
+def _suite_faults(runs: list[ArmRun]) -> list[str]:
     """What the suites of these arms cannot judge; a sweep may vary the suite."""
     from runner.errors import DataError
+    from runner.experiment.score_stage import check_targets
 
     found: dict[str, None] = {}
-    for suite in {p.experiment.suite.model_dump_json(): p for p in pipelines}.values():
+    for run in {each.experiment.suite.model_dump_json(): each for each in runs}.values():
         try:
-            suite.check_targets()
+            check_targets(run)
         except DataError as error:
             found.update(dict.fromkeys(str(error).splitlines()))
     return list(found)

@@ -11,6 +11,8 @@ from runner.plural import plural
 from runner.verbs.experiment import add_experiment, add_pay, with_sweep
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from runner.compose import Composition
     from runner.sweep.plan import PlannedArm
     from runner.sweep.run import Sweep
@@ -37,14 +39,20 @@ def main(options: argparse.Namespace) -> int:
             money = prices_json(sweep, lines)
             print(json.dumps({"arms": as_json(lines), **money, "shadowed": shadowed}, indent=1))
         else:
-            _show(lines, together(sweep, lines), shadowed)
+            order = [kind.name for kind in sweep.stages]
+            _show(lines, together(sweep, lines), shadowed, order)
             print_prices(sweep, lines)
         return 0
 
     return with_sweep(options, console, use)
 
 
-def _show(lines: Sequence[PlannedArm], seconds: float, shadowed: Sequence[Sequence[str]]) -> None:
+def _show(
+    lines: Sequence[PlannedArm],
+    seconds: float,
+    shadowed: Sequence[Sequence[str]],
+    order: Sequence[str],
+) -> None:
     from rich.console import Console as Terminal
     from rich.table import Table
 
@@ -59,12 +67,27 @@ def _show(lines: Sequence[PlannedArm], seconds: float, shadowed: Sequence[Sequen
         table.add_row(line.name, line.state, *map(str, rows), tokens, _time(line.seconds))
     terminal = Terminal(highlight=False)
     terminal.print(table)
+    terminal.print()
+    terminal.print(_stages(lines, order))
     total = sum(line.tokens_high for line in lines)
     terminal.print(
         f"\n{plural(len(lines), 'arm')}, up to {total:,} training tokens; {_total(lines, seconds)}"
     )
     for user, packaged in shadowed:
         terminal.print(f"your {user} takes precedence over {packaged}", soft_wrap=True)
+
+
+def _stages(lines: Sequence[PlannedArm], order: Sequence[str]) -> Table:
+    """Arms by stages: what is there, what an arm before makes, what is new."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    names = [name for name in order if any(name in line.stages for line in lines)]
+    for heading in ("stage by stage", *names):
+        table.add_column(heading)
+    for line in lines:
+        table.add_row(line.name, *(line.stages.get(name, "-") for name in names))
+    return table
 
 
 def _range(low: int, high: int) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runner.sweep.run import Sweep
 
 GROUPS = ("train", "baseline", "evaluation")
+"""Those that are always shown; a stage may have one of its own."""
 
 
 def prices_json(sweep: Sweep, lines: Sequence[PlannedArm]) -> dict[str, Any]:
@@ -58,15 +59,16 @@ def _table(priced: Sequence[tuple[PlannedArm, Price]]) -> Table:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("USD")
-    for heading in (*GROUPS, "total"):
+    names = list(dict.fromkeys([*GROUPS, *(name for _, price in priced for name in price.groups)]))
+    for heading in (*names, "total"):
         table.add_column(heading, justify="right")
     whole = _sum([price.usd for _, price in priced])
     places = 2 if whole is None or whole.high >= 1 else 4
     for line, price in priced:
         groups = price.groups
-        cells = [groups.get(name, Band()) for name in GROUPS]
+        cells = [groups.get(name, Band()) for name in names]
         table.add_row(line.name, *(_range(cell, places) for cell in (*cells, price.usd)))
-    sums = [_sum([price.groups.get(name, Band()) for _, price in priced]) for name in GROUPS]
+    sums = [_sum([price.groups.get(name, Band()) for _, price in priced]) for name in names]
     table.add_row("total", *(_range(cell, places) for cell in (*sums, whole)), style="bold")
     return table
 

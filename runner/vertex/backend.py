@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner import config
-from runner.backends.protocol import JobStatus, TuningJob
+from runner.backends.protocol import JobStatus, Terms, TuningJob
 from runner.config import Experiment, GeminiEncoder, GeminiModel
 from runner.errors import BackendError, ConfigError
 from runner.records import (
@@ -34,6 +34,7 @@ from runner.vertex.online import answer
 from runner.vertex.outcome import outcome_of, resolved_of
 from runner.vertex.states import Job, note_of, state_of, statistics, trouble_of, whole
 from runner.vertex.submit import ARM, submit
+from runner.vertex.thinking import room
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,18 @@ class VertexBackend:
             "thinking": self.settings.thinking,
             "thinking_rule": self.model.thinking.model_dump(mode="json"),
         }
+
+    def terms(self) -> Terms:
+        """What the settings come to; thoughts are billed as answers are."""
+        settings = self.settings
+        return Terms(
+            remote=True,
+            jobs_at_once=settings.concurrency,
+            thoughts=room(self.model, settings.thinking),
+            batch_from=settings.batch_from,
+            last_checkpoint_only=settings.last_checkpoint_only,
+            evaluates=settings.auto_evaluation,
+        )
 
     def setup(self, progress: Progress) -> None:
         """See that jobs and objects of the project can be listed: credentials, names, APIs."""

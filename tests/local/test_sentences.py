@@ -10,6 +10,7 @@ import pytest
 
 from runner.config import SentenceEncoder
 from runner.errors import BackendError
+from runner.experiment.prepare_stage import Prepare
 from runner.prepare.select.encoders import encode
 from runner.sweep.console import Console
 from runner.sweep.run import assemble
@@ -113,5 +114,5 @@ def test_another_model_under_the_same_name_is_another_artifact(
         network.save_pretrained(folder)
         composition = compose_text(tmp_path, text)
         sweep = assemble(composition.points, composition.file, "", Console(silent=True))
-        keys.append({pipeline.prepare_digest for pipeline in sweep.pipelines.values()})
+        keys.append({run.digest(Prepare()) for run in sweep.runs.values()})
     assert not keys[0] & keys[1]

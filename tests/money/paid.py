@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from runner.backends.protocol import JobStatus, TuningJob
+from runner.backends.protocol import JobStatus, Terms, TuningJob
 from runner.config import Experiment
 from runner.errors import BackendError
 from runner.records import (
@@ -50,6 +50,9 @@ class PaidBackend:
 
     def identity(self) -> dict[str, object]:
         return {"service": "paid"}
+
+    def terms(self) -> Terms:
+        return Terms(remote=True)
 
     def setup(self, progress: Progress) -> None:
         progress(1, 1)

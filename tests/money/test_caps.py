@@ -203,7 +203,7 @@ def _answers_paid(ledger: Ledger) -> int:
 def test_answers_that_were_taken_are_paid_for_when_the_taker_stops(shop: Shop, taken: int) -> None:
     sweep = shop.sweep()
     sweep.ledger.begin(sweep.result)
-    purse = sweep.pipelines[sweep.arms[0].digest].purse
+    purse = sweep.runs[sweep.arms[0].digest].account
     closed: list[bool] = []
 
     def service() -> Iterator[Prediction]:

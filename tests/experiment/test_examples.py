@@ -1,4 +1,4 @@
-"""What a pipeline asks a model about."""
+"""What a model is asked about."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.pipeline import Pipeline
+from runner.experiment.render_stage import examples
+from runner.experiment.stage import ArmRun
 from runner.sweep.console import Console
 from runner.sweep.run import assemble
 from tests.composing import compose_text
@@ -21,28 +22,28 @@ source: {train: train.csv, validation: validation.csv, test: test.csv, input: [t
 """
 
 
-def pipeline(folder: Path, *overrides: str) -> Pipeline:
-    """The pipeline of the tuned arm, over files that are sorted by label."""
+def tuned(folder: Path, *overrides: str) -> ArmRun:
+    """The tuned arm, over files that are sorted by label."""
     for split, count in {"train": 4, "validation": 60, "test": 60}.items():
         rows = [f"{split} {n} {split}-{n * n},{'ab'[n >= count / 2]}" for n in range(count)]
         (folder / f"{split}.csv").write_text("\n".join(["text,label", *rows]))
     composition = compose_text(folder, YAML, *overrides, file="exp.yaml")
     sweep = assemble(composition.points, composition.file, "", Console(silent=True))
-    return sweep.pipelines[sweep.points[0]]
+    return sweep.runs[sweep.points[0]]
 
 
 def test_a_cap_on_validation_draws_from_the_whole_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    every = pipeline(tmp_path).examples("validation")
+    every = examples(tuned(tmp_path), "validation")
     assert len(every) == 60
-    drawn = pipeline(tmp_path, "suite.max_validation=20").examples("validation")
+    drawn = examples(tuned(tmp_path, "suite.max_validation=20"), "validation")
     assert len(drawn) == 20
     assert {example.target for example in drawn} == {"a", "b"}
     assert drawn == [example for example in every if example in drawn], "file order"
-    assert drawn == pipeline(tmp_path, "suite.max_validation=20").examples("validation")
-    more = pipeline(tmp_path, "suite.max_validation=30").examples("validation")
+    assert drawn == examples(tuned(tmp_path, "suite.max_validation=20"), "validation")
+    more = examples(tuned(tmp_path, "suite.max_validation=30"), "validation")
     assert [example for example in more if example in drawn] == drawn
-    assert len(pipeline(tmp_path, "suite.max_validation=20").examples("test")) == 60
-    assert pipeline(tmp_path, "suite.max_validation=60").examples("validation") == every
+    assert len(examples(tuned(tmp_path, "suite.max_validation=20"), "test")) == 60
+    assert examples(tuned(tmp_path, "suite.max_validation=60"), "validation") == every

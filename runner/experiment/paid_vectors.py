@@ -1,53 +1,53 @@
-"""Vectors that have to be asked for: each text once, paid for, and kept with the answers."""
+"""Vectors that have to be asked for: each text once, paid for, and kept with the answers.
+
+There is no stage for them: only while data is prepared or selected is it known which texts are
+to be encoded. Each vector is an answer of its own, so what was asked before is found again.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from runner.backends.protocol import Backend, Embedder
 from runner.backends.registry import sentence_facts
 from runner.config import Diverse, Encoder, GeminiEncoder, Semantic, SentenceEncoder
 from runner.errors import BackendError, ConfigError, Problem
-from runner.house import House
+from runner.experiment.calls import calls_of
+from runner.experiment.context import RunContext
+from runner.experiment.paid_answers import Bill, paid_answers
+from runner.inference import Question
 from runner.money import MILLION, Band, Purse
 from runner.records import Generation, Prediction, Request, Turn, unpacked
-from runner.store import Artifact, digest_of
-from runner.text_calls import text_calls
+from runner.store import digest_of
 
 if TYPE_CHECKING:
     from runner.prepare.select.encoders import Vectors
 
 WHAT = "embeddings"
-NAME = "vectors.json"
 
 
-class Embedding:
+class PaidVectors:
     """Encodes texts for one arm's data: on this machine, or by the backend.
 
     A text's vector is an answer like any other: it is on record as paid before it is kept, it is
     kept before the next one is taken, and a runner that was killed asks for the rest.
     """
 
-    def __init__(self, backend: Backend, house: House, purse: Purse) -> None:
-        self.backend, self.house, self.purse = backend, house, purse
+    def __init__(self, backend: Backend, context: RunContext, account: Purse) -> None:
+        self.backend, self.context, self.account = backend, context, account
         self._labels: list[str] = []
 
-    def make(self, stage: str, key: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
-        """`Store.make` for a stage that may ask for vectors: what they are paid for under is
-        written into the artifact, so that whoever uses it knows what it rests on."""
-
-        def noted(out: Path) -> None:
-            build(out)
-            if self._labels:
-                (out / NAME).write_text(json.dumps(self._labels), encoding="utf-8")
-
-        made = self.house.store.make(stage, key, noted)
-        if (file := made.path / NAME).is_file():
-            self.purse.used.update(json.loads(file.read_text(encoding="utf-8")))
-        return made
+    @contextmanager
+    def noted(self) -> Iterator[list[str]]:
+        """What vectors are paid for under while this is open, so that whoever uses what is made
+        of them knows what it rests on."""
+        before, self._labels = self._labels, []
+        try:
+            yield self._labels
+        finally:
+            self._labels = before
 
     def identity(self, asked: Semantic | Diverse | None) -> dict[str, object]:
         """What determines vectors and is not in the configuration: the content of a sentence
@@ -56,7 +56,7 @@ class Embedding:
         if isinstance(encoder, GeminiEncoder):
             return {"vectors_by": self.backend.identity().get("service", "")}
         if isinstance(encoder, SentenceEncoder):
-            return {"vectors_by": sentence_facts(encoder, self.house.home)}
+            return {"vectors_by": sentence_facts(encoder, self.context.home)}
         return {}
 
     def __call__(self, texts: Sequence[str], encoder: Encoder, key: str) -> Vectors:
@@ -70,7 +70,7 @@ class Embedding:
         from runner.prepare.select.encoders import encode, unit
 
         if not isinstance(encoder, GeminiEncoder):
-            return encode(texts, encoder, key, self.house.watch("encode"))
+            return encode(texts, encoder, key, self.context.watch("encode"))
         if not isinstance(self.backend, Embedder):
             message = "is gemini, but this backend cannot be asked for vectors"
             raise ConfigError([Problem(f"{key}.kind", message)])
@@ -87,8 +87,6 @@ class Embedding:
     def _answers(
         self, texts: Sequence[str], encoder: GeminiEncoder, backend: Embedder
     ) -> list[Prediction]:
-        from runner.inference import PredictionCache, predict
-
         model: dict[str, Any] = {
             "service": self.backend.identity().get("service", ""),
             "embedding": encoder.model,
@@ -98,17 +96,13 @@ class Embedding:
         rates = Band(1.0, 1.0) * (encoder.usd_per_million / MILLION), Band()
         requests = [Request(str(at), (Turn("user", text),)) for at, text in enumerate(texts)]
 
-        def ask(missing: Sequence[Request]) -> Iterator[Prediction]:
-            self.purse.allow(WHAT, text_calls(WHAT, missing, 0), rates)
+        def generate(missing: Sequence[Request]) -> Iterator[Prediction]:
+            self.account.allow(WHAT, calls_of("prepare", WHAT, missing, Band()), rates)
             return backend.embed(encoder, missing)
 
-        def pay(answers: Iterator[Prediction], asked: int) -> Iterator[Prediction]:
-            return self.purse.paying(label, WHAT, answers, tuned=False, requests=asked, rates=rates)
-
         self._labels.append(label)
-        cache = PredictionCache(self.house.home / "predictions.db")
-        watch = self.house.watch("embed")
-        answers = predict(requests, ask, cache, model, Generation(0), watch, pay)
+        question, bill = Question(requests, model, Generation(0)), Bill(label, WHAT, rates=rates)
+        answers = paid_answers(self.context, self.account, question, bill, generate, "embed")
         failed = [answer.error for answer in answers if answer.error]
         if failed:
             raise BackendError(

@@ -17,7 +17,7 @@ Watch = Callable[[str], Progress]
 
 
 @dataclass(frozen=True)
-class House:
+class RunContext:
     """What all arms of a run share: the store, the ledger, who watches."""
 
     home: Path
@@ -25,5 +25,15 @@ class House:
     ledger: Ledger
     watch: Watch
     listen: Callable[[Sequence[CurvePoint]], None]
-    turns: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    slots: AbstractContextManager[Any] = field(default_factory=nullcontext)
     """Held while a tuning job is under way: no more of them at a time than a service takes."""
+
+    @property
+    def known_digests(self) -> Path:
+        """Digests of files by size and time, so that none is read without need."""
+        return self.home / "source_digests.json"
+
+    @property
+    def answers(self) -> Path:
+        """Every answer that was ever given, by what was asked of whom."""
+        return self.home / "predictions.db"

@@ -1,0 +1,80 @@
+"""Which sets of answers an arm has, and which checkpoint is chosen by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.experiment.answer_set import ONCE, AnswerSet, CheckpointsToCome
+from runner.experiment.predict_stage import Predict
+from runner.experiment.render_stage import examples
+from runner.experiment.score_stage import Score
+from runner.experiment.stage import ArmRun
+from runner.experiment.tune_stage import Tune, checkpoints_to_come
+from runner.records import Checkpoint
+from runner.results import CheckpointScores
+
+ONE_TO_COME = CheckpointsToCome(ONCE)
+
+
+def answer_sets(run: ArmRun) -> Iterator[AnswerSet]:
+    """What is to be answered, in order: every checkpoint on validation, then the chosen one on
+    test. Baselines are measured on test only: they have no checkpoint to choose.
+
+    Lazy: which checkpoint is chosen is known, and worked out, once validation is scored.
+    """
+    if run.kind != "tuned":
+        yield AnswerSet("test", None, run.shots)
+        return
+    yield from on_validation(run)
+    yield AnswerSet("test", chosen(run))
+
+
+def foreseen(run: ArmRun) -> Iterator[AnswerSet]:
+    """The same before anything was asked. Of a job that is still to be done they are those of the
+    checkpoints it will leave. Of checkpoints that are there, any may be the one that answers
+    test, at the same price; one that has answered it already, it is."""
+    if run.kind != "tuned":
+        yield from answer_sets(run)
+    elif run.find(Tune()):
+        yield from on_validation(run)
+        tests = [AnswerSet("test", made) for made in run.read(Tune()).checkpoints]
+        yield next((answers for answers in tests if run.find(Predict(answers))), tests[-1])
+    else:
+        for split, by in (("validation", checkpoints_to_come(run)), ("test", ONE_TO_COME)):
+            if examples(run, split):
+                yield AnswerSet(split, by)
+
+
+def on_validation(run: ArmRun) -> list[AnswerSet]:
+    """One for each checkpoint; none without validation rows."""
+    if not examples(run, "validation"):
+        return []
+    return [AnswerSet("validation", made) for made in run.read(Tune()).checkpoints]
+
+
+def chosen(run: ArmRun) -> Checkpoint:
+    """The checkpoint that does best on validation. Without validation rows there is nothing to
+    choose by: the last it is."""
+    from runner.evaluation import pick_checkpoint
+
+    made = run.read(Tune()).checkpoints
+    if not (scored := checkpoint_scores(run)):
+        return made[-1]
+    best = pick_checkpoint(scored, run.experiment.suite.primary)
+    return next(item for item in made if item.id == best)
+
+
+def checkpoint_scores(run: ArmRun) -> list[CheckpointScores]:
+    """Every checkpoint with its scores on validation."""
+    return [
+        CheckpointScores(
+            id=made.id,
+            epoch=made.epoch,
+            step=made.step,
+            eval_loss=made.eval_loss,
+            path=made.path,
+            validation=run.read(Score(answers)),
+        )
+        for answers in on_validation(run)
+        if (made := answers.checkpoint)
+    ]

@@ -1,0 +1,110 @@
+"""Examples as the model will see them, within its limits, and the Gemini JSONL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.experiment.asking import PREDICTIONS
+from runner.experiment.identity import file_digest
+from runner.experiment.prepare_stage import Prepare
+from runner.experiment.reword_stage import Reword
+from runner.experiment.stage import ArmRun, Stage
+from runner.money import Band
+from runner.records import Example, read_jsonl
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What `runner.prepare.render` wrote."""
+
+    folder: Path
+    rows: Mapping[str, int]
+    """Rows of each split."""
+    train_tokens: Band
+    """Tokens of one pass over the training rows; no range where they could be counted."""
+
+    def file(self, split: str) -> Path:
+        """The split's examples, one a line."""
+        return self.folder / f"{split}.jsonl"
+
+    def examples(self, split: str) -> list[Example]:
+        """All of them, in file order."""
+        return [Example.from_json(row) for row in read_jsonl(self.file(split))]
+
+
+@dataclass(frozen=True)
+class Render(Stage[Rendered]):
+    name = "render"
+    of_data = True
+
+    @staticmethod
+    def version() -> str:
+        from runner.prepare import RENDER_VERSION
+
+        return RENDER_VERSION
+
+    def needs(self, run: ArmRun) -> Iterable[Stage[Any]]:
+        return (Prepare(), *Reword.of(run))
+
+    def key(self, run: ArmRun) -> Mapping[str, Any]:
+        experiment, prepare = run.experiment, run.experiment.prepare
+        exact, limits = run.backend.count_tokens([]) is not None, experiment.model.row_limits
+        return {
+            "version": self.version(),
+            "prepared": run.digest(Prepare()),
+            "template": experiment.template.model_dump(mode="json"),
+            "select": prepare.select.model_dump(mode="json"),
+            "scores": _hard_scores(run),
+            "augment": prepare.augment.model_dump(mode="json"),
+            "reworded": "".join(map(run.digest, Reword.of(run))),
+            "context": experiment.model.context_tokens,
+            "tokens": run.backend.identity().get("tokenizer", "") if exact else "estimate",
+            "seed": experiment.seed,
+            "limits": limits.validation_rule() if limits else None,
+            **run.encode.identity(prepare.select.diverse),
+        }
+
+    def build(self, run: ArmRun, out: Path) -> None:
+        from runner.prepare import Augmentation, render
+
+        experiment = run.experiment
+        reworded = [run.make(stage).path / PREDICTIONS for stage in Reword.of(run)]
+        render(
+            run.make(Prepare()).path,
+            experiment.template,
+            experiment.prepare.select,
+            experiment.model.context_tokens,
+            experiment.seed,
+            out,
+            run.backend.count_tokens,
+            run.context.watch("render"),
+            Augmentation(experiment.prepare, reworded[0] if reworded else None),
+            experiment.model.row_limits,
+            run.encode,
+        )
+
+    def read(self, path: Path) -> Rendered:
+        summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
+        tokens, exact = summary["tokens"]["train"], summary["tokens"]["train"]["exact"]
+        low, high = (tokens["low"], tokens["high"]) if exact is None else (exact, exact)
+        return Rendered(path, summary["rows"], Band(low or 0, high or 0))
+
+
+def _hard_scores(run: ArmRun) -> str:
+    """Digest of the scores that `prepare.select.hard` goes by: a file outside the store."""
+    hard = run.experiment.prepare.select.hard
+    return file_digest(Path(hard.scores)) if hard and Path(hard.scores).is_file() else ""
+
+
+def examples(run: ArmRun, split: str) -> list[Example]:
+    """The split's examples in file order; of validation a seeded draw of
+    ``suite.max_validation``, since the first rows of a sorted file are of one class."""
+    from runner.inference import sample
+
+    found = run.read(Render()).examples(split)
+    limit = run.experiment.suite.max_validation if split == "validation" else None
+    return found if limit is None else sample(found, limit, run.experiment.seed)

@@ -1,0 +1,73 @@
+"""The order of the stages, on one screen. Each is a step from inputs to one artifact.
+
+    source -> prepare -> (reword) -> render -> (tune) -> predict -> score
+
+Once for an arm's data: `Prepare` reads, cleans, deduplicates, splits and keeps train apart from
+evaluation; `Reword` asks the untuned model for other wordings, where that is wanted; `Render`
+selects, adds new rows and makes prompts. Texts are encoded while these two work (`paid_vectors`).
+`Tune` is the job. Then, for each set of answers (every checkpoint on validation, and the one that
+did best on test; a baseline on test), `Predict` asks and `Score` measures.
+
+An artifact's key names everything that determines its content, so arms share what they have in
+common: a sweep over hyperparameters prepares its data once, and an edited template reruns only
+what depends on it.
+
+`sft check` makes the stages of the data, `sft plan` lists and prices all of them, `sft run` holds
+their prices against the budget and makes them: all three go by `STAGES`. A new stage is a file
+that says what it is and a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from runner.config import Experiment
+from runner.experiment.answer_set import AnswerSet
+from runner.experiment.answer_sets import answer_sets
+from runner.experiment.predict_stage import Predict
+from runner.experiment.prepare_stage import Prepare
+from runner.experiment.render_stage import Render
+from runner.experiment.reword_stage import Reword
+from runner.experiment.score_stage import Score
+from runner.experiment.stage import ArmRun, Stage
+from runner.experiment.tune_stage import Tune
+
+Stages = Sequence[type[Stage[Any]]]
+
+STAGES: Stages = (
+    Prepare,
+    Reword,
+    Render,
+    Tune,
+    Predict,
+    Score,
+)
+
+
+def in_order(
+    run: ArmRun,
+    stages: Stages,
+    sets: Callable[[ArmRun], Iterable[AnswerSet]] = answer_sets,
+) -> Iterator[Stage[Any]]:
+    """Every stage of the arm in the order in which it is made.
+
+    Lazy, like `sets`: what is answered may depend on what the stages before have come to.
+    """
+    for kind in stages:
+        yield from kind.of(run)
+    for answers in sets(run):
+        for kind in stages:
+            yield from kind.about(run, answers)
+
+
+def data_stages(run: ArmRun, stages: Stages) -> list[Stage[Any]]:
+    """The stages that make what is tuned on."""
+    return [stage for kind in stages if kind.of_data for stage in kind.of(run)]
+
+
+def stage_versions(experiment: Experiment, stages: Stages) -> list[str]:
+    """The code versions of all stages that the experiment wants: results of other code are other
+    results. What is kept among another stage's artifacts has that one's version."""
+    wanted = [kind for kind in stages if kind.wanted(experiment)]
+    return [kind.version() for kind in wanted if kind.folder == kind.name]
