@@ -253,8 +253,8 @@ class Pipeline:
         """The finished tuning job: ``result.json`` with its curves and checkpoints."""
         from runner.tuning import tune
 
-        experiment, ledger, label = self.experiment, self.house.ledger, self.job_label
-        validation = self.split_file("validation")
+        experiment, house, label = self.experiment, self.house, self.job_label
+        ledger, validation = house.ledger, self.split_file("validation")
         job = TuningJob(
             label=label,
             train=self.split_file("train"),
@@ -262,6 +262,8 @@ class Pipeline:
             tuning=experiment.tuning,
             seed=experiment.seed,
             record=lambda item: ledger.add_resources(label, [item], anew=True),
+            forget=ledger.mark_deleted,
+            sought=ledger.is_intended(label),
         )
 
         def intend() -> None:
@@ -271,17 +273,15 @@ class Pipeline:
 
         def build(out: Path) -> None:
             try:
-                with self.house.turns:
-                    result = tune(
-                        self.backend, job, self.house.watch("tune"), self.house.listen, intend
-                    )
+                with house.turns:
+                    result = tune(self.backend, job, house.watch("tune"), house.listen, intend)
             except SftError as error:
-                ledger.end_job(label, "failed", 0.0, str(error))
+                if not getattr(error, "in_doubt", False):  # else the intent stays open
+                    ledger.end_job(label, "failed", 0.0, str(error))
                 if not getattr(error, "transient", False):  # else it may be running, and billed
                     self.purse.release(label)
                 raise
-            # A service that does not say is taken at the upper estimate.
-            self.purse.settle(label, result.billable_tokens or self.trained_tokens)
+            self.purse.settle(label, result.billed(self.trained_tokens))
             ledger.add_resources(label, result.resources)
             ledger.end_job(label, "succeeded", result.seconds)
             (out / "result.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
