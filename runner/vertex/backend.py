@@ -30,20 +30,21 @@ from runner.vertex.embedding import embed
 from runner.vertex.errors import translated
 from runner.vertex.jobs import (
     HOME,
+    best_of,
     billed_tokens,
     cancel_job,
-    find_job,
     get_job,
     is_going,
     jobs_of,
     labels,
+    stop_extras,
 )
 from runner.vertex.media import Media
 from runner.vertex.online import answer
 from runner.vertex.outcome import outcome_of, resolved_of, resources_of
 from runner.vertex.owner import Owner
 from runner.vertex.states import Job, note_of, state_of, statistics, trouble_of, whole
-from runner.vertex.submit import kept, submit
+from runner.vertex.submit import submit
 
 log = logging.getLogger(__name__)
 
@@ -123,15 +124,17 @@ class VertexBackend:
         log.info("tuning job %s is %s", job.label, made["name"])
 
     def find(self, label: str) -> JobStatus | None:
-        """The job with this label that counts. One that somebody stopped in favour of another
-        job of the label is left for that one."""
+        """The job with this label that counts; others under way are told to stop. One that
+        somebody stopped in favour of another job of the label is left for that one."""
         followed = self._following(label)
         if followed.job:
             followed.job = get_job(self.clients, followed.job["name"])
         if not followed.job or state_of(followed.job) == "cancelled":
-            found = find_job(self.clients, label)
+            jobs = jobs_of(self.clients, label)
+            found = best_of(jobs)
             if found is None:
                 return self._status(followed.job) if followed.job else None
+            stop_extras(self.clients, jobs)
             self._follow(followed, found)
         return self._status(followed.job)
 
@@ -221,8 +224,8 @@ class VertexBackend:
         and its end is waited for, for its bill."""
         deadline = time.monotonic() + self.settings.visible_seconds
         while True:
-            kept(self.clients, label, job)
             jobs = jobs_of(self.clients, label)
+            stop_extras(self.clients, jobs)
             going = [one["name"] for one in jobs if state_of(one) in ("queued", "running")]
             if not going or time.monotonic() > deadline:
                 break

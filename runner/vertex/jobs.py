@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from runner.vertex.errors import translated
+from runner.vertex.errors import ServiceError, translated
 from runner.vertex.states import Job, hyperparameters, state_of, statistics, whole
 
 if TYPE_CHECKING:
     from runner.vertex.clients import Clients
+
+log = logging.getLogger(__name__)
 
 LOOKING = "looking for the tuning job"
 ARM = "sft-arm"
@@ -61,6 +64,16 @@ def extras_of(jobs: Sequence[Job]) -> list[Job]:
     """Jobs under way besides the one that counts: each costs money and brings nothing."""
     kept = best_of(jobs)
     return [job for job in jobs if is_going(job) and kept and job["name"] != kept["name"]]
+
+
+def stop_extras(clients: Clients, jobs: Sequence[Job]) -> None:
+    """Tell the others under way to stop. What cannot be told now is told at the next look."""
+    for extra in extras_of(jobs):
+        log.warning("stopping %s: another job of its label counts", extra["name"])
+        try:
+            cancel_job(clients, extra["name"])
+        except ServiceError as error:
+            log.warning("%s", error)
 
 
 def labels(job: Job) -> dict[str, str]:

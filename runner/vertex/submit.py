@@ -24,7 +24,7 @@ from runner.records import Example, Resource
 from runner.vertex.auto_evaluation import evaluation_config
 from runner.vertex.create_lock import CreateLock, LockLostError
 from runner.vertex.errors import ServiceError, translated
-from runner.vertex.jobs import ARM, HOME, best_of, cancel_job, extras_of, find_job, jobs_of, plain
+from runner.vertex.jobs import ARM, HOME, best_of, find_job, jobs_of, plain, stop_extras
 from runner.vertex.media import Media
 from runner.vertex.owner import Owner
 from runner.vertex.states import Job, state_of
@@ -143,7 +143,7 @@ def _made(
             raise
         made = _after_doubt(clients, settings, job, lock, error)
     lock.in_doubt = not _listed(clients, settings, job.label, str(made["name"]), lock)
-    return kept(clients, job.label, made)
+    return _kept(clients, job.label, made)
 
 
 def _after_doubt(
@@ -214,18 +214,16 @@ def _moments(seconds: float) -> Iterator[float]:
         yield time.monotonic() - start
 
 
-def kept(clients: Clients, label: str, made: Job) -> Job:
+def _kept(clients: Clients, label: str, made: Job) -> Job:
     """The job of this label that counts; the others under way are told to stop. `made` when that
     cannot be seen now: at the job's end it is looked again."""
     try:
         jobs = jobs_of(clients, label)
-        for extra in extras_of(jobs):
-            log.warning("stopping %s: a second job of %s", extra["name"], label)
-            cancel_job(clients, extra["name"])
-        return best_of(jobs) or made
     except ServiceError as error:
         log.warning("jobs of %s could not be counted: %s", label, error)
         return made
+    stop_extras(clients, jobs)
+    return best_of(jobs) or made
 
 
 def _create(clients: Clients, source: str, train: str, config: Any) -> Job:

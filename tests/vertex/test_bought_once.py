@@ -95,7 +95,7 @@ def test_an_open_intent_is_looked_for_before_another_job_is_made(
     """The job of a runner that died comes into the list a second later."""
     job = replace(tuning_job(tmp_path), sought=True)
     notes: list[str] = []
-    late = threading.Timer(1.0, vertex(emulator, lock_seconds=2).submit, [tuning_job(tmp_path)])
+    late = threading.Timer(1.0, _made_blindly, [vertex(emulator), tuning_job(tmp_path)])
     emulator.plan([{"on": LIST, "nth": [1], "do": "503"}])
     late.start()
     vertex(emulator, visible_seconds=4, lock_seconds=4).submit(replace(job, note=notes.append))
@@ -229,8 +229,7 @@ def test_a_lock_is_released_after_a_failure_but_not_in_doubt(
     assert objects(emulator) == []
     held.take(nothing)
     with pytest.raises(ZeroDivisionError), held:
-        held.in_doubt = True
-        raise ZeroDivisionError
+        _fail_in_doubt(held)
     assert objects(emulator) == ["tests/locks/a1.json"]
 
 
@@ -275,6 +274,11 @@ def test_what_is_put_there_is_on_record_until_it_is_gone(
     uri = "gs://sft-emulator/tests/locks/a1.json"
     assert [line for line in told if "locks" in line] == [f"+{uri}", f"-{uri}"]
     assert Resource("object", uri).name == uri
+
+
+def _fail_in_doubt(held: CreateLock) -> None:
+    held.in_doubt = True
+    raise ZeroDivisionError
 
 
 def _made_blindly(chosen: VertexBackend, job: TuningJob) -> str:
