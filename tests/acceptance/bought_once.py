@@ -36,8 +36,8 @@ WAIT = 120.0
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds: how slow a create call is, how long after the intent the runner dies, and how
-    long a job that was asked for may be unseen."""
+    """Seconds: how slow a create call is, how long into that call the runner dies, and how long
+    a job that was asked for may be unseen."""
 
     slow: float
     kill_after: float
@@ -76,10 +76,10 @@ def one_arm(folder: Path, emulator: Emulator) -> Path:
     return yaml
 
 
-def intended(home: Path, runner: subprocess.Popen[str]) -> bool:
-    """Wait until the ledger has the intent; False when the runner ended before."""
+def in_flight(emulator: Emulator, runner: subprocess.Popen[str]) -> bool:
+    """Wait until the service has a create call; False when the runner ended before."""
     for _ in range(int(WAIT / 0.05)):
-        if (home / "ledger.db").exists() and Ledger(home).jobs():
+        if emulator.service.faults.matched(0):
             return True
         if runner.poll() is not None:
             return False
@@ -92,14 +92,16 @@ def by_kill(pace: Pace, emulator: Emulator, folder: Path) -> Came:
     emulator.plan([{"on": CREATE, "nth": [1], "do": "slow", "seconds": pace.slow}])
     yaml, home = one_arm(folder, emulator), folder / "home"
     with run(folder, yaml, home, pace.overrides) as first:
-        meant = intended(home, first)
+        asked = in_flight(emulator, first)
         time.sleep(pace.kill_after)
         first.send_signal(signal.SIGKILL)
         said, _ = first.communicate(timeout=WAIT)
     seen = len(emulator.overview()["jobs"])
     with run(folder, yaml, home, pace.overrides) as again:
         said, _ = again.communicate(timeout=WAIT)
-    early = [] if meant and not seen else [f"not killed in flight: {meant}, {seen} jobs"]
+    intent = [job.state for job in Ledger(home).jobs()]
+    in_time = asked and not seen and intent == ["intended"]
+    early = [] if in_time else [f"not killed in flight: {asked}, {seen} jobs, {intent}"]
     return came(emulator, [home], [again.returncode], said, early)
 
 
@@ -178,7 +180,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--slow", type=float, default=12.0, help="seconds of a create call")
-    parser.add_argument("--kill-after", type=float, default=2.5, help="seconds after the intent")
+    parser.add_argument("--kill-after", type=float, default=1.0, help="seconds into the call")
     parser.add_argument("--visible", type=float, default=16.0)
     chosen = parser.parse_args()
     pace = Pace(chosen.slow, chosen.kill_after, chosen.visible)

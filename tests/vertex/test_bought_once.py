@@ -68,7 +68,7 @@ def at_home(emulator: Emulator, home: Path, /, **settings: Any) -> VertexBackend
 
 
 def test_a_runner_killed_while_create_is_in_flight_finds_its_job() -> None:
-    done = bought_once.once("kill", Pace(slow=9, kill_after=2, visible=12))
+    done = bought_once.once("kill", Pace(slow=9, kill_after=0.5, visible=12))
     assert done.faults == []
     assert done.states == {"JOB_STATE_SUCCEEDED": 1}
 
@@ -82,7 +82,7 @@ def test_two_homes_at_once_make_one_job() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", list(bought_once.WAYS))
 def test_twenty_times(way: str) -> None:
-    pace = Pace(slow=12, kill_after=2.5, visible=16)
+    pace = Pace(slow=20, kill_after=1, visible=25)
     assert [done.faults for _ in range(20) if (done := bought_once.once(way, pace)).faults] == []
 
 
