@@ -30,7 +30,8 @@ from tests.acceptance.vertex_kills import SWEEP, experiment
 CREATE = "*tuningJobs.create"
 MILLION = 1_000_000
 PRICE = models()["gemini-3.1-flash-lite"].prices.train
-LIVE = ("JOB_STATE_CANCELLED", "JOB_STATE_CANCELLING", "JOB_STATE_FAILED")
+GOING = {"JOB_STATE_RUNNING", "JOB_STATE_PENDING", "JOB_STATE_QUEUED", "JOB_STATE_CANCELLING"}
+DEAD = ("JOB_STATE_CANCELLED", "JOB_STATE_CANCELLING", "JOB_STATE_FAILED")
 WAIT = 120.0
 
 
@@ -109,11 +110,16 @@ def by_kill(pace: Pace, emulator: Emulator, folder: Path) -> Came:
     return replace(done, looked=looked(emulator, before))
 
 
+def is_create(method: str) -> bool:
+    """Whether the method makes a tuning job."""
+    return method.endswith("tuningJobs.create")
+
+
 def looked(emulator: Emulator, before: int) -> bool:
     """Whether a runner that came after so many requests looked for its job before the slow create
     call ended. Its first list is its look at the service as a whole."""
     methods = [entry["method"] for entry in emulator.overview()["requests"][before:]]
-    ended = next((at for at, name in enumerate(methods) if name.endswith("s.create")), 0)
+    ended = next((at for at, name in enumerate(methods) if is_create(name)), 0)
     return sum(name.endswith("tuningJobs.list") for name in methods[:ended]) > 1
 
 
@@ -136,7 +142,7 @@ def came(
     """Compare jobs and books with what one job would be."""
     settle(emulator)
     jobs = emulator.overview()["jobs"]
-    live = [job for job in jobs if job["state"] not in LIVE]
+    live = [job for job in jobs if job["state"] not in DEAD]
     assert PRICE is not None
     bill = sum(job["billedTokens"] for job in jobs) * PRICE / MILLION
     books = sum(tuning_usd(home) for home in homes)
@@ -155,10 +161,12 @@ def came(
 
 
 def settle(emulator: Emulator) -> None:
-    """Wait until no job is under way any more."""
-    for _ in range(200):
-        states = [job["state"] for job in emulator.overview()["jobs"]]
-        if not set(states) & {"JOB_STATE_RUNNING", "JOB_STATE_PENDING", "JOB_STATE_QUEUED"}:
+    """Wait until every create call has come to its end, also a dead runner's, and every job."""
+    for _ in range(int(WAIT / 0.1)):
+        done = [entry["method"] for entry in emulator.overview()["requests"]]
+        making = emulator.service.faults.matched(0) > sum(map(is_create, done))
+        states = {job["state"] for job in emulator.overview()["jobs"]}
+        if not making and not states & GOING:
             return
         time.sleep(0.1)
 
