@@ -89,10 +89,12 @@ class BackendError(SftError):
     """A tuning or inference backend failed.
 
     `transient` says whether the same request may work later (HTTP 429/5xx, a lost connection);
-    `log` names the file that holds the backend's own output and traceback.
+    `log` names the file that holds the backend's own output and traceback; `in_doubt` says that
+    a tuning job may have been made which nobody has seen yet.
     """
 
     exit_code = 1
+    in_doubt = False
 
     def __init__(self, message: str, *, transient: bool = False, log: str = "") -> None:
         self.transient = transient

@@ -209,6 +209,12 @@ class Ledger:
                 (label, now_ms(), tokens, model),
             )
 
+    def is_intended(self, label: str) -> bool:
+        """Whether a submit of this job is on record and neither its end nor its failure."""
+        with self._open() as db:
+            query = "SELECT 1 FROM jobs WHERE label = ? AND state = 'intended'"
+            return db.execute(query, (label,)).fetchone() is not None
+
     def end_job(self, label: str, state: str, seconds: float, error: str = "") -> None:
         """Record how a tuning job ended."""
         with self._open() as db:

@@ -38,6 +38,13 @@ class TuningJob:
     seed: int
     record: Callable[[Resource], None] = lambda _: None
     """Told of everything that is put on a service for the job, right before it is."""
+    forget: Callable[[str], None] = lambda _: None
+    """Told the name of a recorded thing that is gone again."""
+    note: Callable[[str], None] = lambda _: None
+    """Told what the submit is waiting for, in words for people."""
+    sought: bool = False
+    """Whether an earlier runner meant to ask for the job and did not live to see the answer: a
+    service whose lists lag is then searched longer before the job is asked for again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def make_backend(experiment: Experiment, home: Path) -> Backend:
     if isinstance(chosen, VertexBackend):
         from runner.vertex.backend import VertexBackend as Vertex
 
-        return Vertex(experiment, chosen)
+        return Vertex(experiment, chosen, home)
     from runner.local.backend import LocalBackend
 
     return LocalBackend(experiment, home)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from runner.config.base import Group, Share
 
@@ -94,6 +94,12 @@ class VertexBackend(BackendBase):
     """Between two looks at a job, with jitter."""
     stall_minutes: float = Field(default=90, gt=0)
     """Warn when a running job shows no progress for this long."""
+    visible_seconds: float = Field(default=180, gt=0)
+    """Seconds after its create call within which a job that was made shows up in the service's
+    lists; where that call's end was not seen, the job is looked for so long before another."""
+    lock_seconds: float = Field(default=300, gt=0)
+    """A lock on the making of a job that was not renewed for so long is taken over; not below
+    `visible_seconds`."""
     last_checkpoint_only: bool = False
     """Keep only the last checkpoint instead of one an epoch."""
     service_account: str | None = None
@@ -108,6 +114,15 @@ class VertexBackend(BackendBase):
     """Thinking while answering: as little as the model allows, or its own default."""
     auto_evaluation: bool = False
     """Let the service evaluate checkpoints while tuning (Preview; billed as batch)."""
+
+    @model_validator(mode="after")
+    def _lock_outlasts_doubt(self) -> Self:
+        if self.lock_seconds < self.visible_seconds:
+            raise ValueError(
+                "lock_seconds must not be below visible_seconds: whoever takes a lock over would"
+                " not see the job of the one who died"
+            )
+        return self
 
     @property
     def rehearsal(self) -> bool:

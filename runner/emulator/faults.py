@@ -129,6 +129,11 @@ class Faults:
                 return fault
         return None
 
+    def matched(self, number: int) -> int:
+        """Requests or jobs that have come to the plan's fault of this number (from 0) so far."""
+        with self._lock:
+            return self._counts[number]
+
     @property
     def skew(self) -> float:
         """Seconds by which the server's clock is ahead."""

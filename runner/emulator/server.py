@@ -19,6 +19,7 @@ from runner.emulator import dispatch
 from runner.emulator.faults import CallFault
 from runner.emulator.refusals import Refusal
 from runner.emulator.service import Service
+from runner.emulator.statistics import billed_tokens
 
 KEPT = 20_000
 """Requests that the log remembers."""
@@ -206,6 +207,7 @@ def overview(server: Server) -> dict[str, Any]:
                 "state": job.body["state"],
                 "labels": job.body.get("labels", {}),
                 "createTime": job.body["createTime"],
+                "billedTokens": billed_tokens(job.body),
             }
             for job in jobs
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,3 +110,16 @@ def distribution(values: Sequence[int]) -> dict[str, Any]:
             if count
         ],
     }
+
+
+def billed_tokens(job: Mapping[str, Any]) -> int:
+    """Tokens of all epochs on the bill of a job as it stands. Google does not say what a job costs
+    that was stopped or failed (read 2026-11-26): here, the share of its epochs that were done."""
+    spec = job.get("supervisedTuningSpec") or job.get("preferenceOptimizationSpec") or {}
+    stats: Mapping[str, Any] = next(iter((job.get("tuningDataStats") or {}).values()), {})
+    total = int(stats.get("totalBillableTokenCount") or 0)
+    if job.get("state") in ("JOB_STATE_SUCCEEDED", "JOB_STATE_PARTIALLY_SUCCEEDED"):
+        return total
+    done = int((job.get("tuningJobMetadata") or {}).get("completedEpochCount") or 0)
+    epochs = int((spec.get("hyperParameters") or {}).get("epochCount") or 0)
+    return total * done // epochs if epochs else 0

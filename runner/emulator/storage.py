@@ -1,4 +1,5 @@
-"""The stand-in for Cloud Storage: the fake-gcs-server binary, started and stopped here.
+"""The stand-in for Cloud Storage: the fake-gcs-server binary, started and stopped here, behind a
+guard that holds requests to their preconditions.
 
 The package's own launcher pipes the server's log and never reads it, so the server stops
 after a few hundred requests; this one sends the log nowhere.
@@ -9,25 +10,29 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from runner.emulator.preconditions import Guard
 from runner.errors import BackendError, MissingExtraError
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 TRIES = 3
+POLL = 0.05
+"""Seconds within which the guard notices that it is to stop."""
 LIFELINE = 'exec 3<&0; (cat <&3 > /dev/null; kill $$) & exec "$@"'
 """For sh: become the server, with a watcher that ends it when our end of its standard input
 is closed, so that it goes when we do, however we go."""
 
 
 class Storage:
-    """A running stand-in at `url`; objects live in `folder`, or in memory without one.
-    Port 0 is a free one. Raises BackendError when it does not start."""
+    """A running stand-in at `url`, where clients are to go; objects live in `folder`, or in memory
+    without one. Port 0 is a free one. Raises BackendError when it does not start."""
 
     def __init__(self, folder: Path | None, port: int = 0) -> None:
         self._kept = ["-backend", "memory"]
@@ -35,17 +40,20 @@ class Storage:
             folder.mkdir(parents=True, exist_ok=True)
             self._kept = ["-backend", "filesystem", "-filesystem-root", str(folder)]
         # A free port may be gone again before the server has it.
-        for _ in range(1 if port else TRIES):
-            if self._start(port or free_port()):
+        for _ in range(TRIES):
+            if self._start(port, free_port()):
                 return
         raise BackendError(f"the storage stand-in did not start on {self.url}; is the port taken?")
 
-    def _start(self, port: int) -> bool:
+    def _start(self, port: int, behind: int) -> bool:
         self.url = f"http://127.0.0.1:{port}"
         if not is_free(port):
             return False
+        self._guard = Guard(port, behind)
+        self.url = f"http://127.0.0.1:{self._guard.server_address[1]}"
+        threading.Thread(target=self._guard.serve_forever, args=(POLL,), daemon=True).start()
         server = [
-            *(str(_binary()), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)),
+            *(str(_binary()), "-scheme", "http", "-host", "127.0.0.1", "-port", str(behind)),
             *("-external-url", self.url, "-log-level", "error", *self._kept),
         ]
         self._process = subprocess.Popen(
@@ -90,6 +98,8 @@ class Storage:
 
     def close(self) -> None:
         """Stop the server."""
+        self._guard.shutdown()
+        self._guard.server_close()
         assert self._process.stdin
         self._process.terminate()
         self._process.stdin.close()

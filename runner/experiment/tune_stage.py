@@ -85,12 +85,12 @@ class Tune(Stage[TuningResult]):
                 watch, listen = run.context.watch("tune"), run.context.listen
                 result = tune(run.backend, job, watch, listen, intend)
         except SftError as error:
-            ledger.end_job(label, "failed", 0.0, str(error))
+            if not getattr(error, "in_doubt", False):  # else the intent stays open
+                ledger.end_job(label, "failed", 0.0, str(error))
             if not getattr(error, "transient", False):  # else it may be running, and billed
                 account.release(label)
             raise
-        # A service that does not say is taken at the upper estimate.
-        account.settle(label, result.billable_tokens or tokens)
+        account.settle(label, result.billed(tokens))
         ledger.add_resources(label, result.resources)
         ledger.end_job(label, "succeeded", result.seconds)
         (out / "result.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
@@ -109,6 +109,8 @@ def _job(run: ArmRun, rendered: Rendered, label: str) -> TuningJob:
         tuning=run.experiment.tuning,
         seed=run.experiment.seed,
         record=lambda item: ledger.add_resources(label, [item], anew=True),
+        forget=ledger.mark_deleted,
+        sought=ledger.is_intended(label),
     )
 
 

@@ -68,6 +68,10 @@ class TuningResult:
     """Hyperparameters as the backend resolved them, e.g. the absolute learning rate."""
     billable_tokens: int = 0
     """Tokens of all epochs that are paid for; 0 on this machine."""
+    bills: tuple[int | None, ...] | None = None
+    """For each job of this label that this home bought, the tokens it is billed for (None: the
+    service does not say): one job as a rule, none when another home bought it. None where a
+    backend does not count jobs: then it is one of `billable_tokens`."""
     findings: tuple[str, ...] = ()
     """What a person should know about the job: rows the service dropped, surprising defaults."""
     links: Mapping[str, str] = field(default_factory=dict)
@@ -77,6 +81,12 @@ class TuningResult:
     dropped: tuple[DroppedRow, ...] = ()
     """Training rows that the service dropped and names; a sample when there are many."""
 
+    def billed(self, estimate: int) -> int:
+        """Tokens that this home is billed for, all jobs of the label together; one whose service
+        does not say is taken at the upper `estimate`."""
+        bills = (self.billable_tokens or None,) if self.bills is None else self.bills
+        return sum(estimate if tokens is None else tokens for tokens in bills)
+
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
         """What `dataclasses.asdict` and JSON made of a result, also of an older one."""
@@ -85,4 +95,6 @@ class TuningResult:
         lists = {
             name: tuple(kind(**row) for row in raw.get(name, ())) for name, kind in made.items()
         }
-        return cls(**{**raw, **lists, "findings": tuple(raw.get("findings", ()))})
+        bills = None if raw.get("bills") is None else tuple(raw["bills"])
+        findings = tuple(raw.get("findings", ()))
+        return cls(**{**raw, **lists, "findings": findings, "bills": bills})

@@ -41,7 +41,7 @@ def tune(
         if status:
             _gate(backend, job, status)
         intend()
-        backend.submit(job)
+        backend.submit(replace(job, note=lambda text: progress(0, 0, text)))
     _follow(backend, job, progress, listen)
     result = persistent(lambda: backend.result(job.label), FIRST_WAIT)
     return replace(result, findings=(*result.findings, *findings(job, result)))

@@ -58,19 +58,17 @@ def _jobs(ledger: Ledger, result: ExperimentResult) -> Iterator[tuple[str, Verte
 
 
 def _cancel(label: str, settings: VertexBackend) -> int:
-    """Stop the job if it is under way; returns how many were."""
+    """Stop every job of the label that is under way; returns how many were."""
     from runner.vertex.clients import Clients
-    from runner.vertex.jobs import cancel_job, find_job
-    from runner.vertex.states import note_of, state_of
-    from runner.vertex.submit import ARM
+    from runner.vertex.jobs import cancel_job, is_going, jobs_of
+    from runner.vertex.states import note_of
 
     clients = Clients(settings)
     try:
-        job = find_job(clients, ARM, label)
-        if job is None or state_of(job) not in ("queued", "running"):
-            return 0
-        cancel_job(clients, job["name"])
-        print(f"told to stop: {job['name']} ({note_of(job)})")
-        return 1
+        going = [job for job in jobs_of(clients, label) if is_going(job)]
+        for job in going:
+            cancel_job(clients, job["name"])
+            print(f"told to stop: {job['name']} ({note_of(job)})")
+        return len(going)
     finally:
         clients.close()

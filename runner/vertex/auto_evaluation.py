@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.config import VertexBackend
 from runner.records import Resource
+from runner.vertex.jobs import ARM
 from runner.vertex.states import Job
 
 METRICS = ("exact_match",)
@@ -19,8 +20,6 @@ METRICS = ("exact_match",)
 normalisation and intervals; this one shows whether the service sees the same order."""
 ENDING = "MetricValue"
 FOLDER = "/evaluation/{label}/"
-ARM = "sft-arm"
-"""The label by which a job is known."""
 
 
 def evaluation_config(settings: VertexBackend, label: str, *, validation: bool) -> Any:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from runner import config
 from runner.backends.protocol import JobStatus, Terms, TuningJob
@@ -27,13 +28,24 @@ from runner.vertex.clients import Clients
 from runner.vertex.curves import Curves
 from runner.vertex.embedding import embed
 from runner.vertex.errors import translated
-from runner.vertex.jobs import cancel_job, find_job, get_job
+from runner.vertex.jobs import (
+    HOME,
+    best_of,
+    billed_tokens,
+    cancel_job,
+    get_job,
+    is_going,
+    jobs_of,
+    labels,
+    stop_extras,
+)
 from runner.vertex.media import Media
 from runner.vertex.objects import Objects
 from runner.vertex.online import answer
-from runner.vertex.outcome import outcome_of, resolved_of
+from runner.vertex.outcome import outcome_of, resolved_of, resources_of
+from runner.vertex.owner import Owner
 from runner.vertex.states import Job, note_of, state_of, statistics, trouble_of, whole
-from runner.vertex.submit import ARM, submit
+from runner.vertex.submit import submit
 from runner.vertex.thinking import room
 
 log = logging.getLogger(__name__)
@@ -58,7 +70,11 @@ class VertexBackend:
     the ledger says.
     """
 
-    def __init__(self, experiment: Experiment, settings: config.VertexBackend) -> None:
+    def __init__(
+        self, experiment: Experiment, settings: config.VertexBackend, home: Path | None = None
+    ) -> None:
+        """`home` is who buys: its mark goes into each job's labels, so that a job which several
+        homes use stands in the books of one."""
         if not isinstance(experiment.model, GeminiModel):
             raise ConfigError(
                 f"model.kind: backend=vertex tunes Gemini only, not {experiment.model.kind}"
@@ -66,6 +82,7 @@ class VertexBackend:
         self.model = experiment.model
         self.settings = settings
         self.experiment = experiment.name
+        self.owner = Owner(home)
         self.clients = Clients(settings)
         self.media = Media(self.clients, settings.bucket)
         self._objects = Objects(self.clients)
@@ -113,22 +130,27 @@ class VertexBackend:
         return None
 
     def submit(self, job: TuningJob) -> None:
-        """Upload the data and create the job."""
-        made = submit(self.clients, self.settings, self.model, self.experiment, job, self.media)
+        """Upload the data and create the job, or take the one that somebody else makes."""
+        made = submit(
+            self.clients, self.settings, self.model, self.experiment, job, self.media, self.owner
+        )
         followed = self._following(job.label)
         followed.job = made
         log.info("tuning job %s is %s", job.label, made["name"])
 
     def find(self, label: str) -> JobStatus | None:
-        """The newest job with this label that has not failed, else the newest."""
+        """The job with this label that counts; others under way are told to stop. One that
+        somebody stopped in favour of another job of the label is left for that one."""
         followed = self._following(label)
         if followed.job:
             followed.job = get_job(self.clients, followed.job["name"])
-        else:
-            found = find_job(self.clients, ARM, label)
+        if not followed.job or state_of(followed.job) == "cancelled":
+            jobs = jobs_of(self.clients, label)
+            found = best_of(jobs)
             if found is None:
-                return None
-            followed.job = found
+                return self._status(followed.job) if followed.job else None
+            stop_extras(self.clients, jobs)
+            self._follow(followed, found)
         return self._status(followed.job)
 
     def metrics(self, label: str) -> list[CurvePoint]:
@@ -159,18 +181,25 @@ class VertexBackend:
                 break
             time.sleep(min(1.0, self.settings.poll_seconds))
         lost = ["the curves could not be read to their end"] if followed.read_failed else []
+        jobs = self._settled(label, followed.job)
         rate = steps_per_epoch(followed.job)  # known for sure at the end only
         points = [replace(p, epoch=p.step / rate if rate else p.epoch) for p in points]
-        result = outcome_of(followed.job, self.settings, points, lost)
+        result = outcome_of(followed.job, self.settings, points, (*lost, *self._bought(jobs)))
+        left = (thing for job in jobs for thing in resources_of(job))
+        result = replace(
+            result,
+            bills=tuple(billed_tokens(job) for job in jobs if self._is_ours(job)),
+            resources=tuple(dict.fromkeys((*result.resources, *left))),
+        )
         if not result.checkpoints:
             raise BackendError(f"tuning job {followed.job.get('name')} left no endpoint to ask")
         return result
 
     def cancel(self, label: str) -> None:
-        """Ask the service to stop the job with this label, if there is one."""
-        status = self.find(label)
-        if status and status.state in ("queued", "running"):
-            cancel_job(self.clients, self._following(label).job["name"])
+        """Ask the service to stop every job with this label that is under way."""
+        for job in jobs_of(self.clients, label):
+            if is_going(job):
+                cancel_job(self.clients, job["name"])
 
     def generate(
         self,
@@ -203,6 +232,40 @@ class VertexBackend:
             if label not in self._followed:
                 self._followed[label] = Followed(Curves(self.clients))
             return self._followed[label]
+
+    def _follow(self, followed: Followed, job: Job) -> None:
+        if followed.job and followed.job["name"] != job["name"]:
+            followed.curves = Curves(self.clients)
+        followed.job = job
+
+    def _settled(self, label: str, job: Job) -> list[Job]:
+        """Every job of the label, at its end: one that turns up beside `job` is told to stop,
+        and its end is waited for, for its bill."""
+        deadline = time.monotonic() + self.settings.visible_seconds
+        while True:
+            jobs = jobs_of(self.clients, label)
+            stop_extras(self.clients, jobs)
+            going = [one["name"] for one in jobs if state_of(one) in ("queued", "running")]
+            if not going or time.monotonic() > deadline:
+                break
+            time.sleep(min(1.0, self.settings.poll_seconds))
+        if going:
+            log.warning("not stopped yet, and perhaps billed for more: %s", ", ".join(going))
+        return jobs if any(one["name"] == job["name"] for one in jobs) else [*jobs, job]
+
+    def _is_ours(self, job: Job) -> bool:
+        """Whether this home bought the job; one that says nothing of homes is taken for ours."""
+        return labels(job).get(HOME, self.owner.id) == self.owner.id
+
+    def _bought(self, jobs: Sequence[Job]) -> Iterator[str]:
+        """What a person should know of who pays for what."""
+        for job in jobs:
+            if not self._is_ours(job):
+                yield f"another home bought {job['name']}: it stands in that home's books only"
+        if len(jobs) > 1:
+            yield (
+                f"{len(jobs)} jobs were made for this arm; its bill has all that this home bought"
+            )
 
     def _status(self, job: Job) -> JobStatus:
         done = whole((job.get("tuningJobMetadata") or {}).get("completedStepCount"))

@@ -1,17 +1,25 @@
-"""Tuning jobs on the service: found by label, looked at by name."""
+"""Tuning jobs on the service: found by label, looked at by name, counted to the last token."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from runner.vertex.errors import translated
-from runner.vertex.states import Job, state_of
+from runner.vertex.errors import ServiceError, translated
+from runner.vertex.states import Job, hyperparameters, state_of, statistics, whole
 
 if TYPE_CHECKING:
     from runner.vertex.clients import Clients
 
+log = logging.getLogger(__name__)
+
 LOOKING = "looking for the tuning job"
+ARM = "sft-arm"
+"""The label that a job is known by."""
+HOME = "sft-home"
+"""The label that says which home bought the job."""
 
 
 def plain(job: Any) -> Job:
@@ -22,21 +30,75 @@ def plain(job: Any) -> Job:
     return found
 
 
-def find_job(clients: Clients, key: str, value: str) -> Job | None:
-    """The job with this label, or None. Of several, one that may still give a result goes
-    before those that failed, and the newest before older ones."""
+def jobs_of(clients: Clients, label: str) -> list[Job]:
+    """Every job that was made for this label, oldest first."""
     from google.genai import types
 
     with translated(LOOKING):
-        config = types.ListTuningJobsConfig(filter=f'labels.{key}="{value}"', page_size=100)
+        config = types.ListTuningJobsConfig(filter=f'labels.{ARM}="{label}"', page_size=100)
         found = [plain(job) for job in clients.tuning.tunings.list(config=config)]
-    return best_of([job for job in found if (job.get("labels") or {}).get(key) == value])
+    return sorted((job for job in found if labels(job).get(ARM) == label), key=_age)
+
+
+def find_job(clients: Clients, label: str) -> Job | None:
+    """The job of this label that counts, or None."""
+    return best_of(jobs_of(clients, label))
 
 
 def best_of(jobs: Sequence[Job]) -> Job | None:
-    """The job that counts among those of one label."""
-    alive = [job for job in jobs if state_of(job) not in ("failed", "cancelled")]
-    return max(alive or jobs, key=lambda job: str(job.get("createTime", "")), default=None)
+    """The job that counts among those of one label, the same for everybody who looks: one that
+    has succeeded, else the earliest that may, else the newest of those that ended badly."""
+    done = [job for job in jobs if state_of(job) == "succeeded"]
+    going = [job for job in jobs if is_going(job)]
+    if done or going:
+        return min(done or going, key=_age)
+    return max(jobs, key=_age, default=None)
+
+
+def is_going(job: Job) -> bool:
+    """Whether the job is under way and nobody has asked for its end."""
+    return state_of(job) in ("queued", "running") and job.get("state") != "JOB_STATE_CANCELLING"
+
+
+def extras_of(jobs: Sequence[Job]) -> list[Job]:
+    """Jobs under way besides the one that counts: each costs money and brings nothing."""
+    kept = best_of(jobs)
+    return [job for job in jobs if is_going(job) and kept and job["name"] != kept["name"]]
+
+
+def stop_extras(clients: Clients, jobs: Sequence[Job]) -> None:
+    """Tell the others under way to stop. What cannot be told now is told at the next look."""
+    for extra in extras_of(jobs):
+        log.warning("stopping %s: another job of its label counts", extra["name"])
+        try:
+            cancel_job(clients, extra["name"])
+        except ServiceError as error:
+            log.warning("%s", error)
+
+
+def labels(job: Job) -> dict[str, str]:
+    """The job's labels."""
+    return dict(job.get("labels") or {})
+
+
+def billed_tokens(job: Job) -> int | None:
+    """Tokens of all epochs that the job is billed for; None when the service does not say.
+
+    What Google asks for a job that was stopped or failed is not published (read 2026-11-26): it
+    is taken at the share of its epochs that were done.
+    """
+    bill = whole(statistics(job).get("totalBillableTokenCount"))
+    if state_of(job) == "succeeded":
+        return bill or None
+    done = whole((job.get("tuningJobMetadata") or {}).get("completedEpochCount"))
+    epochs = whole(hyperparameters(job).get("epochCount"))
+    return bill * done // epochs if epochs else 0
+
+
+def _age(job: Job) -> tuple[datetime, str]:
+    """What jobs are ordered by: the service's time of their making."""
+    made = str(job.get("createTime") or "1970-01-01T00:00:00Z").replace("Z", "+00:00")
+    return datetime.fromisoformat(made), str(job.get("name", ""))
 
 
 def get_job(clients: Clients, name: str) -> Job:

@@ -1,4 +1,10 @@
-"""Asking Vertex AI for a tuning job, once."""
+"""Asking Vertex AI for a tuning job, once.
+
+The create call has no idempotency key, so nothing is asked twice blindly. A lock in the bucket
+guards looking for the job and making it; a create call whose end nobody saw is given the time of
+`backend.visible_seconds` to show its job; and after each create the label is listed again: the
+earliest job stays and the others are stopped.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +13,21 @@ import random
 import re
 import time
 import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runner.backends.protocol import TuningJob
 from runner.config import GeminiModel, VertexBackend
+from runner.errors import BackendError
 from runner.records import Example, Resource
 from runner.vertex.auto_evaluation import evaluation_config
+from runner.vertex.create_lock import CreateLock, LockLostError
 from runner.vertex.errors import ServiceError, translated
-from runner.vertex.jobs import find_job, plain
+from runner.vertex.jobs import ARM, HOME, best_of, find_job, jobs_of, plain, stop_extras
 from runner.vertex.media import Media
-from runner.vertex.states import Job
+from runner.vertex.owner import Owner
+from runner.vertex.states import Job, state_of
 from runner.vertex.upload import upload
 
 if TYPE_CHECKING:
@@ -24,13 +35,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ARM = "sft-arm"
 SUBMITTING = "submitting the tuning job"
 SIZES = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRTY_TWO"}
-LOOKS = 6
-"""Times that a job is looked for whose create call had no clear answer."""
-SOONEST = 0.1
-"""Seconds that the first look waits at least, times 0.2 to 0.4; the last waits 32 times as long."""
+SOONEST = 0.02
+"""Seconds between two looks for a job at first; each wait is twice as long as the one before."""
+LONGEST = 10.0
 REFUSALS = 8
 """Times that a job is asked for again which the service refused for want of quota."""
 
@@ -42,15 +51,41 @@ def submit(
     experiment: str,
     job: TuningJob,
     media: Media,
+    owner: Owner,
 ) -> Job:
-    """Upload the datasets and create the job; returns it as it stands.
+    """Upload the datasets and create the job, unless somebody else makes it meanwhile; returns
+    it as it stands.
 
-    The create call has no idempotency key, so it is never simply repeated: after a lost reply
-    the job is looked for by its label, several times. Only a refusal (429) is asked again, for
-    then there is no job. Raises BackendError, transient when the job may come to be seen later.
+    Only a refusal (429) is asked again, for then there is no job. Raises BackendError, transient
+    when the same command may work later, and `in_doubt` when a job may have been made that could
+    not be looked for.
     """
-    made = Example.to_preference if job.tuning.method == "preference" else Example.to_gemini
+    train, validation = _uploaded(clients, settings, job, media)
+    config = create_config(settings, experiment, job, validation, owner.id)
+    start = job.tuning.start_from
+    create = partial(_create, clients, start.model if start else model.id, train, config)
+    for attempt in range(REFUSALS):
+        try:
+            return _one(clients, settings, job, owner, create)
+        except LockLostError as error:
+            log.info("%s; looking for the job again", error)
+        except ServiceError as error:
+            if error.code != 429 or attempt == REFUSALS - 1:
+                raise
+            log.info("no quota for %s yet, asking again", job.label)
+            time.sleep(settings.poll_seconds * min(2**attempt, 10) * random.uniform(0.5, 1.0))
+    raise BackendError(
+        f"the lock on tuning job {job.label} was lost {REFUSALS} times: this machine stands still"
+        f" for longer than backend.lock_seconds={settings.lock_seconds:g}",
+        transient=True,
+    )
 
+
+def _uploaded(
+    clients: Clients, settings: VertexBackend, job: TuningJob, media: Media
+) -> tuple[str, str | None]:
+    """Addresses of the datasets in the bucket: train, and validation if there is one."""
+    made = Example.to_preference if job.tuning.method == "preference" else Example.to_gemini
     told: set[Resource] = set()
 
     def record(item: Resource) -> None:
@@ -61,41 +96,134 @@ def submit(
     def row(example: Example) -> dict[str, Any]:
         return media.in_row(made(example), record)
 
-    train = upload(clients.storage, settings.bucket, job.train, row, record)
-    validation = None
-    if job.validation:
-        validation = upload(clients.storage, settings.bucket, job.validation, row, record)
-    config = create_config(settings, experiment, job, validation)
-    start = job.tuning.start_from
-    source = start.model if start else model.id
-    for attempt in range(REFUSALS):
-        try:
-            return _create(clients, source, train, config)
-        except ServiceError as error:
-            found = look_again(clients, settings, job.label) if error.ambiguous else None
-            if found is not None:
-                return found
-            if error.code != 429 or attempt == REFUSALS - 1:
-                raise
-            log.info("no quota for %s yet, asking again", job.label)
-            time.sleep(settings.poll_seconds * min(2**attempt, 10) * random.uniform(0.5, 1.0))
-    raise AssertionError("unreachable")
+    put = partial(upload, clients.storage, settings.bucket, row=row, record=record)
+    train = put(job.train)
+    return train, put(job.validation) if job.validation else None
 
 
-def look_again(clients: Clients, settings: VertexBackend, label: str) -> Job | None:
-    """The job that a create call without a clear answer may have left. A list may lag."""
-    first = min(1.0, max(SOONEST, settings.poll_seconds))
-    for attempt in range(LOOKS):
-        time.sleep(first * 2**attempt * random.uniform(0.2, 0.4))
+def _one(
+    clients: Clients,
+    settings: VertexBackend,
+    job: TuningJob,
+    owner: Owner,
+    create: Callable[[], Job],
+) -> Job:
+    """The job of this label: found, or made while nobody else can."""
+    lock = CreateLock(clients.storage, settings, job.label, owner, job.note, job.record, job.forget)
+    look = partial(_useful, clients, job.label)
+    if found := lock.take(look):
+        return found
+    with lock:
+        search = partial(_searched, look, settings, lock, job.note)
+        found = search(settings.visible_seconds if job.sought else 0.0)
+        return found or _made(clients, settings, job, lock, create)
+
+
+def _useful(clients: Clients, label: str) -> Job | None:
+    """The job of this label that has succeeded or still may."""
+    found = find_job(clients, label)
+    return found if found and state_of(found) not in ("failed", "cancelled") else None
+
+
+def _made(
+    clients: Clients,
+    settings: VertexBackend,
+    job: TuningJob,
+    lock: CreateLock,
+    create: Callable[[], Job],
+) -> Job:
+    """The job that a create call made, or that was there before it after all."""
+    lock.renew()  # right before the call: from here on the lock must last as long as the doubt
+    lock.in_doubt = True
+    try:
+        made = create()
+    except ServiceError as error:
+        if not error.ambiguous:
+            lock.in_doubt = False
+            raise
+        made = _after_doubt(clients, settings, job, lock, error)
+    lock.in_doubt = not _listed(clients, settings, job.label, str(made["name"]), lock)
+    return _kept(clients, job.label, made)
+
+
+def _after_doubt(
+    clients: Clients, settings: VertexBackend, job: TuningJob, lock: CreateLock, error: ServiceError
+) -> Job:
+    """The job that a create call without a clear answer left. Raises that call's `error` when
+    there is none, and marks it when that could not be seen."""
+    try:
+        look = partial(_useful, clients, job.label)
+        found = _searched(look, settings, lock, job.note, settings.visible_seconds)
+    except BackendError as blind:
+        blind.transient = blind.in_doubt = True
+        raise
+    if found is None:
+        lock.in_doubt = False
+        raise error
+    return found
+
+
+def _searched(
+    look: Callable[[], Job | None],
+    settings: VertexBackend,
+    lock: CreateLock,
+    note: Callable[[str], None],
+    seconds: float,
+) -> Job | None:
+    """The job that `look` finds within so many seconds, or None: after them, one look that does
+    not fail is enough. Raises BackendError when there was none for `backend.visible_seconds`."""
+    failed: ServiceError | None = None
+    for gone in _moments(seconds + settings.visible_seconds):
+        if seconds:
+            left = max(0.0, seconds - gone)
+            note(f"looking for a job that was asked for before; else a new one in {left:.0f} s")
         try:
-            found = find_job(clients, ARM, label)
+            lock.renew()
+            failed, found = None, look()
         except ServiceError as error:
             if not error.transient:
                 raise
-            continue
-        if found is not None:
+            failed, found = error, None
+        if found is not None or (failed is None and gone >= seconds):
             return found
-    return None
+    assert failed
+    raise failed
+
+
+def _listed(
+    clients: Clients, settings: VertexBackend, label: str, name: str, lock: CreateLock
+) -> bool:
+    """Whether a job that was made is in the list, where the next one who looks will see it."""
+    for _ in _moments(settings.visible_seconds):
+        try:
+            if any(job["name"] == name for job in jobs_of(clients, label)):
+                return True
+            lock.renew()
+        except (ServiceError, LockLostError) as error:
+            log.info("job %s is not in the list yet: %s", name, error)
+    return False
+
+
+def _moments(seconds: float) -> Iterator[float]:
+    """Seconds gone, until they are all: at once, and after ever longer waits."""
+    start, wait = time.monotonic(), SOONEST
+    yield 0.0
+    while (gone := time.monotonic() - start) < seconds:
+        time.sleep(min(wait, seconds - gone))
+        wait = min(LONGEST, 2 * wait)
+        yield time.monotonic() - start
+
+
+def _kept(clients: Clients, label: str, made: Job) -> Job:
+    """The job of this label that counts; the others under way are told to stop. `made` when that
+    cannot be seen now: at the job's end it is looked again."""
+    try:
+        jobs = jobs_of(clients, label)
+    except ServiceError as error:
+        log.warning("jobs of %s could not be counted: %s", label, error)
+        return made
+    stop_extras(clients, jobs)
+    return best_of(jobs) or made
 
 
 def _create(clients: Clients, source: str, train: str, config: Any) -> Job:
@@ -110,7 +238,11 @@ def _create(clients: Clients, source: str, train: str, config: Any) -> Job:
 
 
 def create_config(
-    settings: VertexBackend, experiment: str, job: TuningJob, validation: str | None
+    settings: VertexBackend,
+    experiment: str,
+    job: TuningJob,
+    validation: str | None,
+    home: str = "",
 ) -> Any:
     """The job's settings. Typed, since google-genai drops the checkpoint to start from out of a
     dict; what is null is not sent, so that the service chooses."""
@@ -131,7 +263,7 @@ def create_config(
         pre_tuned_model_checkpoint_id=tuning.start_from.checkpoint if tuning.start_from else None,
         export_last_checkpoint_only=settings.last_checkpoint_only or None,
         evaluation_config=evaluation_config(settings, job.label, validation=bool(validation)),
-        labels=labels_of(settings, experiment, job),
+        labels=labels_of(settings, experiment, job, home),
         encryption_spec=types.EncryptionSpec(kms_key_name=settings.kms_key)
         if settings.kms_key
         else None,
@@ -141,8 +273,10 @@ def create_config(
     )
 
 
-def labels_of(settings: VertexBackend, experiment: str, job: TuningJob) -> dict[str, str]:
-    """The user's labels, and ours, by which the job is found again."""
+def labels_of(
+    settings: VertexBackend, experiment: str, job: TuningJob, home: str
+) -> dict[str, str]:
+    """The user's labels, and ours: by which the job is found again, and which home bought it."""
     name = re.sub(r"[^a-z0-9_-]", "-", experiment.lower())[:63]
     ours = {ARM: job.label, "sft-experiment": name, "sft-seed": str(job.seed)}
-    return {**settings.labels, **ours}
+    return {**settings.labels, **ours, **({HOME: home} if home else {})}

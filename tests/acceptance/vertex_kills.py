@@ -63,6 +63,8 @@ backend:
   bucket: gs://sft-emulator/kills
   emulator: {emulator.url}
   poll_seconds: 0.2
+  visible_seconds: 2
+  lock_seconds: 3
 """
     yaml.write_text(head + tail + SWEEP)
     return yaml

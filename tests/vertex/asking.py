@@ -27,6 +27,8 @@ def backend(emulator: Emulator, /, **changes: Any) -> VertexBackend:
         "bucket": "gs://sft-emulator/tests",
         "emulator": emulator.url,
         "poll_seconds": 0.05,
+        "visible_seconds": 2.0,
+        "lock_seconds": 3.0,
         "online": online,
     }
     return VertexBackend.model_validate({**raw, **changes})

@@ -8,7 +8,6 @@ from runner.emulator import Emulator
 from runner.records import Resource
 from runner.vertex.auto_evaluation import evaluation_findings, evaluation_resources
 from runner.vertex.jobs import find_job, plain
-from runner.vertex.submit import ARM
 from tests.vertex.jobs import Watch, tuning_job, vertex
 
 FLASH = "gemini-2.5-flash"
@@ -69,7 +68,7 @@ def test_figures_and_failures_become_findings_through_the_official_types(tmp_pat
     with Emulator() as emulator:
         asked = vertex(emulator, FLASH, auto_evaluation=True)
         asked.submit(tuning_job(tmp_path, "job1"))
-        known = find_job(asked.clients, ARM, "job1")
+        known = find_job(asked.clients, "job1")
         assert known
         assert list(evaluation_findings(known)) == []
     raw = {**known, "evaluateDatasetRuns": runs}

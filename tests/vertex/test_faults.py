@@ -54,11 +54,11 @@ def test_a_create_whose_answer_comes_too_late_leaves_one_job(
 
 
 def test_a_lost_job_is_found_in_a_list_that_lags(emulator: Emulator, tmp_path: Path) -> None:
-    # The first list is the look before the submit; the next two after it fail.
+    # The first two lists are the looks before the submit; the next two after it fail.
     emulator.plan(
         [
             {"on": CREATE, "nth": [1], "do": "drop_after"},
-            {"on": LIST, "nth": [2, 3], "do": "503"},
+            {"on": LIST, "nth": [3, 4], "do": "503"},
         ]
     )
     assert Watch().run(vertex(emulator), tuning_job(tmp_path)).checkpoints

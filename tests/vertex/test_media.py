@@ -47,7 +47,11 @@ def _anonymous() -> object:
 def test_a_job_with_pictures(emulator: Emulator, tmp_path: Path) -> None:
     pictures(tmp_path)
     kept: list[Resource] = []
-    job = replace(tuning_job(tmp_path), record=kept.append)
+    job = replace(
+        tuning_job(tmp_path),
+        record=kept.append,
+        forget=lambda name: kept.remove(Resource("object", name)),
+    )
     names = ["a.png", "b.png", "c.png"]
     rows = [
         replace(example(at), contents=(shown(str(tmp_path / names[at % 3])),)) for at in range(12)
