@@ -36,8 +36,10 @@ from runner.records import (
     TuningResult,
     Turn,
     read_jsonl,
+    read_record,
     write_jsonl,
 )
+from runner.records.summaries import read_train_tokens
 from runner.results import Scores
 from runner.store import Artifact, digest_of
 from runner.text_calls import text_calls
@@ -291,16 +293,13 @@ class Pipeline:
 
     @once
     def tuning_result(self) -> TuningResult:
-        raw = json.loads((self.tuned.path / "result.json").read_text(encoding="utf-8"))
-        return TuningResult.from_json(raw)
+        return read_record(self.tuned.path / "result.json", TuningResult)
 
     @once
     def trained_tokens(self) -> int:
         """Tokens of all epochs; the upper estimate where no exact count is possible."""
-        summary = json.loads((self.rendered.path / "summary.json").read_text(encoding="utf-8"))
-        tokens = summary["tokens"]["train"]
-        per_epoch = tokens["exact"] if tokens["exact"] is not None else tokens["high"]
-        return int(per_epoch) * self.experiment.tuning.most_epochs
+        per_epoch = read_train_tokens(self.rendered.path).most
+        return per_epoch * self.experiment.tuning.most_epochs
 
     # --- answers and scores ----------------------------------------------------------------
 

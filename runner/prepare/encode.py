@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from runner.records import Dropped, Example, Row, Turn
+from runner.records import Dropped, Example, Row, Turn, record_line
 
 LINE_BREAKS = (
     (b"\xe2\x80\xa8", b"\\u2028"),
@@ -67,7 +67,7 @@ def gemini_line(example: Example) -> bytes:
 
 
 def dropped_line(dropped: Dropped) -> bytes:
-    return orjson.dumps(dropped.to_json()) + b"\n"
+    return record_line(dropped)
 
 
 def _turn(turn: Turn) -> dict[str, Any]:

@@ -33,8 +33,28 @@ class Dropped:
     span: str = ""
     """The shared text (cut at 200 characters), or the faulty value."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return compact(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFault:
+    """A faulty row of a split: a line of ``faults.jsonl``."""
+
+    split: str = ""
+    file: str = ""
+    line: int = 0
+    rule: str = ""
+    message: str = ""
+    field: str = ""
+
+    @classmethod
+    def of(cls, split: str, fault: RowFault) -> Self:
+        return cls(split, fault.file, fault.line, fault.rule, fault.message, fault.field)
+
+    @property
+    def fault(self) -> RowFault:
+        return RowFault(self.file, self.line, self.rule, self.message, self.field)
 
 
 @dataclass(slots=True)
@@ -57,7 +77,7 @@ class Tally:
                 f"{self.dropped.total()} dropped {dict(self.dropped)}"
             )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "step": self.step,
             "split": self.split,
@@ -74,8 +94,8 @@ class Tally:
             raw["split"],
             raw["in"],
             raw["kept"],
-            Counter(raw["dropped"]),
-            Counter(raw["changed"]),
+            Counter(raw.get("dropped", {})),
+            Counter(raw.get("changed", {})),
         )
 
 

@@ -7,8 +7,8 @@ has a price, unless ``--pay`` says so.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from runner.errors import BackendError, MissingExtraError
 from runner.ledger import JobRecord, Ledger
 from runner.money import Band, Price, queue_seconds, tuning_seconds
 from runner.pipeline import Pipeline
+from runner.records.summaries import SplitTokens, read_rendered, read_train_tokens
 from runner.store import digest_of
 from runner.sweep.arms import Arm
 from runner.sweep.console import Console
@@ -74,11 +75,11 @@ def ready(pipeline: Pipeline, console: Console) -> None:
 
 def _line(arm: Arm, sweep: Sweep, done: bool, forecast: Forecast, jobs: _Jobs) -> PlannedArm:
     pipeline = sweep.pipelines[arm.digest]
-    summary = json.loads((pipeline.rendered.path / "summary.json").read_text(encoding="utf-8"))
-    rows, tuned = summary["rows"], arm.kind == "tuned"
+    rows = Counter(read_rendered(pipeline.rendered.path).rows)
+    tuned = arm.kind == "tuned"
     state = "done" if done else jobs.state(pipeline) if tuned else "new"
     price = forecast.price(arm, pipeline)
-    tokens = _tokens(arm, summary["tokens"]["train"], price)
+    tokens = _tokens(arm, read_train_tokens(pipeline.rendered.path), price)
     finished = state in ("done", "tuned")
     return PlannedArm(
         name=arm.name,
@@ -95,16 +96,15 @@ def _line(arm: Arm, sweep: Sweep, done: bool, forecast: Forecast, jobs: _Jobs) -
     )
 
 
-def _tokens(arm: Arm, train: Mapping[str, int | None], price: Price | None) -> Band:
+def _tokens(arm: Arm, train: SplitTokens, price: Price | None) -> Band:
     """Tokens of tuning: as they are billed where they are, else as the data has them."""
     billed = [part.tokens for part in price.parts if part.what == "tuning"] if price else []
     if billed:
         return billed[0]
     if arm.kind != "tuned":
         return Band()
-    exact, tuning = train["exact"], arm.experiment.tuning
-    low, high = (train["low"], train["high"]) if exact is None else (exact, exact)
-    return Band(low or 0, high or 0) * Band(tuning.epochs or 1, tuning.most_epochs)
+    tuning = arm.experiment.tuning
+    return Band(train.least, train.most) * Band(tuning.epochs or 1, tuning.most_epochs)
 
 
 class _Jobs:
