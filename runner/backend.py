@@ -140,7 +140,7 @@ def sentence_encoder() -> Callable[[Sequence[str], SentenceEncoder, Progress], A
     return sentence_vectors
 
 
-def sentence_facts(encoder: SentenceEncoder, cache: Path) -> dict[str, Any]:
+def sentence_facts(encoder: SentenceEncoder, cache: Path) -> dict[str, object]:
     """What identifies the model of `sentence_encoder`; digests of files are kept in `cache`."""
     from runner.local.sentences import sentence_facts
 

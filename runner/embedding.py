@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.backend import Backend, Embedder, sentence_facts
 from runner.config import Diverse, Encoder, GeminiEncoder, Semantic, SentenceEncoder
@@ -34,7 +34,9 @@ class Embedding:
         self.backend, self.house, self.purse = backend, house, purse
         self._labels: list[str] = []
 
-    def make(self, stage: str, key: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
+    def make(
+        self, stage: str, key: Mapping[str, object], build: Callable[[Path], None]
+    ) -> Artifact:
         """`Store.make` for a stage that may ask for vectors: what they are paid for under is
         written into the artifact, so that whoever uses it knows what it rests on."""
 
@@ -88,7 +90,7 @@ class Embedding:
     ) -> list[Prediction]:
         from runner.inference import PredictionCache, predict
 
-        model: dict[str, Any] = {
+        model: dict[str, object] = {
             "service": self.backend.identity().get("service", ""),
             "embedding": encoder.model,
             "dimensions": encoder.dimensions,

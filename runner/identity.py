@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from runner.config import Experiment, VertexBackend
 from runner.store import digest_of
@@ -17,7 +16,7 @@ MODEL_FACTS = {
 """Keys of a model that are about it and change nothing it does."""
 
 
-def arm_digest(experiment: Experiment, data: str, kind: Mapping[str, Any]) -> str:
+def arm_digest(experiment: Experiment, data: str, kind: Mapping[str, object]) -> str:
     """An arm's identity: its resolved config and its data, never a position or a time."""
     config = experiment.model_dump(
         mode="json",
@@ -31,7 +30,7 @@ def arm_digest(experiment: Experiment, data: str, kind: Mapping[str, Any]) -> st
     return digest_of({"versions": stage_versions(), "config": config, "data": data, **kind})
 
 
-def backend_facts(experiment: Experiment, but: set[str] | None = None) -> dict[str, Any]:
+def backend_facts(experiment: Experiment, but: set[str] | None = None) -> dict[str, object]:
     """What of the group `backend` shapes results. Of Vertex AI that is little: project, place,
     pace and who pays change no result; whether it is the real service does."""
     backend = experiment.backend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,3 @@ class TuningResult:
     """What the job left on a service; `sft clean` deletes these and nothing else."""
     dropped: tuple[DroppedRow, ...] = ()
     """Training rows that the service dropped and names; a sample when there are many."""
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        """What `dataclasses.asdict` and JSON made of a result, also of an older one."""
-        made = {"checkpoints": Checkpoint, "curves": CurvePoint}
-        made |= {"resources": Resource, "dropped": DroppedRow}
-        lists = {
-            name: tuple(kind(**row) for row in raw.get(name, ())) for name, kind in made.items()
-        }
-        return cls(**{**raw, **lists, "findings": tuple(raw.get("findings", ()))})

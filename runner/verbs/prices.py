@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from runner.money import Band, is_rehearsal, total, usd
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 GROUPS = ("train", "baseline", "evaluation")
 
 
-def prices_json(sweep: Sweep, lines: Sequence[PlannedArm]) -> dict[str, Any]:
+def prices_json(sweep: Sweep, lines: Sequence[PlannedArm]) -> dict[str, object]:
     """Sum over the arms, caps and what is spent; empty where nothing has a price."""
     priced = [line.price for line in lines if line.price is not None]
     if not priced:
@@ -27,7 +28,7 @@ def prices_json(sweep: Sweep, lines: Sequence[PlannedArm]) -> dict[str, Any]:
     whole = _sum([price.usd for price in priced])
     spent = _spent(sweep)
     return {
-        "price": None if whole is None else {"low": whole.low, "high": whole.high},
+        "price": None if whole is None else asdict(whole),
         "budget": sweep.arms[0].experiment.budget.model_dump(mode="json"),
         "spent": {"experiment": spent.experiment, "month": spent.month},
         "rehearsal": is_rehearsal(sweep.arms[0].experiment),
