@@ -85,14 +85,24 @@ def read_records(path: Path, kind: type[T]) -> Iterator[T]:
     a line that is no such record."""
     read = _reader_of(kind)
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    yield read(json.loads(line))
+                    yield read(_value_of(line))
                 except ValueError as error:
                     raise unreadable(path, error, number) from error
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def _value_of(line: bytes) -> object:
+    """The fast reader first; it refuses lone surrogates and nan, which the slow one takes."""
+    import orjson
+
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)
 
 
 def _from_file(path: Path, kind: Any) -> Any:
@@ -195,15 +205,17 @@ def mapping_of(value: object) -> Mapping[str, object]:
 def _record_reader(kind: type) -> Reader:
     hints = get_type_hints(kind)
     reads = {name: _reader(hints[name]) for name in _names(kind)}
+    plain = {name: _plain_type(hints[name]) for name in reads}
 
     def read(value: object) -> Any:
-        raw = mapping_of(value)
-        given: dict[str, Any] = {}
-        for name in raw.keys() & reads.keys():
-            try:
-                given[name] = reads[name](raw[name])
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
+        # Most values are what they should be, and rows are many: one look, no call.
+        given = {name: item for name, item in mapping_of(value).items() if name in plain}
+        for name, item in given.items():
+            if type(item) is not plain[name]:
+                try:
+                    given[name] = reads[name](item)
+                except ValueError as error:
+                    raise ValueError(f"{name}: {error}") from None
         try:
             return kind(**given)
         except TypeError:
@@ -211,6 +223,13 @@ def _record_reader(kind: type) -> Reader:
             raise ValueError(f"{kind.__name__} lacks {lacking}") from None
 
     return read
+
+
+def _plain_type(hint: Any) -> object:
+    """The type of a field whose values need no reading when they are of it."""
+    found = [part for part in get_args(hint) or (hint,) if part is not NoneType]
+    plain = get_origin(hint) in (None, Union, UnionType) and found[0] in (str, int, float, bool)
+    return found[0] if plain else None
 
 
 def _needed(kind: type) -> list[str]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from runner.errors import GateError, RowFault
-from runner.records.jsonl import compact
 from runner.records.rows import Origin
 
 
@@ -34,7 +33,42 @@ class Dropped:
     """The shared text (cut at 200 characters), or the faulty value."""
 
     def to_json(self) -> dict[str, object]:
-        return compact(self)
+        """Without what is empty. Spelled out, as is `from_json`: as many pass through here as
+        rows are dropped."""
+        out: dict[str, object] = {
+            "id": self.id,
+            "split": self.split,
+            "step": self.step,
+            "reason": self.reason,
+            "origin": {"file": self.origin.file, "line": self.origin.line},
+        }
+        if self.matched:
+            out["matched"] = self.matched
+        if at := self.matched_origin:
+            out["matched_origin"] = {"file": at.file, "line": at.line}
+        if self.method:
+            out["method"] = self.method
+        if self.score is not None:
+            out["score"] = self.score
+        if self.span:
+            out["span"] = self.span
+        return out
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
+        here, there = raw["origin"], raw.get("matched_origin")
+        return cls(
+            raw["id"],
+            raw["split"],
+            raw["step"],
+            raw["reason"],
+            Origin(here["file"], here["line"]),
+            raw.get("matched", ""),
+            Origin(there["file"], there["line"]) if there else None,
+            raw.get("method", ""),
+            raw.get("score"),
+            raw.get("span", ""),
+        )
 
 
 @dataclass(frozen=True, slots=True)
