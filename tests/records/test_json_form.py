@@ -116,7 +116,7 @@ def test_a_file_that_is_no_such_record_is_named_with_what_to_do(
 def test_a_bad_line_is_named_by_its_number_and_a_missing_file_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "dropped.jsonl"
     path.write_bytes(record_line(RECORDS[0]) + b'{"id": "b", "split": "train"}\n')
-    with pytest.raises(DataError, match=r"dropped.jsonl:2 cannot be read: there is no 'step'"):
+    with pytest.raises(DataError, match=r"dropped.jsonl:2 cannot be read: there is no 'origin'"):
         list(read_records(path, Dropped))
     (tmp_path / "tally.json").write_text('[{"step": "read"}]')
     with pytest.raises(DataError, match="there is no 'split'"):
