@@ -61,7 +61,9 @@ class Store:
             return None
         return Artifact(stage, digest, path, manifest["seconds"], reused=True)
 
-    def make(self, stage: str, key: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
+    def make(
+        self, stage: str, key: Mapping[str, object], build: Callable[[Path], None]
+    ) -> Artifact:
         """Return the artifact that `key` names, calling `build(folder)` when it is missing.
 
         Whoever comes second while it is being built waits and then reuses it. An exception in

@@ -20,7 +20,7 @@ class SchemaRefusal(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RoutedCall:
     """The method of a request: `name` is the resource path without its custom verb."""
 
     api: Api
@@ -29,7 +29,7 @@ class Found:
     variables: Mapping[str, str]
 
 
-def find(verb: str, path: str) -> Found:
+def find(verb: str, path: str) -> RoutedCall:
     """The published method at a path. Raises a 404 SchemaRefusal for none."""
     version, _, rest = path.lstrip("/").partition("/")
     hit = api(version).find(verb, rest) if version in VERSIONS else None
@@ -41,11 +41,11 @@ def find(verb: str, path: str) -> Found:
         )
     method, variables = hit
     variables = {key: unquote(value) for key, value in variables.items()}
-    return Found(api(version), method, canonical(unquote(split_verb(rest)[0])), variables)
+    return RoutedCall(api(version), method, canonical(unquote(split_verb(rest)[0])), variables)
 
 
 def answer(
-    service: Service, found: Found, query: Mapping[str, Sequence[str]], body: Any
+    service: Service, found: RoutedCall, query: Mapping[str, Sequence[str]], body: Any
 ) -> dict[str, Any]:
     """The reply of a method. Raises Refusal."""
     known = found.method.parameters | COMMON
@@ -62,7 +62,7 @@ def answer(
     return handler(service, call)
 
 
-def _read(found: Found, body: Any) -> Any:
+def _read(found: RoutedCall, body: Any) -> Any:
     if found.method.request is None:
         if body:
             said = "This method takes no body."

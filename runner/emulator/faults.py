@@ -42,7 +42,7 @@ class CallFault(_When):
     """Seconds in the header Retry-After of a 429 or 503."""
 
 
-class Outcome(_When):
+class JobFault(_When):
     """A tuning job ends otherwise than it should."""
 
     on: Literal["job"]
@@ -61,7 +61,7 @@ class Skew(BaseModel):
     seconds: float
 
 
-Fault = CallFault | Outcome | Skew
+Fault = CallFault | JobFault | Skew
 
 
 def read_faults(file: Path) -> list[Fault]:
@@ -87,7 +87,7 @@ def parse_faults(raw: Sequence[Any], file: str) -> list[Fault]:
         on = item.get("on") if isinstance(item, dict) else None
         kind: type[_When | Skew] = CallFault
         if on in ("job", "clock"):
-            kind = Outcome if on == "job" else Skew
+            kind = JobFault if on == "job" else Skew
         try:
             found.append(kind.model_validate(item))
         except ValidationError as error:
@@ -122,10 +122,10 @@ class Faults:
                 return fault
         return None
 
-    def outcome(self, job: Resource) -> Outcome | None:
+    def outcome(self, job: Resource) -> JobFault | None:
         """How a job that starts now ends."""
         for number, fault in enumerate(self.plan):
-            if isinstance(fault, Outcome) and self._hits(number, fault):
+            if isinstance(fault, JobFault) and self._hits(number, fault):
                 return fault
         return None
 

@@ -144,7 +144,7 @@ class Handler(BaseHTTPRequestHandler):
             self._write(status, reply, headers)
 
     def _answer(
-        self, found: dispatch.Found, body: Any, fault: CallFault | None
+        self, found: dispatch.RoutedCall, body: Any, fault: CallFault | None
     ) -> dict[str, Any] | None:
         """The reply; None when the connection is to be cut."""
         do = fault.do if fault else ""

@@ -12,7 +12,7 @@ from runner.emulator.clock import JobWatch
 from runner.emulator.dataset import Dataset, read_dataset
 from runner.emulator.discovery import api
 from runner.emulator.evaluation import evaluate
-from runner.emulator.faults import Outcome
+from runner.emulator.faults import JobFault
 from runner.emulator.hyperparameters import kept_epochs, resolved
 from runner.emulator.refusals import Refusal
 from runner.emulator.registry import Resource
@@ -92,7 +92,7 @@ class TuningRun:
         waiting = {"state": "JOB_STATE_PENDING", "tuningJobState": None}
         self.service.registry.change(self.job, waiting)
 
-    def _datasets(self, outcome: Outcome | None) -> tuple[Dataset, Dataset]:
+    def _datasets(self, outcome: JobFault | None) -> tuple[Dataset, Dataset]:
         """The rows that are kept; the job's statistics say what became of the others."""
         train = self._rows(self.spec["trainingDatasetUri"])
         uri = self.spec.get("validationDatasetUri")
@@ -135,7 +135,7 @@ class TuningRun:
             start=self.job.inner["start"],
         )
 
-    def _train(self, work: Work, board: tensorboard.Board, outcome: Outcome | None) -> list[Saved]:
+    def _train(self, work: Work, board: tensorboard.Board, outcome: JobFault | None) -> list[Saved]:
         """Every point goes to the board as it comes; returns the checkpoints that are kept."""
         saved: list[Saved] = []
         # Closed at once, so that a trainer hears of a job that ends early.
@@ -158,7 +158,7 @@ class TuningRun:
         done = {"completedEpochCount": str(news.epoch), "completedStepCount": str(news.step)}
         self._change("RUNNING", "TUNING", tuningJobMetadata=done)
 
-    def _suffer(self, outcome: Outcome, news: Update, work: Work) -> None:
+    def _suffer(self, outcome: JobFault, news: Update, work: Work) -> None:
         """A planned end, once the job has come half way."""
         if news.epoch < work.epochs // 2:
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.backends.protocol import Backend, Embedder
 from runner.backends.registry import sentence_facts
@@ -87,7 +87,7 @@ class PaidVectors:
     def _answers(
         self, texts: Sequence[str], encoder: GeminiEncoder, backend: Embedder
     ) -> list[Prediction]:
-        model: dict[str, Any] = {
+        model: dict[str, object] = {
             "service": self.backend.identity().get("service", ""),
             "embedding": encoder.model,
             "dimensions": encoder.dimensions,

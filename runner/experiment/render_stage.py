@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from runner.experiment.reword_stage import Reword
 from runner.experiment.stage import ArmRun, Stage
 from runner.money import Band
 from runner.records import Example, read_jsonl
+from runner.records.summaries import read_rendered, read_train_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,8 @@ class Render(Stage[Rendered]):
         )
 
     def read(self, path: Path) -> Rendered:
-        summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
-        tokens, exact = summary["tokens"]["train"], summary["tokens"]["train"]["exact"]
-        low, high = (tokens["low"], tokens["high"]) if exact is None else (exact, exact)
-        return Rendered(path, summary["rows"], Band(low or 0, high or 0))
+        summary, train = read_rendered(path), read_train_tokens(path)
+        return Rendered(path, Counter(summary.rows), Band(train.least, train.most))
 
 
 def _hard_scores(run: ArmRun) -> str:

@@ -17,7 +17,7 @@ from runner.experiment.identity import file_digest
 from runner.experiment.render_stage import Render, Rendered
 from runner.experiment.stage import ArmRun, Stage
 from runner.money import Band, DatasetTokens, Order, TuningOrder, checkpoints, dataset_tokens
-from runner.records import Example, TuningResult, read_jsonl
+from runner.records import Example, TuningResult, read_jsonl, read_record
 
 BOTH = ("train", "validation")
 
@@ -96,8 +96,7 @@ class Tune(Stage[TuningResult]):
         (out / "result.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
 
     def read(self, path: Path) -> TuningResult:
-        raw = json.loads((path / "result.json").read_text(encoding="utf-8"))
-        return TuningResult.from_json(raw)
+        return read_record(path / "result.json", TuningResult)
 
 
 def _job(run: ArmRun, rendered: Rendered, label: str) -> TuningJob:

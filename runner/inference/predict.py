@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from runner.errors import BackendError
 from runner.inference.cache import PredictionCache
@@ -31,7 +30,7 @@ def predict(
     requests: Sequence[Request],
     generate: Callable[[Sequence[Request]], Iterator[Prediction]],
     cache: PredictionCache,
-    key: Mapping[str, Any],
+    key: Mapping[str, object],
     generation: Generation,
     progress: Progress = quiet,
     pay: Pay = unpaid,
@@ -67,7 +66,7 @@ def predict(
 def unanswered(
     requests: Sequence[Request],
     cache: PredictionCache,
-    key: Mapping[str, Any],
+    key: Mapping[str, object],
     generation: Generation,
 ) -> list[Request]:
     """The requests that `predict` would put to the model, in their order."""
@@ -107,7 +106,7 @@ def _asked(
             yield digest_of[answer.id], answer
 
 
-def _digest(request: Request, key: Mapping[str, Any], generation: Generation) -> str:
+def _digest(request: Request, key: Mapping[str, object], generation: Generation) -> str:
     """SHA-256 of canonical JSON of everything that determines the answer; the id does not."""
     parts = {
         "version": PREDICT_VERSION,

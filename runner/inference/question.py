@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from runner.inference.predict import PREDICT_VERSION
 from runner.records import Generation, Request
@@ -16,12 +15,12 @@ class Question:
     """Everything that determines the answers."""
 
     requests: list[Request]
-    model: Mapping[str, Any]
+    model: Mapping[str, object]
     """Which model and checkpoint answer; part of the prediction cache's key."""
     generation: Generation
 
     @property
-    def key(self) -> dict[str, Any]:
+    def key(self) -> dict[str, object]:
         """The key of the answers in the store."""
         return {
             "version": PREDICT_VERSION,
@@ -36,7 +35,7 @@ class Question:
         return digest_of({"stage": "predict", **self.key})
 
 
-def _asked(request: Request) -> dict[str, Any]:
+def _asked(request: Request) -> dict[str, object]:
     """The request as JSON; without the digest of its files where it names none."""
     raw = asdict(request)
     if not raw["files"]:

@@ -152,9 +152,15 @@ class LocalBackend:
         if state.state != "succeeded" or state.result is None:
             raise BackendError(f"tuning job {label} has not succeeded", log=str(folder.log))
         self._drop(label)
-        raw: dict[str, Any] = dict(state.result)
-        checkpoints = tuple(Checkpoint(**item) for item in raw.pop("checkpoints"))
-        return TuningResult(checkpoints=checkpoints, curves=tuple(folder.metrics()), **raw)
+        left = state.result
+        return TuningResult(
+            left.checkpoints,
+            tuple(folder.metrics()),
+            left.train_examples,
+            left.train_tokens,
+            left.seconds,
+            left.resolved,
+        )
 
     def cancel(self, label: str) -> None:
         """Ask the worker to stop after its current step; end it when it does not listen."""

@@ -22,13 +22,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runner.backends.protocol import JobState
-from runner.records import CurvePoint
+from runner.records import Checkpoint, CurvePoint, read_record
 
 LOCK_TRIES = 20
 LOCK_PAUSE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a succeeded job left, without its curves; see `TuningResult`."""
+
+    checkpoints: tuple[Checkpoint, ...]
+    train_examples: int
+    train_tokens: int
+    seconds: float
+    resolved: Mapping[str, object]
 
 
 @dataclass(slots=True)
@@ -43,8 +53,8 @@ class State:
     seconds: float = 0.0
     """Training time of all attempts so far."""
     pid: int = 0
-    result: Mapping[str, Any] | None = None
-    """The tuning result without its curves, once the job has succeeded."""
+    result: Trained | None = None
+    """Set once the job has succeeded."""
 
 
 class JobFolder:
@@ -65,7 +75,7 @@ class JobFolder:
     # --- state -----------------------------------------------------------------------------
 
     def read_state(self) -> State:
-        return State(**json.loads(self._state.read_text(encoding="utf-8")))
+        return read_record(self._state, State)
 
     def write_state(self, state: State) -> None:
         replace_text(self._state, json.dumps(dataclasses.asdict(state), indent=1))

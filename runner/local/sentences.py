@@ -61,7 +61,7 @@ def sentence_vectors(
     return out
 
 
-def sentence_facts(encoder: SentenceEncoder, cache: Path) -> dict[str, Any]:
+def sentence_facts(encoder: SentenceEncoder, cache: Path) -> dict[str, object]:
     """What identifies the model: the files' content for a folder; id and revision else."""
     return hub_facts(_model(encoder), cache)
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,16 @@ from trl import SFTConfig
 
 from runner.local.chat import Chat
 from runner.local.checkpoints import sealed, sweep_torn, thin
-from runner.local.jobs import JobFolder
+from runner.local.jobs import JobFolder, Trained
 from runner.local.recorder import Recorder
 from runner.local.rows import encode
 from runner.local.spec import TrainSpec
 from runner.local.trainer import ExactTrainer
+from runner.records import Checkpoint
 
 
-def train(spec: TrainSpec, job: JobFolder, recorder: Recorder) -> Mapping[str, Any]:
-    """Train to the end, resuming from the newest whole checkpoint; return the result as JSON
-    (a TuningResult without its curves)."""
+def train(spec: TrainSpec, job: JobFolder, recorder: Recorder) -> Trained:
+    """Train to the end, resuming from the newest whole checkpoint."""
     _settle(spec)
     trainer = build(spec, job.checkpoints)
     recorder.trainer = trainer
@@ -145,25 +144,17 @@ def _newest(checkpoints: Path) -> Any:
     return found[-1] if found else None
 
 
-def _result(
-    spec: TrainSpec, job: JobFolder, trainer: ExactTrainer, seconds: float
-) -> Mapping[str, Any]:
+def _result(spec: TrainSpec, job: JobFolder, trainer: ExactTrainer, seconds: float) -> Trained:
     args, data = trainer.args, trainer.train_dataset
-    return {
-        "checkpoints": [
-            {
-                "id": str(number),
-                "epoch": saved.epoch,
-                "step": saved.step,
-                "path": str(saved.path),
-                "eval_loss": saved.eval_loss,
-            }
+    return Trained(
+        checkpoints=tuple(
+            Checkpoint(str(number), saved.epoch, saved.step, str(saved.path), saved.eval_loss)
             for number, saved in enumerate(sealed(job.checkpoints), start=1)
-        ],
-        "train_examples": len(data),
-        "train_tokens": sum(data["length"]),
-        "seconds": seconds,
-        "resolved": {
+        ),
+        train_examples=len(data),
+        train_tokens=sum(data["length"]),
+        seconds=seconds,
+        resolved={
             "learning_rate": spec.learning_rate,
             "adapter_rank": spec.rank,
             "adapter_alpha": spec.alpha,
@@ -182,4 +173,4 @@ def _result(
             "threads": spec.threads,
             "loss_path": "lean" if trainer.lean else "trl",
         },
-    }
+    )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from runner.config import GeminiModel
 from runner.money.band import Band, total
@@ -58,7 +57,7 @@ class Price:
         last, every = self.readings.get("last_turn"), self.readings.get("every_turn")
         return last is not None and every is not None and last != every
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """For scripts: parts, groups and total, US dollars and tokens each as low and high."""
         return {
             "currency": "USD",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.config import Augment, Prepare, RowLimits, Select, Template
 from runner.errors import RowFault
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runner.prepare.gemini.dataset import Verdict
     from runner.prepare.gemini.fix import Fixed
     from runner.prepare.select.encoders import Encode
+    from runner.records.check_report import DataReport
 
 PREPARE_VERSION = "7"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
@@ -187,8 +188,9 @@ def fix_gemini(lines: Iterable[bytes], source: Path) -> Fixed:
     return fix_file(lines, source)
 
 
-def check_report(prepared: Path, rendered: Path) -> dict[str, Any]:
-    """The numbers of both folders, gathered for people and scripts (`sft check --json`)."""
+def check_report(prepared: Path, rendered: Path) -> DataReport:
+    """The numbers of both folders, gathered for people and scripts (`sft check --json`).
+    Raises DataError when a folder cannot be read."""
     from runner.prepare.check import gather
 
     return gather(prepared, rendered)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from runner.prepare.dedup import NearRepeats
 from runner.prepare.fates import REASONS, Fates
-from runner.prepare.fuzzy import Cluster, Clusters
+from runner.prepare.fuzzy import Cluster, DuplicateClusters
 from runner.prepare.journal import shown
 from runner.prepare.spill import Spill
 from runner.prepare.write import MOVES
-from runner.records import Row
+from runner.records import Row, record_line
+from runner.records.clusters import CLUSTERS, ClusterRow, NearCluster, Through
+from runner.records.summaries import ClusterCounts
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-NAME = "clusters.jsonl"
 TARGET = 200
 """Characters of a target."""
 
@@ -31,32 +29,34 @@ def write_clusters(out: Path, rows: Spill, fates: Fates, near: NearRepeats) -> N
     with its `similarity` to the kept row and, where that is below the threshold, the row `through`
     which it belongs here. Rows that are left say in which split, as `stays`."""
     largest = sorted(near.clusters, key=lambda one: -len(one.members))
-    with (out / NAME).open("wb") as stream:
+    with (out / CLUSTERS).open("wb") as stream:
         for cluster in largest:
-            stream.write(orjson.dumps(_line(cluster, rows, fates, near.places)) + b"\n")
+            stream.write(record_line(_told(cluster, rows, fates, near.places)))
 
 
-def cluster_counts(found: Clusters) -> dict[str, Any]:
+def cluster_counts(found: DuplicateClusters) -> ClusterCounts:
     """How many clusters, rows in them, the largest, and clusters by size."""
     sizes = Counter(len(one.members) + 1 for one in found)
-    return {
-        "clusters": len(found),
-        "rows": sum(size * count for size, count in sizes.items()),
-        "largest": max(sizes, default=0),
-        "sizes": {str(size): sizes[size] for size in sorted(sizes)},
-    }
+    return ClusterCounts(
+        clusters=len(found),
+        rows=sum(size * count for size, count in sizes.items()),
+        largest=max(sizes, default=0),
+        sizes={str(size): sizes[size] for size in sorted(sizes)},
+    )
 
 
-def _line(cluster: Cluster, rows: Spill, fates: Fates, places: NDArray[np.int64]) -> dict[str, Any]:
+def _told(cluster: Cluster, rows: Spill, fates: Fates, places: NDArray[np.int64]) -> NearCluster:
     wanted = places[[cluster.kept, *(near.row for near in cluster.members)]]
-    kept, *members = map(_told, rows.rows(wanted), map(partial(_stays, fates), wanted.tolist()))
-    for near, told in zip(cluster.members, members, strict=True):
-        told["similarity"] = round(near.score, 4)
+    kept, *others = zip(rows.rows(wanted), wanted.tolist(), strict=True)
+    members = []
+    for near, (row, place) in zip(cluster.members, others, strict=True):
+        through = None
         if near.through:
             other, score = near.through
             (link,) = rows.rows(places[[other]])
-            told["through"] = {"id": link.id, "similarity": round(score, 4)}
-    return {"split": rows.split, "kept": kept, "members": members}
+            through = Through(link.id, round(score, 4))
+        members.append(_row(row, _stays(fates, place), round(near.score, 4), through))
+    return NearCluster(_row(kept[0], _stays(fates, kept[1])), tuple(members), rows.split)
 
 
 def _stays(fates: Fates, place: int) -> str:
@@ -65,7 +65,8 @@ def _stays(fates: Fates, place: int) -> str:
     return "train" if reason is None else MOVES.get(reason, "")
 
 
-def _told(row: Row, stays: str) -> dict[str, Any]:
-    origin = {"file": row.origin.file, "line": row.origin.line}
-    told = {"id": row.id, "origin": origin, "text": shown(row), "target": row.target[:TARGET]}
-    return {**told, "stays": stays} if stays else told
+def _row(
+    row: Row, stays: str, similarity: float | None = None, through: Through | None = None
+) -> ClusterRow:
+    target = row.target[:TARGET]
+    return ClusterRow(row.id, row.origin, shown(row), target, stays or None, similarity, through)

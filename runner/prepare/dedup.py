@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runner.config import Dedup
 from runner.prepare.fates import CONFLICT, EXACT, NEAR, TO_TEST, TO_VALIDATION, Fates
-from runner.prepare.fuzzy import Clusters, near_clusters
+from runner.prepare.fuzzy import DuplicateClusters, near_clusters
 from runner.prepare.merit import merit
 from runner.prepare.spill import Spill
 
@@ -93,7 +93,7 @@ class NearRepeats:
 
     places: NDArray[np.int64]
     """Rows that were compared: those of train and those that were cut from it."""
-    clusters: Clusters
+    clusters: DuplicateClusters
 
 
 def drop_near(rows: Spill, config: Dedup, fates: Fates, worth: Worth | None) -> NearRepeats | None:

@@ -5,11 +5,9 @@ A million rows pass through here three times; tests hold these against the recor
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
-from runner.records import Dropped, Example, Row, Turn
+from runner.records import Dropped, Example, Row, Turn, record_line
 
 LINE_BREAKS = (
     (b"\xe2\x80\xa8", b"\\u2028"),
@@ -24,7 +22,7 @@ GEMINI_ONLY = ("target_parts", "rejected", "extras")
 
 def row_line(row: Row) -> bytes:
     """`Row.to_json` as one line."""
-    out: dict[str, Any] = {
+    out: dict[str, object] = {
         "id": row.id,
         "fields": row.fields,
         "target": row.target,
@@ -43,7 +41,7 @@ def row_line(row: Row) -> bytes:
 
 def example_line(example: Example) -> bytes:
     """`Example.to_json` as one line."""
-    out: dict[str, Any] = {
+    out: dict[str, object] = {
         "id": example.id,
         "contents": list(map(_turn, example.contents)),
         "target": example.target,
@@ -67,11 +65,11 @@ def gemini_line(example: Example) -> bytes:
 
 
 def dropped_line(dropped: Dropped) -> bytes:
-    return orjson.dumps(dropped.to_json()) + b"\n"
+    return record_line(dropped)
 
 
-def _turn(turn: Turn) -> dict[str, Any]:
-    said: dict[str, Any] = {"role": turn.role, "text": turn.text}
+def _turn(turn: Turn) -> dict[str, object]:
+    said: dict[str, object] = {"role": turn.role, "text": turn.text}
     if turn.parts:
         said["parts"] = turn.parts
     return said

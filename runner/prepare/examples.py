@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import orjson
 
@@ -25,7 +25,9 @@ from runner.prepare.select.choice import Choice
 from runner.prepare.select.map import drawn
 from runner.prepare.template import Renderer
 from runner.prepare.tokens import TokenTally
-from runner.records import SPLITS, Dropped, Example, Progress, Row, Tally
+from runner.records import SPLITS, Dropped, Example, Progress, Row, Tally, record_json
+from runner.records.clusters import MAP
+from runner.records.summaries import PreparedSummary, RenderedSummary, read_prepared
 
 if TYPE_CHECKING:
     from runner.prepare import Augmentation, TokenCounter
@@ -83,8 +85,8 @@ def render_rows(
     encode: Encode,
 ) -> None:
     """See `runner.prepare.render`."""
-    before = orjson.loads((prepared / "summary.json").read_bytes())
-    renderer = Renderer(template, before["columns"])
+    before = read_prepared(prepared)
+    renderer = Renderer(template, before.columns)
     train = prepared / "train.jsonl"
     lint = FewShotLint(train) if template.few_shot_lint != "off" else None
     (out / "gemini").mkdir()
@@ -108,10 +110,10 @@ def render_rows(
                 rows = with_new_rows(chosen, augmentation, prepared, out, journal, seed, work.added)
             elif split == "validation" and limits:
                 rows = _fitting(work, limits.most_validation(done["train"].tally.kept), seed)
-            done[split] = _render_split(work, split, rows, before["rows"][split])
+            done[split] = _render_split(work, split, rows, before.rows.get(split, 0))
         if not done["train"].tally.kept:
             raise DataError(f"no training row is left:\n{journal.losses('train')}")
-        journal.finish(_summary(work, done, select, before["rows"]["train"]))
+        journal.finish(_summary(work, done, select, before))
 
 
 def _rows(work: _Render, split: str) -> Iterator[Row]:
@@ -162,7 +164,7 @@ def _selected(work: _Render, select: Select, seed: int, encode: Encode) -> Itera
         work.notes += choice.notes
     if choice and choice.clusters:
         found = drawn(_rows(work, "train"), choice, seed)
-        (work.out / "map.json").write_bytes(orjson.dumps(found))
+        (work.out / MAP).write_bytes(record_json(found))
 
 
 def to_be_reworded(
@@ -262,12 +264,12 @@ def _reason(example: Example) -> str:
 
 
 def _summary(
-    work: _Render, done: dict[str, _Split], select: Select, prepared: int
-) -> dict[str, Any]:
+    work: _Render, done: dict[str, _Split], select: Select, prepared: PreparedSummary
+) -> RenderedSummary:
     tuned = done["train"]
     notes = [*work.notes, *work.added.notes]
-    if select.size and select.size > prepared:
-        has = plural(prepared, "row")
+    if select.size and select.size > prepared.rows.get("train", 0):
+        has = plural(prepared.rows.get("train", 0), "row")
         notes.append(f"prepare.select.size={select.size:,}, and train has only {has}")
     for split, result in done.items():
         if result.maybe_too_long:
@@ -280,12 +282,12 @@ def _summary(
             f"test: {plural(done['test'].too_long, 'row')} longer than model.context_tokens="
             f"{work.context_tokens}: what is too long stays and will count as an error"
         )
-    return {
-        "rows": {split: result.tally.kept for split, result in done.items()},
-        "tokens": {split: result.tokens.summary() for split, result in done.items()},
-        "too_long": {split: result.too_long for split, result in done.items()},
-        "lint": work.lint.findings(tuned.tally.rows_in) if work.lint else [],
-        "rendered": [example.to_json() for example in work.first],
-        "augmented": work.added.to_json(),
-        "notes": notes,
-    }
+    return RenderedSummary(
+        rows={split: result.tally.kept for split, result in done.items()},
+        tokens={split: result.tokens.summary() for split, result in done.items()},
+        too_long={split: result.too_long for split, result in done.items()},
+        lint=work.lint.summary(tuned.tally.rows_in) if work.lint else (),
+        rendered=tuple(work.first),
+        augmented=work.added.summary(),
+        notes=tuple(notes),
+    )

@@ -28,7 +28,7 @@ from runner.prepare.semantic import Close, close_rows, semantic_note
 from runner.prepare.span_step import cut_spans
 from runner.prepare.spill import Spill, SpillWriter
 from runner.prepare.split import cap_given, check_stratify, cut_missing
-from runner.prepare.summary import Found, summarize
+from runner.prepare.summary import PreparedRows, summarize
 from runner.prepare.write import members, write_splits
 from runner.records import SPLITS, Dropped, FaultLog, Mixed, Progress, Row, Tally
 
@@ -111,7 +111,7 @@ def prepare_rows(
         write_leaks(out, known, fates, leaks, between, repeats, close)
         if near:
             write_clusters(out, train, fates["train"], near)
-        found = Found(
+        found = PreparedRows(
             known,
             fates,
             repeats,

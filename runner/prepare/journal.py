@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import orjson
+from typing import Self
 
 from runner.errors import RowFault
 from runner.prepare.encode import dropped_line
-from runner.records import Dropped, Origin, Row, Tally
+from runner.records import Dropped, Origin, Row, SplitFault, Tally, record_file, record_line
+from runner.records.summaries import PreparedSummary, RenderedSummary
 
 SPAN = 200
 """Characters of a dropped row's text that are written down."""
@@ -41,8 +40,7 @@ class Journal:
     def fault(self, split: str, fault: RowFault) -> None:
         """A row that could not be read: its fault in full, and its place among the dropped."""
         assert self._faults
-        raw = {"split": split, **{name: getattr(fault, name) for name in fault.__slots__}}
-        self._faults.write(orjson.dumps(raw) + b"\n")
+        self._faults.write(record_line(SplitFault.of(split, fault)))
         origin = Origin(fault.file, fault.line)
         name, span = f"{split}-{fault.line}", fault.message[:SPAN]
         self.drop(Dropped(name, split, "read", fault.rule, origin, span=span))
@@ -63,12 +61,10 @@ class Journal:
             if tally.split == split and tally.dropped
         )
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: PreparedSummary | RenderedSummary) -> None:
         """Write tallies and summary."""
-        tallies = [tally.to_json() for tally in self._tallies]
-        for name, value in (("tally", tallies), ("summary", summary)):
-            text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
-            (self._out / f"{name}.json").write_bytes(text + b"\n")
+        (self._out / "tally.json").write_bytes(record_file(self._tallies))
+        (self._out / "summary.json").write_bytes(record_file(summary))
 
 
 def shown(row: Row) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from runner.prepare.dedup import Repeats
 from runner.prepare.fates import REASONS, Fates
@@ -16,7 +14,8 @@ from runner.prepare.leakage import SUITES, Leak
 from runner.prepare.semantic import Close
 from runner.prepare.spill import Spill
 from runner.prepare.substring.alphabet import TOKEN
-from runner.records import Row
+from runner.records import Row, record_line
+from runner.records.leaks import LeakPair
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,19 +43,17 @@ def write_leaks(
     `LISTED` nearest of those that are only `close` in meaning."""
     with (out / "leaks.jsonl").open("wb") as pairs, (out / "conflicts.jsonl").open("wb") as torn:
         for line in _conflicts(spills["train"], repeats, fates["train"]):
-            torn.write(orjson.dumps(line) + b"\n")
+            torn.write(record_line(line))
         for side, leak in [*(("train", leak) for leak in leaks.values()), *between]:
             for line in _pairs(leak, side, spills, fates[side]):
-                pairs.write(orjson.dumps(line) + b"\n")
-                if not line["agrees"] and line["method"] in EQUAL:
-                    torn.write(orjson.dumps(line) + b"\n")
+                pairs.write(record_line(line))
+                if not line.agrees and line.method in EQUAL:
+                    torn.write(record_line(line))
         for line in (line for one in close for line in _close(one, spills["train"])):
-            pairs.write(orjson.dumps(line) + b"\n")
+            pairs.write(record_line(line))
 
 
-def _pairs(
-    leak: Leak, side: str, spills: Mapping[str, Spill], fates: Fates
-) -> Iterator[dict[str, Any]]:
+def _pairs(leak: Leak, side: str, spills: Mapping[str, Spill], fates: Fates) -> Iterator[LeakPair]:
     import numpy as np
 
     rows, others, match = spills[side], spills[leak.split], leak.both
@@ -65,47 +62,64 @@ def _pairs(
     for number, (place, (row, other)) in enumerate(zip(places.tolist(), pairs, strict=True)):
         equal = leak.match[place] >= 0
         method = EQUAL[shown_whole(row) != shown_whole(other)]
-        yield {
-            **_pair(row, other, side, leak.split),
-            "method": method if equal else leak.like.method[place],
-            "score": 1.0 if equal else round(leak.like.score[place], 4),
-            "span": "" if equal or number >= COMPARED else shared_run(row, other),
-            "fate": _fate(fates, place),
-        }
+        yield _pair(
+            row,
+            other,
+            side,
+            leak.split,
+            method=method if equal else leak.like.method[place],
+            score=1.0 if equal else round(leak.like.score[place], 4),
+            span="" if equal or number >= COMPARED else shared_run(row, other),
+            fate=_fate(fates, place),
+        )
 
 
-def _close(found: Close, train: Spill) -> Iterator[dict[str, Any]]:
+def _close(found: Close, train: Spill) -> Iterator[LeakPair]:
     rows, others = train.rows(found.train[:LISTED]), found.rows.rows(found.at[:LISTED])
     for row, other, score in zip(rows, others, found.score[:LISTED].tolist(), strict=True):
-        told = {"method": "semantic", "score": round(score, 4), "span": "", "fate": ""}
-        yield {**_pair(row, other, "train", found.split), **told}
+        score = round(score, 4)
+        yield _pair(row, other, "train", found.split, method="semantic", score=score, span="")
 
 
-def _conflicts(train: Spill, repeats: Repeats, fates: Fates) -> Iterator[dict[str, Any]]:
+def _conflicts(train: Spill, repeats: Repeats, fates: Fates) -> Iterator[LeakPair]:
     import numpy as np
 
     places: NDArray[np.int64] = np.flatnonzero(repeats.conflict)
     pairs = zip(train.rows(places), train.rows(repeats.first[places]), strict=True)
     for place, (row, other) in zip(places.tolist(), pairs, strict=True):
         fate = _fate(fates, place)
-        yield {**_pair(row, other, "train", "train"), "method": "normalised", "fate": fate}
+        yield _pair(row, other, "train", "train", method="normalised", fate=fate)
 
 
-def _pair(row: Row, other: Row, side: str, split: str) -> dict[str, Any]:
+def _pair(
+    row: Row,
+    other: Row,
+    side: str,
+    split: str,
+    *,
+    method: str,
+    score: float | None = None,
+    span: str | None = None,
+    fate: str = "",
+) -> LeakPair:
     known = other.target if split != SUITES else row.target
-    return {
-        "split": side,
-        "id": row.id,
-        "origin": {"file": row.origin.file, "line": row.origin.line},
-        "text": shown(row),
-        "target": row.target[:SPAN],
-        "against": other.group if split == SUITES else split,
-        "matched": other.id,
-        "matched_origin": {"file": other.origin.file, "line": other.origin.line},
-        "matched_text": shown(other),
-        "matched_target": other.target[:SPAN] if split != SUITES else "",
-        "agrees": row.target == known or row.target in other.references,
-    }
+    return LeakPair(
+        split=side,
+        id=row.id,
+        origin=row.origin,
+        text=shown(row),
+        target=row.target[:SPAN],
+        against=other.group if split == SUITES else split,
+        matched=other.id,
+        matched_origin=other.origin,
+        matched_text=shown(other),
+        matched_target=other.target[:SPAN] if split != SUITES else "",
+        agrees=row.target == known or row.target in other.references,
+        method=method,
+        score=score,
+        span=span,
+        fate=fate,
+    )
 
 
 def _fate(fates: Fates, place: int) -> str:

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
 from runner.prepare.keys import hash64
 from runner.records import Example, Row
+from runner.records.summaries import LintCount, LintExample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +57,7 @@ class FewShotLint:
         self._path = train
         self._clean: set[str] = set()
         self.found: Counter[str] = Counter()
-        self.shown: list[dict[str, str]] = []
+        self.shown: list[LintExample] = []
 
     def check(self, rows: Sequence[Row], examples: Sequence[Example]) -> list[Hit | None]:
         """One verdict for each pair of a row and its example."""
@@ -81,23 +82,23 @@ class FewShotLint:
                 self._clean.add(frame)
         return hits
 
-    def findings(self, rows: int) -> list[dict[str, Any]]:
+    def summary(self, rows: int) -> tuple[LintCount, ...]:
         """What was found in `rows` tuning rows, for the summary."""
-        return [
-            {
-                "rule": f"few_shot/{rule}",
-                "rows": count,
-                "message": f"{count:,} of {rows:,} tuning prompts carry worked examples"
+        return tuple(
+            LintCount(
+                f"few_shot/{rule}",
+                count,
+                f"{count:,} of {rows:,} tuning prompts carry worked examples"
                 + (" (they stand in the template itself)" if count == rows > 1 else ""),
-                "examples": [item for item in self.shown if item["rule"] == rule],
-            }
+                tuple(item for item in self.shown if item.rule == rule),
+            )
             for rule, count in self.found.most_common()
-        ]
+        )
 
     def _count(self, example: Example, hit: Hit) -> None:
         self.found[hit.rule] += 1
         if self.found[hit.rule] <= SHOWN:
-            self.shown.append({"rule": hit.rule, "id": example.id, "note": hit.note})
+            self.shown.append(LintExample(hit.rule, example.id, hit.note))
 
     @cached_property
     def _index(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from runner.config import Dedup
 from runner.prepare.fates import Fates
 from runner.prepare.journal import shown
 from runner.prepare.spill import Spill
+from runner.records import record_line
+from runner.records.leaks import SeenRow
 
 NAME = "seen_before.jsonl"
 
 
-def report_seen(rows: Spill, fates: Fates, config: Dedup, out: Path) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class SeenCounts:
+    """How many of the training rows nearly repeat a row of a past dataset."""
+
+    rows: int
+    of: int
+    datasets: Mapping[str, int]
+
+
+def report_seen(rows: Spill, fates: Fates, config: Dedup, out: Path) -> SeenCounts | None:
     """Hold the rows that are left against the index of past datasets; how many of them it knows,
     by dataset. None without an index. Raises ConfigError when the index cannot be used."""
     import numpy as np
@@ -31,19 +41,17 @@ def report_seen(rows: Spill, fates: Fates, config: Dedup, out: Path) -> dict[str
     again = rows.rows(places[[one.row for one in found]])
     with (out / NAME).open("wb") as stream:
         for one, row in zip(found, again, strict=True):
-            origin = {"file": row.origin.file, "line": row.origin.line}
-            past = {"dataset": one.dataset, "matched": one.id, "similarity": round(one.score, 4)}
-            told = {"id": row.id, "origin": origin, **past, "text": shown(row)}
-            stream.write(orjson.dumps(told) + b"\n")
+            past = (one.dataset, one.id, round(one.score, 4))
+            stream.write(record_line(SeenRow(row.id, row.origin, *past, shown(row))))
     names = Counter({path.stem: 0 for path in files})
     names.update(one.dataset for one in found)
-    return {"rows": len(found), "of": len(places), "datasets": dict(names)}
+    return SeenCounts(len(found), len(places), dict(names))
 
 
-def seen_note(seen: dict[str, Any]) -> str:
+def seen_note(seen: SeenCounts) -> str:
     """The finding as a sentence for the data card."""
-    known = ", ".join(f"{name}: {rows:,}" for name, rows in seen["datasets"].items())
+    known = ", ".join(f"{name}: {rows:,}" for name, rows in seen.datasets.items())
     return (
-        f"{seen['rows']:,} of {seen['of']:,} training rows nearly repeat a row of a past dataset "
+        f"{seen.rows:,} of {seen.of:,} training rows nearly repeat a row of a past dataset "
         f"({known}); they stay, and stand in {NAME}"
     )

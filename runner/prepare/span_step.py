@@ -10,9 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from runner.config import Dedup, SubstringDedup
 from runner.prepare.dedup import follow_originals, original
@@ -23,7 +21,8 @@ from runner.prepare.span_cuts import Cuts, cut_row, inputs
 from runner.prepare.spill import Spill
 from runner.prepare.substring import Span, repeated_spans
 from runner.prepare.texts import gather
-from runner.records import Row
+from runner.records import record_line
+from runner.records.leaks import RepeatedSpan
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,20 +128,16 @@ def _write(
             row, other = train.rows([place, row_of[span.matched]])
             fate = "dropped" if place in gone else "cut"
             text = inputs(row)[number_of[span.text]][span.start : span.end]
-            line: dict[str, Any] = {
-                "id": row.id,
-                "origin": _origin(row),
-                "input": number_of[span.text],
-                "start": span.start,
-                "end": span.end,
-                "tokens": span.tokens,
-                "matched": other.id,
-                "matched_origin": _origin(other),
-                "fate": "kept" if asked.action == "report" else fate,
-                "span": text[:SPAN_LENGTH],
-            }
-            out.write(orjson.dumps(line) + b"\n")
-
-
-def _origin(row: Row) -> dict[str, Any]:
-    return {"file": row.origin.file, "line": row.origin.line}
+            line = RepeatedSpan(
+                id=row.id,
+                origin=row.origin,
+                input=number_of[span.text],
+                start=span.start,
+                end=span.end,
+                tokens=span.tokens,
+                matched=other.id,
+                matched_origin=other.origin,
+                fate="kept" if asked.action == "report" else fate,
+                span=text[:SPAN_LENGTH],
+            )
+            out.write(record_line(line))

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from runner.records.summaries import Spread
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-def spread(values: Sequence[int] | NDArray[np.int32]) -> dict[str, float]:
-    """Mean, percentiles and maximum, to one digit; empty for no values."""
+def spread(values: Sequence[int] | NDArray[np.int32]) -> Spread | None:
+    """Mean, percentiles and maximum, to one digit; None for no values."""
     import numpy as np
 
     if not len(values):
-        return {}
+        return None
     counts = np.asarray(values)
-    named = zip(("p50", "p90", "p99"), np.percentile(counts, (50, 90, 99)).tolist(), strict=True)
-    middle = {name: round(value, 1) for name, value in named}
-    return {"mean": round(float(counts.mean()), 1), **middle, "max": int(counts.max())}
+    p50, p90, p99 = (round(value, 1) for value in np.percentile(counts, (50, 90, 99)).tolist())
+    return Spread(round(float(counts.mean()), 1), p50, p90, p99, int(counts.max()))

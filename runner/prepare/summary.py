@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from runner.prepare.cluster_file import cluster_counts
 from runner.prepare.dedup import NearRepeats, Repeats, find_repeats
@@ -15,6 +15,14 @@ from runner.prepare.spill import Spill
 from runner.prepare.spread import spread
 from runner.prepare.write import Written, members
 from runner.records import SPLITS, Mixed
+from runner.records.summaries import (
+    Conflict,
+    ConflictingRow,
+    EvaluationCounts,
+    PreparedSummary,
+    Spread,
+    TrainCounts,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +33,7 @@ SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PreparedRows:
     """All that was found out about the rows of one source."""
 
     spills: Mapping[str, Spill]
@@ -43,68 +51,59 @@ class Found:
     """An evaluation split, and what it shares with the other one or with suites."""
 
 
-def summarize(found: Found) -> dict[str, Any]:
-    """The summary as JSON. Counts of repeats, conflicts and leaks describe the rows as read
+def summarize(found: PreparedRows) -> PreparedSummary:
+    """The summary. Counts of repeats, conflicts and leaks describe the rows as read
     (after cleaning), whatever was then done about them."""
     train, repeats = found.spills["train"], found.repeats
-    return {
-        "rows": {split: found.written.rows[split] for split in SPLITS},
-        "train": {
-            "rows": len(train),
-            "exact_duplicates": int(repeats.again.sum()),
-            "conflicting_rows": int(repeats.conflict.sum()),
-            "near_duplicates": found.fates["train"].count(NEAR),
-        },
-        "mix": {split: list(map(asdict, told)) for split, told in found.mix.items() if told},
-        "near_clusters": cluster_counts(found.near.clusters) if found.near else None,
-        "evaluation": {
+    return PreparedSummary(
+        rows={split: found.written.rows[split] for split in SPLITS},
+        train=TrainCounts(
+            rows=len(train),
+            exact_duplicates=int(repeats.again.sum()),
+            conflicting_rows=int(repeats.conflict.sum()),
+            near_duplicates=found.fates["train"].count(NEAR),
+        ),
+        mix={split: tuple(told) for split, told in found.mix.items() if told},
+        near_clusters=cluster_counts(found.near.clusters) if found.near else None,
+        evaluation={
             split: _own_repeats(found.spills[split]) for split in found.fates if split != "train"
         },
-        "conflicting_texts": repeats.conflicting_texts,
-        "conflicts": _conflicts(train, repeats),
-        "leakage": _leakage(found),
-        "labels": {split: _labels(found, split) for split in SPLITS},
-        "lengths": {split: _lengths(found, split) for split in SPLITS},
-        "columns": list(
+        conflicting_texts=repeats.conflicting_texts,
+        conflicts=_conflicts(train, repeats),
+        leakage=_leakage(found),
+        labels={split: _labels(found, split) for split in SPLITS},
+        lengths={split: _lengths(found, split) for split in SPLITS},
+        columns=tuple(
             dict.fromkeys(c for split in found.fates for c in found.spills[split].columns)
         ),
-        "notes": found.notes,
-    }
+        notes=tuple(found.notes),
+    )
 
 
-def _own_repeats(rows: Spill) -> dict[str, int]:
+def _own_repeats(rows: Spill) -> EvaluationCounts:
     """Evaluation rows that repeat each other: protected, so only reported."""
     repeats = find_repeats(rows)
-    return {
-        "rows": len(rows),
-        "repeats": int(repeats.again.sum()),
-        "conflicting_texts": repeats.conflicting_texts,
-    }
+    return EvaluationCounts(len(rows), int(repeats.again.sum()), repeats.conflicting_texts)
 
 
-def _conflicts(train: Spill, repeats: Repeats) -> list[dict[str, Any]]:
+def _conflicts(train: Spill, repeats: Repeats) -> tuple[Conflict, ...]:
     import numpy as np
 
     later = np.flatnonzero(repeats.conflict)[:SHOWN]
     pairs = zip(train.rows(repeats.first[later]), train.rows(later), strict=True)
-    return [
-        {
-            "text": shown(first),
-            "rows": [
-                {
-                    "id": row.id,
-                    "file": row.origin.file,
-                    "line": row.origin.line,
-                    "target": row.target,
-                }
+    return tuple(
+        Conflict(
+            shown(first),
+            tuple(
+                ConflictingRow(row.id, row.origin.file, row.origin.line, row.target)
                 for row in (first, other)
-            ],
-        }
+            ),
+        )
         for first, other in pairs
-    ]
+    )
 
 
-def _leakage(found: Found) -> dict[str, int]:
+def _leakage(found: PreparedRows) -> dict[str, int]:
     import numpy as np
 
     out = {}
@@ -129,12 +128,12 @@ def _leakage(found: Found) -> dict[str, int]:
     return out
 
 
-def _members(found: Found, split: str) -> list[tuple[Spill, NDArray[np.bool_]]]:
+def _members(found: PreparedRows, split: str) -> list[tuple[Spill, NDArray[np.bool_]]]:
     side = members(found.spills, found.fates, split)
     return [side] if side else []
 
 
-def _labels(found: Found, split: str) -> dict[str, int] | None:
+def _labels(found: PreparedRows, split: str) -> dict[str, int] | None:
     """Rows by target, most frequent first; None when targets are no labels."""
     import numpy as np
 
@@ -150,13 +149,11 @@ def _labels(found: Found, split: str) -> dict[str, int] | None:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _lengths(found: Found, split: str) -> dict[str, dict[str, float]]:
-    """Characters of input and target: mean, percentiles, longest."""
-
+def _lengths(found: PreparedRows, split: str) -> dict[str, Spread]:
+    """Characters of input and target."""
     out = {}
     for rows, mask in _members(found, split):
-        if not mask.any():
-            continue
         for name, values in zip(("input", "target"), rows.lengths[mask].T, strict=True):
-            out[name] = spread(values)
+            if lengths := spread(values):
+                out[name] = lengths
     return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.config import Template
 from runner.errors import ConfigError, Problem
@@ -37,7 +37,7 @@ class Renderer:
         self._columns = tuple(columns)
         environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
         problems: list[Problem] = []
-        self._render: dict[str, Callable[[Mapping[str, Any]], str]] = {}
+        self._render: dict[str, Callable[[Mapping[str, object]], str]] = {}
         for part in PARTS:
             text = getattr(template, part)
             problems += self._problems(environment, part, text)
@@ -65,12 +65,12 @@ class Renderer:
             row.extras,
         )
 
-    def _answer(self, answer: str, names: dict[str, Any], row: Row) -> str:
+    def _answer(self, answer: str, names: dict[str, object], row: Row) -> str:
         return self._part("target", {**names, "target": answer}, row)
 
-    def _names(self, row: Row) -> dict[str, Any]:
+    def _names(self, row: Row) -> dict[str, object]:
         fields = {name: row.fields.get(name, "") for name in self._columns}
-        names: dict[str, Any] = {"row": fields, **fields}
+        names: dict[str, object] = {"row": fields, **fields}
         if row.history:
             names["input"] = spoken(row.history[-1])
         elif row.media and not fields:
@@ -79,7 +79,7 @@ class Renderer:
             names.setdefault("input", *fields.values())
         return names
 
-    def _part(self, part: str, names: Mapping[str, Any], row: Row) -> str:
+    def _part(self, part: str, names: Mapping[str, object], row: Row) -> str:
         try:
             return self._render[part](names)
         except Exception as error:  # a template may fail in any way Python can
@@ -112,7 +112,9 @@ class Renderer:
         return Problem(key, f"there is no column {name!r}; columns: {columns}", hint=hint)
 
 
-def _compiled(environment: SandboxedEnvironment, text: str) -> Callable[[Mapping[str, Any]], str]:
+def _compiled(
+    environment: SandboxedEnvironment, text: str
+) -> Callable[[Mapping[str, object]], str]:
     """A function of the names; a template without any Jinja in it is a constant."""
     from jinja2.runtime import new_context
 
@@ -122,7 +124,7 @@ def _compiled(environment: SandboxedEnvironment, text: str) -> Callable[[Mapping
         return lambda names: constant
     shared, blocks = dict(environment.globals), template.blocks
 
-    def render(names: Mapping[str, Any]) -> str:
+    def render(names: Mapping[str, object]) -> str:
         # What `template.render` does, without walking the globals anew for every row.
         context = new_context(environment, None, blocks, {**shared, **names}, shared=True)
         return "".join(template.root_render_func(context))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.prepare.file_tokens import band
 from runner.prepare.spread import spread
 from runner.records import Example, Turn, parts_text
+from runner.records.summaries import SplitTokens
 
 if TYPE_CHECKING:
     from runner.prepare import TokenCounter
@@ -84,14 +85,13 @@ class TokenTally:
         self._low += low
         self._high += high
 
-    def summary(self) -> dict[str, Any]:
-        """Totals of one pass over the rows, and how they are spread. `exact` is None where
-        only an estimate is possible; the spread is then of the upper estimate."""
+    def summary(self) -> SplitTokens:
+        """Totals of one pass over the rows, and how they are spread."""
         total = sum(self._prompt) + sum(self._target)
-        return {
-            "exact": total if self.exact or not self._prompt else None,
-            "low": self._low,
-            "high": self._high,
-            "prompt": spread(self._prompt),
-            "target": spread(self._target),
-        }
+        return SplitTokens(
+            exact=total if self.exact or not self._prompt else None,
+            low=self._low,
+            high=self._high,
+            prompt=spread(self._prompt),
+            target=spread(self._target),
+        )

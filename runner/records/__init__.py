@@ -6,11 +6,20 @@ answers with `Prediction`s; tuning leaves `Checkpoint`s and `CurvePoint`s.
 """
 
 from runner.records.answers import Generation, Prediction, Request
+from runner.records.json_form import (
+    fields_of,
+    read_record,
+    read_record_list,
+    read_records,
+    record_file,
+    record_json,
+    record_line,
+)
 from runner.records.jsonl import read_jsonl, write_jsonl
 from runner.records.parts import call_json, parts_text, plain_text
 from runner.records.progress import Progress, quiet
 from runner.records.rows import SPLITS, Example, Origin, Row, Turn
-from runner.records.tally import Dropped, FaultLog, Mixed, Tally
+from runner.records.tally import Dropped, FaultLog, Mixed, SplitFault, Tally
 from runner.records.tuning import Checkpoint, CurvePoint, DroppedRow, Resource, TuningResult
 from runner.records.vectors import packed, unpacked
 
@@ -30,15 +39,23 @@ __all__ = [
     "Request",
     "Resource",
     "Row",
+    "SplitFault",
     "Tally",
     "TuningResult",
     "Turn",
     "call_json",
+    "fields_of",
     "packed",
     "parts_text",
     "plain_text",
     "quiet",
     "read_jsonl",
+    "read_record",
+    "read_record_list",
+    "read_records",
+    "record_file",
+    "record_json",
+    "record_line",
     "unpacked",
     "write_jsonl",
 ]

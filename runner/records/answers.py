@@ -46,7 +46,7 @@ class Prediction:
     prompt_tokens: int = 0
     output_tokens: int = 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return compact(self)
 
     @classmethod

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 
-def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, object]]) -> int:
     """Write one JSON object a line (UTF-8, not ASCII-escaped); return how many."""
     count = 0
     with path.open("w", encoding="utf-8") as out:
@@ -26,9 +26,9 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def compact(record: Any) -> dict[str, Any]:
+def compact(record: Any) -> dict[str, object]:
     """The record as JSON-ready dict without its empty optional fields."""
-    out: dict[str, Any] = {}
+    out: dict[str, object] = {}
     for item in dataclasses.fields(record):
         value = getattr(record, item.name)
         required = (

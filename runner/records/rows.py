@@ -73,7 +73,7 @@ class Row:
     """Those of `fields` that hold the URI of a file to be shown to the model, with its MIME
     type."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return compact(self)
 
     @classmethod
@@ -112,7 +112,7 @@ class Example:
     rejected: str = ""
     extras: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return compact(self)
 
     @classmethod

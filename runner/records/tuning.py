@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +86,3 @@ class TuningResult:
         does not say is taken at the upper `estimate`."""
         bills = (self.billable_tokens or None,) if self.bills is None else self.bills
         return sum(estimate if tokens is None else tokens for tokens in bills)
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        """What `dataclasses.asdict` and JSON made of a result, also of an older one."""
-        made = {"checkpoints": Checkpoint, "curves": CurvePoint}
-        made |= {"resources": Resource, "dropped": DroppedRow}
-        lists = {
-            name: tuple(kind(**row) for row in raw.get(name, ())) for name, kind in made.items()
-        }
-        bills = None if raw.get("bills") is None else tuple(raw["bills"])
-        findings = tuple(raw.get("findings", ()))
-        return cls(**{**raw, **lists, "findings": findings, "bills": bills})

@@ -41,7 +41,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ArmRow:
     """One arm."""
 
     name: str
@@ -76,7 +76,7 @@ class Forest:
     known: int
 
 
-def rows(lines: Sequence[Line], looks: Mapping[str, str], places: int, page: Path) -> list[Row]:
+def rows(lines: Sequence[Line], looks: Mapping[str, str], places: int, page: Path) -> list[ArmRow]:
     """All arms in leaderboard order."""
     return [_row(line, varying_keys(lines), looks, places, page) for line in lines]
 
@@ -104,9 +104,11 @@ def forest(lines: Sequence[Line], looks: Mapping[str, str], places: int) -> Fore
     return Forest(tracks, ruler(axis), bar.arm.name if bar else "", len(scored))
 
 
-def _row(line: Line, keys: Sequence[str], looks: Mapping[str, str], places: int, page: Path) -> Row:
+def _row(
+    line: Line, keys: Sequence[str], looks: Mapping[str, str], places: int, page: Path
+) -> ArmRow:
     arm = line.arm
-    return Row(
+    return ArmRow(
         name=arm.name,
         css=looks[arm.digest],
         role=line.role,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runner.plural import plural
+from runner.records.summaries import NewRow, NewRows
 from runner.report.places import link
 from runner.report.reasons import in_words
 from runner.report.wording import count, share
@@ -44,22 +43,20 @@ class Augmented:
     """Link to all of them; empty when there is no file."""
 
 
-def augmented(summary: Mapping[str, Any], rendered: Path, page: Path) -> Augmented | None:
-    """From the summary of a rendered folder; None when no new rows were asked for."""
-    told = summary.get("augmented")
-    if not told:
+def augmented(new: NewRows | None, rendered: Path, page: Path) -> Augmented | None:
+    """None when no new rows were asked for."""
+    if new is None:
         return None
-    rules: Mapping[str, int] = told["rows"]
     path = rendered / "augmented.jsonl"
     return Augmented(
-        about=f"{plural(sum(rules.values()), 'new row')}, {share(told['share'])} of train",
-        rules=[f"{count(rows)} × {in_words(rule)}" for rule, rows in rules.items()],
-        samples=[_sample(raw) for raw in told["samples"]],
+        about=f"{plural(sum(new.rows.values()), 'new row')}, {share(new.share)} of train",
+        rules=[f"{count(rows)} × {in_words(rule)}" for rule, rows in new.rows.items()],
+        samples=[_sample(each) for each in new.samples],
         file=link(path, page) if path.is_file() else "",
     )
 
 
-def _sample(raw: Mapping[str, Any]) -> Sample:
-    answer = Pair(raw["target_before"], raw["target_after"]) if "target_after" in raw else None
-    rule = in_words(raw["rule"])
-    return Sample(raw["id"], raw["of"], rule, Pair(raw["before"], raw["after"]), answer)
+def _sample(new: NewRow) -> Sample:
+    before, after = new.target_before, new.target_after
+    answer = None if before is None or after is None else Pair(before, after)
+    return Sample(new.id, new.of, in_words(new.rule), Pair(new.before, new.after), answer)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.plural import plural
+from runner.records import read_records
+from runner.records.summaries import NewRow
 from runner.report.flow import read_tallies
 from runner.report.reasons import in_words, is_move
 from runner.report.scoreboard import LOWER_IS_BETTER, Line
@@ -110,6 +111,5 @@ def _added(path: Path) -> list[str]:
     """New rows by the rule that made them."""
     rules = Counter[str]()
     if path.is_file():
-        with path.open(encoding="utf-8") as rows:
-            rules.update(str(json.loads(row).get("rule", "new")) for row in rows)
+        rules.update(row.rule for row in read_records(path, NewRow))
     return [f"{count(n)} × {in_words(rule)}" for rule, n in rules.most_common()]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runner.plural import plural
 from runner.records import SPLITS, Example
+from runner.records.summaries import (
+    NAME,
+    Conflict,
+    PreparedSummary,
+    RenderedSummary,
+    read_prepared,
+    read_rendered,
+)
 from runner.report.augmented import augmented
 from runner.report.clusters import clusters
 from runner.report.coverage import coverage
@@ -53,7 +59,8 @@ def write_card(prepared: Path, rendered: Path, version: str, out: Path) -> None:
     found = profiles(rendered, SPLITS)
     tallies, kinds = read_tallies([prepared, rendered]), losses([prepared, rendered])
     faulty, fault_count = faults(prepared)
-    summary, numbers = _read_json(prepared / "summary.json"), _read_json(rendered / "summary.json")
+    summary = read_prepared(prepared) if (prepared / NAME).is_file() else PreparedSummary()
+    numbers = read_rendered(rendered) if (rendered / NAME).is_file() else RenderedSummary()
     dropped = dropped_total(tallies) if tallies else sum(kind.rows for kind in kinds)
     values = {
         "version": version,
@@ -64,19 +71,19 @@ def write_card(prepared: Path, rendered: Path, version: str, out: Path) -> None:
         "notes": _notes(summary, numbers),
         "files": {profile.split: _files(profile) for profile in found.values()},
         "profiles": list(found.values()),
-        "mixes": mixes(summary),
+        "mixes": mixes(summary.mix),
         "flows": flow(tallies),
         "lengths": lengths(found),
-        "tokens": tokens(numbers),
+        "tokens": tokens(numbers.tokens),
         "spreads": spreads(found),
         "slices": spreads(found, slices=True),
         "splits": [profile.split for profile in found.values() if profile.rows],
         "coverage": coverage(found),
-        "augmented": augmented(numbers, rendered, out),
+        "augmented": augmented(numbers.augmented, rendered, out),
         "map": row_map(rendered),
         "kinds": kinds,
-        "conflicts": _conflicts(summary),
-        "clusters": clusters(prepared),
+        "conflicts": _conflicts(summary.conflicts),
+        "clusters": clusters(summary.near_clusters, prepared),
         "faults": faulty,
         "fault_count": fault_count,
         "max_shown": MAX_SHOWN,
@@ -115,25 +122,19 @@ def _files(profile: Profile) -> list[tuple[str, int]]:
     return [(Path(file).name, rows) for file, rows in profile.files.most_common(MAX_FILES)]
 
 
-def _notes(*summaries: Mapping[str, Any]) -> list[str]:
+def _notes(prepared: PreparedSummary, rendered: RenderedSummary) -> list[str]:
     """What the data steps had to say, and the numbers on leaks that no dropped row shows."""
-    notes = [str(note) for summary in summaries for note in summary.get("notes") or ()]
-    for summary in summaries:
-        findings = summary.get("lint") or ()
-        notes += [str(f["message"]) for f in findings if isinstance(f, Mapping) and "message" in f]
-        for name, rows in (summary.get("leakage") or {}).items():
-            if rows:
-                notes.append(f"{str(name).replace('_', ' ')}: {rows}")
-    return notes
+    leaks = [f"{name.replace('_', ' ')}: {rows}" for name, rows in prepared.leakage.items() if rows]
+    lint = [broken.message for broken in rendered.lint if broken.message]
+    return [*prepared.notes, *rendered.notes, *leaks, *lint]
 
 
-def _conflicts(summary: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+def _conflicts(conflicts: Sequence[Conflict]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Texts with more than one answer: the text, then place and answer of each row."""
-    listed = []
-    for item in summary.get("conflicts") or ():
-        rows = [(where(row), str(row.get("target", ""))) for row in item.get("rows") or ()]
-        listed.append((clip(str(item.get("text", "")), 200), rows))
-    return listed
+    return [
+        (clip(item.text, 200), [(where(row), row.target) for row in item.rows])
+        for item in conflicts
+    ]
 
 
 def _shown(split: str, example: Example) -> Shown:
@@ -142,8 +143,3 @@ def _shown(split: str, example: Example) -> Shown:
     parts.append(("answer", example.target))
     at = f"{Path(example.origin.file).name}:{example.origin.line}"
     return Shown(split, example.id, at, [(name, clip(text, MAX_TEXT)) for name, text in parts])
-
-
-def _read_json(path: Path) -> Any:
-    """The file's content, an empty object when it is not there."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -20,7 +20,7 @@ APART = 0.012
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CheckpointRow:
     """One checkpoint in the table below the picture."""
 
     arm: str
@@ -38,7 +38,7 @@ class Checkpoints:
     """Picture (None when no score is defined) and table; `drawn` of `tuned` arms are shown."""
 
     picture: Markup | None
-    rows: list[Row]
+    rows: list[CheckpointRow]
     drawn: list[Line]
     tuned: int
 
@@ -60,8 +60,8 @@ def checkpoints(
 
 def _row(
     line: Line, item: CheckpointScores, primary: str, looks: Mapping[str, str], places: int
-) -> Row:
-    return Row(
+) -> CheckpointRow:
+    return CheckpointRow(
         arm=line.arm.name,
         css=looks[line.arm.digest],
         id=item.id,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from runner.plural import plural
-from runner.records import read_jsonl
+from runner.records import read_records
+from runner.records.clusters import CLUSTERS, ClusterRow, NearCluster
+from runner.records.summaries import ClusterCounts
 from runner.report.places import where
 from runner.report.wording import clip, count, number
 
@@ -41,56 +40,54 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Clusters:
+class ClusterSection:
     """The largest clusters and how many there are of each size."""
 
     about: str
     shown: list[Shown]
 
 
-def clusters(prepared: Path) -> Clusters | None:
+def clusters(numbers: ClusterCounts | None, prepared: Path) -> ClusterSection | None:
     """The clusters of a prepared folder; None where near-duplicates were not looked for or
     there are none."""
-    path, summary = prepared / "clusters.jsonl", prepared / "summary.json"
-    if not path.is_file() or not summary.is_file():
+    path = prepared / CLUSTERS
+    if numbers is None or not path.is_file():
         return None
-    numbers = json.loads(summary.read_text(encoding="utf-8")).get("near_clusters")
-    shown = list(map(_shown, islice(read_jsonl(path), MAX_CLUSTERS)))
-    return Clusters(_about(numbers), shown) if shown and numbers else None
+    shown = list(map(_shown, islice(read_records(path, NearCluster), MAX_CLUSTERS)))
+    return ClusterSection(_about(numbers), shown) if shown else None
 
 
-def _about(numbers: Mapping[str, Any]) -> str:
-    sizes = ", ".join(f"{count(n)} of {size}" for size, n in list(numbers["sizes"].items())[:8])
-    more = " ..." if len(numbers["sizes"]) > 8 else ""
+def _about(numbers: ClusterCounts) -> str:
+    sizes = ", ".join(f"{count(n)} of {size}" for size, n in list(numbers.sizes.items())[:8])
+    more = " ..." if len(numbers.sizes) > 8 else ""
     return (
-        f"{plural(numbers['rows'], 'row')} in {plural(numbers['clusters'], 'cluster')} of "
+        f"{plural(numbers.rows, 'row')} in {plural(numbers.clusters, 'cluster')} of "
         f"near-duplicates; rows a cluster: {sizes}{more}. One row of each stays, and all that "
         f"were cut for evaluation. The largest ones first; all of them stand in clusters.jsonl."
     )
 
 
-def _shown(raw: Mapping[str, Any]) -> Shown:
-    others, first = raw.get("members") or [], raw.get("kept") or {}
+def _shown(cluster: NearCluster) -> Shown:
+    others, first = cluster.members, cluster.kept
     kept = _member(first, _stays(first) or "stays")
     listed = [_member(row, _how(row, first)) for row in others[:MAX_MEMBERS]]
     return Shown(len(others) + 1, [kept, *listed], len(others) - len(listed))
 
 
-def _how(row: Mapping[str, Any], first: Mapping[str, Any]) -> str:
-    said = [number(float(row.get("similarity", float("nan"))), 2)]
-    if through := row.get("through"):
-        said.append(f"through {through.get('id')} ({number(float(through['similarity']), 2)})")
-    if row.get("target") != first.get("target"):
+def _how(row: ClusterRow, first: ClusterRow) -> str:
+    said = [number(row.similarity, 2)]
+    if through := row.through:
+        said.append(f"through {through.id} ({number(through.similarity, 2)})")
+    if row.target != first.target:
         said.append("another target")
     return ", ".join([*said, _stays(row)] if _stays(row) else said)
 
 
-def _stays(row: Mapping[str, Any]) -> str:
+def _stays(row: ClusterRow) -> str:
     """``stays``, and where, unless that is train."""
-    split = row.get("stays")
+    split = row.stays
     return f"stays in {split}" if split and split != "train" else "stays" if split else ""
 
 
-def _member(row: Mapping[str, Any], how: str) -> Member:
-    text = clip(str(row.get("text", "")), SPAN)
-    return Member(str(row.get("id", "")), where(row.get("origin")), how, text)
+def _member(row: ClusterRow, how: str) -> Member:
+    return Member(row.id, where(row.origin), how, clip(row.text, SPAN))

@@ -21,7 +21,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CostRow:
     """One arm's stages in the table's order."""
 
     name: str
@@ -42,7 +42,7 @@ class Cost:
     """The table. `computed` counts an artifact that arms share once."""
 
     stages: list[str]
-    rows: list[Row]
+    rows: list[CostRow]
     computed: float
     tokens: int
     wall: float | None
@@ -80,10 +80,10 @@ def _place(what: str) -> int:
     return PURPOSES.index(what) if what in PURPOSES else len(PURPOSES)
 
 
-def _row(line: Line, stages: Sequence[str], purposes: Sequence[str]) -> Row:
+def _row(line: Line, stages: Sequence[str], purposes: Sequence[str]) -> CostRow:
     arm = line.arm
     bills = [[usd for (_, name), usd in arm.bill.items() if name == what] for what in purposes]
-    return Row(
+    return CostRow(
         name=arm.name,
         digest=arm.digest,
         stages=[Stage(arm.seconds.get(stage), stage in arm.reused) for stage in stages],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runner.plural import plural
 from runner.report.answers import read_answers
@@ -44,7 +43,7 @@ def write_experiment(result: ExperimentResult, version: str, out: Path) -> None:
     write_page("report.html", _values(result, version, out), out)
 
 
-def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, Any]:
+def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, object]:
     lines, styles = board(result), looks(result.arms)
     digits, shown = places(lines), featured(lines, MAX_BESIDE)
     answers = read_answers(shown, result.primary)

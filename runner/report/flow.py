@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from runner.plural import plural
-from runner.records import SPLITS, Tally
+from runner.records import SPLITS, Tally, read_record_list
 from runner.report.markup import percent, tag
 from runner.report.reasons import in_words, is_move, is_set_aside
 from runner.report.wording import count
@@ -52,8 +51,7 @@ def read_tallies(folders: Iterable[Path]) -> list[Tally]:
     for folder in folders:
         path = folder / "tally.json"
         if path.is_file():
-            raw = json.loads(path.read_text(encoding="utf-8"))
-            found += [Tally.from_json({"dropped": {}, "changed": {}, **item}) for item in raw]
+            found += read_record_list(path, Tally)
     return found
 
 

@@ -20,7 +20,7 @@ MAX_LABELS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LabelScore:
     """One arm on one label; dashes where a score is not defined."""
 
     f1: str
@@ -35,7 +35,7 @@ class Label:
 
     name: str
     rows: int
-    found: list[Found]
+    found: list[LabelScore]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ def labels(shown: Sequence[Line]) -> Labels | None:
     return Labels(table[:MAX_LABELS], len(table))
 
 
-def _found(line: Line, name: str) -> Found:
+def _found(line: Line, name: str) -> LabelScore:
     scores = line.arm.test.slices.get(name) if line.arm.test else None
     if not scores or not all(part in scores for part in PARTS):
-        return Found(MISSING, -1.0, MISSING, MISSING)
+        return LabelScore(MISSING, -1.0, MISSING, MISSING)
     values = [scores[part].value for part in PARTS]
     f1, precision, recall = (number(value, 2) for value in values)
-    return Found(f1, values[0] if math.isfinite(values[0]) else -1.0, precision, recall)
+    return LabelScore(f1, values[0] if math.isfinite(values[0]) else -1.0, precision, recall)

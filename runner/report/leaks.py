@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from markupsafe import Markup
 
 from runner.plural import plural
-from runner.records import read_jsonl
+from runner.records import read_records
+from runner.records.leaks import LeakPair, RepeatedSpan
+from runner.records.summaries import NAME, PreparedSummary, read_prepared
 from runner.report.markup import tag, text
 from runner.report.places import where
 from runner.report.reasons import in_words, is_leak
 from runner.report.wording import count
+
+T = TypeVar("T")
 
 SHOWN = 200
 """Pairs of a section that stand on the page; all of them stand in ``leaks.jsonl``."""
@@ -55,6 +58,19 @@ class Pair:
     score: str
     fate: str
     agrees: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One repeated stretch of text."""
+
+    id: str
+    where: str
+    matched: str
+    matched_where: str
+    tokens: str
+    fate: str
+    text: str
 
 
 @dataclass(slots=True)
@@ -96,21 +112,19 @@ def write_leaks(prepared: Path, version: str, out: Path, *, refused: bool = Fals
     With `refused`, nothing was prepared, and the rows' fates are what would become of them."""
     from runner.report.page import write_page
 
-    sections, spans = _sections(prepared / "leaks.jsonl"), list(_lines(prepared, "spans"))
-    conflicts = list(_lines(prepared, "conflicts"))
+    sections = _sections(prepared)
+    spans = list(_lines(prepared, "spans", RepeatedSpan))
+    conflicts = list(_lines(prepared, "conflicts", LeakPair))
     if not (sections or spans or conflicts):
         return False
-    counts = prepared / "summary.json"
-    summary = json.loads(counts.read_text(encoding="utf-8")) if counts.is_file() else {}
+    summary = read_prepared(prepared) if (prepared / NAME).is_file() else PreparedSummary()
     values = {
         "version": version,
         "title": "Leaks and conflicts",
         "headline": _headline(sections, len(conflicts)),
         "facts": _facts(sections, len(conflicts), len(spans)),
         "leakage": [
-            (name.replace("_", " "), count(rows))
-            for name, rows in summary.get("leakage", {}).items()
-            if rows
+            (name.replace("_", " "), count(rows)) for name, rows in summary.leakage.items() if rows
         ],
         "state": "lost" if refused else "open" if sections or conflicts else "won",
         "refused": refused,
@@ -124,11 +138,11 @@ def write_leaks(prepared: Path, version: str, out: Path, *, refused: bool = Fals
     return True
 
 
-def _sections(path: Path) -> list[Section]:
+def _sections(prepared: Path) -> list[Section]:
     """Pairs by splits and method: train before validation, the surest method first."""
     found: dict[tuple[str, str, str], Section] = {}
-    for raw in read_jsonl(path) if path.is_file() else ():
-        key = (str(raw["split"]), str(raw["against"]), str(raw["method"]))
+    for raw in _lines(prepared, "leaks", LeakPair):
+        key = (raw.split, raw.against, raw.method)
         section = found.setdefault(key, Section(*key))
         section.rows += 1
         if len(section.pairs) < SHOWN:
@@ -147,26 +161,25 @@ def _rank(method: str, sure: list[str]) -> int:
     return sure.index(method) if method in sure else len(sure) + (method == CLOSE)
 
 
-def _lines(folder: Path, name: str) -> Iterator[Mapping[str, Any]]:
+def _lines(folder: Path, name: str, kind: type[T]) -> Iterator[T]:
     path = folder / f"{name}.jsonl"
-    yield from read_jsonl(path) if path.is_file() else ()
+    yield from read_records(path, kind) if path.is_file() else ()
 
 
-def _pair(raw: Mapping[str, Any]) -> Pair:
-    mine, theirs = _marked(str(raw.get("text", "")), str(raw.get("matched_text", "")))
-    score = raw.get("score")
+def _pair(raw: LeakPair) -> Pair:
+    mine, theirs = _marked(raw.text, raw.matched_text)
     return Pair(
-        id=str(raw.get("id", "")),
-        where=where(raw.get("origin")),
-        target=str(raw.get("target", "")),
+        id=raw.id,
+        where=where(raw.origin),
+        target=raw.target,
         text=mine,
-        matched=str(raw.get("matched", "")),
-        matched_where=where(raw.get("matched_origin")),
-        matched_target=str(raw.get("matched_target", "")),
+        matched=raw.matched,
+        matched_where=where(raw.matched_origin),
+        matched_target=raw.matched_target,
         matched_text=theirs,
-        score="" if score in (None, 1.0) else f"{score:.2f}",
-        fate=_fate(str(raw.get("fate", ""))),
-        agrees=bool(raw.get("agrees", True)),
+        score="" if raw.score in (None, 1.0) else f"{raw.score:.2f}",
+        fate=_fate(raw.fate),
+        agrees=raw.agrees,
     )
 
 
@@ -194,16 +207,16 @@ def _folded(words: list[str]) -> list[str]:
     return ["".join(filter(str.isalnum, word)).casefold() or word for word in words]
 
 
-def _span(raw: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        "id": str(raw["id"]),
-        "where": where(raw["origin"]),
-        "matched": str(raw["matched"]),
-        "matched_where": where(raw["matched_origin"]),
-        "tokens": count(int(raw["tokens"])),
-        "fate": str(raw["fate"]),
-        "text": str(raw["span"]),
-    }
+def _span(raw: RepeatedSpan) -> Span:
+    return Span(
+        id=raw.id,
+        where=where(raw.origin),
+        matched=raw.matched,
+        matched_where=where(raw.matched_origin),
+        tokens=count(raw.tokens),
+        fate=raw.fate,
+        text=raw.span,
+    )
 
 
 def _name(method: str) -> str:

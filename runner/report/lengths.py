@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
 from runner.plural import plural
+from runner.records.summaries import SplitTokens, Spread
 from runner.report.axis import Axis
 from runner.report.plot import Plot
 from runner.report.profile import Profile
@@ -114,30 +114,28 @@ class Tokens:
     target: str
 
 
-def tokens(summary: Mapping[str, Any]) -> list[Tokens]:
+def tokens(counted: Mapping[str, SplitTokens]) -> list[Tokens]:
     """Empty when nothing was counted."""
-    raw = summary.get("tokens")
-    if not isinstance(raw, Mapping):
-        return []
     return [
-        Tokens(str(split), _total(item), _spread(item.get("prompt")), _spread(item.get("target")))
-        for split, item in raw.items()
-        if isinstance(item, Mapping)
+        Tokens(split, _total(item), _spread(item.prompt), _spread(item.target))
+        for split, item in counted.items()
     ]
 
 
-def _total(item: Mapping[str, Any]) -> str:
-    exact, low, high = (item.get(key) for key in ("exact", "low", "high"))
-    if exact is not None:
-        return plural(int(exact), "token")
-    if low is not None and high is not None:
-        return f"{count(int(low))} to {count(int(high))} tokens (estimate)"
-    return MISSING
+def _total(item: SplitTokens) -> str:
+    if item.exact is not None:
+        return plural(item.exact, "token")
+    return f"{count(item.low)} to {count(item.high)} tokens (estimate)"
 
 
-def _spread(spread: Any) -> str:
-    if not isinstance(spread, Mapping) or not spread:
+def _spread(spread: Spread | None) -> str:
+    if spread is None:
         return MISSING
-    names = {"mean": "mean", "p50": "median", "p90": "9 of 10 up to", "p99": "99 of 100 up to"}
-    names["max"] = "longest"
-    return ", ".join(f"{names[k]} {spread[k]:,.4g}" for k in names if k in spread)
+    names = {
+        "mean": spread.mean,
+        "median": spread.p50,
+        "9 of 10 up to": spread.p90,
+        "99 of 100 up to": spread.p99,
+        "longest": spread.max,
+    }
+    return ", ".join(f"{name} {value:,.4g}" for name, value in names.items())

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from runner.records import read_jsonl
+from runner.records import Dropped, SplitFault, read_records
 from runner.report.places import where
 from runner.report.reasons import in_words, is_conflict, is_duplicate, is_leak, is_set_aside
 from runner.report.wording import clip, number
@@ -56,8 +55,8 @@ def losses(folders: Iterable[Path]) -> list[Kind]:
     rest = Kind("Other dropped rows", "Rows that could not be used.")
     for folder in folders:
         path = folder / "dropped.jsonl"
-        for raw in read_jsonl(path) if path.is_file() else ():
-            reason = str(raw.get("reason", ""))
+        for row in read_records(path, Dropped) if path.is_file() else ():
+            reason = row.reason
             if is_set_aside(reason):
                 continue
             tests = ((is_leak, leaks), (is_conflict, conflicts), (is_duplicate, repeats))
@@ -65,22 +64,21 @@ def losses(folders: Iterable[Path]) -> list[Kind]:
             kind.rows += 1
             kind.reasons[reason] += 1
             if len(kind.shown) < MAX_SHOWN:
-                kind.shown.append(_loss(raw))
+                kind.shown.append(_loss(row))
     return [leaks, conflicts, repeats, rest]
 
 
-def _loss(raw: dict[str, Any]) -> Loss:
-    score = raw.get("score")
+def _loss(row: Dropped) -> Loss:
     return Loss(
-        id=str(raw.get("id", "")),
-        where=where(raw.get("origin")),
-        split=str(raw.get("split", "")),
-        reason=in_words(str(raw.get("reason", ""))),
-        matched=str(raw.get("matched", "")),
-        matched_where=where(raw.get("matched_origin")),
-        method=str(raw.get("method", "")),
-        score=number(float(score), 2) if isinstance(score, int | float) else "",
-        span=clip(str(raw.get("span", "")), SPAN),
+        id=row.id,
+        where=where(row.origin),
+        split=row.split,
+        reason=in_words(row.reason),
+        matched=row.matched,
+        matched_where=where(row.matched_origin),
+        method=row.method,
+        score="" if row.score is None else number(row.score, 2),
+        span=clip(row.span, SPAN),
     )
 
 
@@ -100,16 +98,9 @@ def faults(folder: Path) -> tuple[list[Fault], int]:
     path = folder / "faults.jsonl"
     shown: list[Fault] = []
     total = 0
-    for raw in read_jsonl(path) if path.is_file() else ():
+    for row in read_records(path, SplitFault) if path.is_file() else ():
         total += 1
         if len(shown) < MAX_SHOWN:
-            shown.append(
-                Fault(
-                    where=where(raw),
-                    split=str(raw.get("split", "")),
-                    field=str(raw.get("field", "")),
-                    rule=str(raw.get("rule", "")),
-                    message=clip(str(raw.get("message", "")), SPAN),
-                )
-            )
+            message = clip(row.message, SPAN)
+            shown.append(Fault(where(row), row.split, row.field, row.rule, message))
     return shown, total

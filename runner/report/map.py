@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
 from runner.plural import plural
+from runner.records import read_record
+from runner.records.clusters import MAP, SimilarityMap
 from runner.report.axis import Axis
 from runner.report.plot import Plot
 from runner.report.wording import clip, count
@@ -27,21 +28,20 @@ class RowMap:
 
 def row_map(rendered: Path) -> RowMap | None:
     """None when the rows were not compared by similarity."""
-    path = rendered / "map.json"
+    path = rendered / MAP
     if not path.is_file():
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    points = found["points"]
+    found = read_record(path, SimilarityMap)
     axis = Axis(-0.02, 1.02, ())
     plot = Plot("Training rows, near each other where their texts are alike", axis, axis, 420)
     # Rows that are used are drawn last, on top of the others.
-    for point in sorted(points, key=lambda point: point["chosen"]):
-        css = f"c{point['cluster']}" if point["cluster"] < COLOURS else "b1"
-        title = f"{clip(point['text'], 160)} → {clip(point['target'], 60)}"
-        used = point["chosen"]
+    for point in sorted(found.points, key=lambda point: point.chosen):
+        css = f"c{point.cluster}" if point.cluster < COLOURS else "b1"
+        title = f"{clip(point.text, 160)} → {clip(point.target, 60)}"
+        used = point.chosen
         plot.dot(
-            point["x"],
-            point["y"],
+            point.x,
+            point.y,
             css if used else f"{css} unused",
             title if used else f"not used: {title}",
             3.5 if used else 2.5,
@@ -49,15 +49,13 @@ def row_map(rendered: Path) -> RowMap | None:
     return RowMap(plot.markup(), _about(found))
 
 
-def _about(found: dict[str, object]) -> str:
-    rows, chosen = int(str(found["rows"])), int(str(found["chosen"]))
-    points = found["points"]
-    shown = len(points) if isinstance(points, list) else 0
-    sample = f" (a sample of {count(shown)} is drawn)" if shown < rows else ""
-    clusters = plural(int(str(found["clusters"])), "cluster")
+def _about(found: SimilarityMap) -> str:
+    shown = len(found.points)
+    sample = f" (a sample of {count(shown)} is drawn)" if shown < found.rows else ""
+    clusters = plural(found.clusters, "cluster")
     return (
-        f"{count(chosen)} of {count(rows)} rows are used{sample}, in {clusters}; "
+        f"{count(found.chosen)} of {count(found.rows)} rows are used{sample}, in {clusters}; "
         f"the {COLOURS} largest have colours. Diversity (Vendi score: as many rows with nothing "
-        f"in common would be as diverse): {found['vendi_chosen']} of the rows used, "
-        f"{found['vendi_random']} of as many drawn at random, {found['vendi']} of all."
+        f"in common would be as diverse): {found.vendi_chosen} of the rows used, "
+        f"{found.vendi_random} of as many drawn at random, {found.vendi} of all."
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from runner.records import Mixed
 from runner.report.wording import count, one_line, share
 
 MAX_NAME = 60
@@ -33,23 +33,23 @@ class Mix:
     lines: list[Line]
 
 
-def mixes(summary: Mapping[str, Any]) -> list[Mix]:
+def mixes(mix: Mapping[str, Sequence[Mixed]]) -> list[Mix]:
     """The mix of every split that has several sources."""
-    return [Mix(split, _lines(told)) for split, told in (summary.get("mix") or {}).items()]
+    return [Mix(split, _lines(told)) for split, told in mix.items()]
 
 
-def _lines(told: Sequence[Mapping[str, Any]]) -> list[Line]:
-    rows = sum(part["rows"] for part in told)
-    tokens = sum(part["tokens"] for part in told)
+def _lines(told: Sequence[Mixed]) -> list[Line]:
+    rows = sum(part.rows for part in told)
+    tokens = sum(part.tokens for part in told)
     return [
         Line(
-            _name(part["name"]),
-            f"{part['weight']:g}",
-            count(part["rows_in"]),
-            count(part["rows"]),
-            share(part["rows"] / rows) if rows else "",
-            count(round(part["tokens"])),
-            share(part["tokens"] / tokens) if tokens else "",
+            _name(part.name),
+            f"{part.weight:g}",
+            count(part.rows_in),
+            count(part.rows),
+            share(part.rows / rows) if rows else "",
+            count(round(part.tokens)),
+            share(part.tokens / tokens) if tokens else "",
         )
         for part in told
     ]

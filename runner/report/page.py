@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def write_page(template: str, values: dict[str, Any], out: Path) -> None:
+def write_page(template: str, values: Mapping[str, object], out: Path) -> None:
     """Render a template of this package to `out`; a reader never sees half a page."""
     style, script = _asset("report.css"), _asset("report.js")
     text = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 from urllib.parse import quote
 
 
@@ -25,8 +25,15 @@ def link(target: Path, page: Path) -> str:
     return quote(relative if relative.startswith(".") else f"./{relative}", errors="replace")
 
 
-def where(origin: Any) -> str:
+class Place(Protocol):
+    """A line of a file."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+
+
+def where(place: Place | None) -> str:
     """``train.jsonl:23``; empty when unknown."""
-    if not isinstance(origin, dict) or not origin.get("file"):
-        return ""
-    return f"{Path(str(origin['file'])).name}:{origin.get('line', '?')}"
+    return f"{Path(place.file).name}:{place.line}" if place and place.file else ""

@@ -71,7 +71,7 @@ def _config(line: Line) -> Config:
     return Config(arm.name, arm.digest, dict(arm.varying), _yaml(arm.config), _yaml(resolved))
 
 
-def _yaml(value: dict[str, Any]) -> str:
+def _yaml(value: dict[str, object]) -> str:
     import yaml
 
     if not value:

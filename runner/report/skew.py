@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
 from runner.plural import plural
+from runner.records.skew import MatchedPair, SkewComparison, SkewTest
 from runner.report.axis import Axis
 from runner.report.markup import tag
 from runner.report.page import write_page
@@ -35,11 +35,21 @@ class Line:
     skewed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One content on both sides, with its differences marked."""
+
+    ids: str
+    by: str
+    kinds: str
+    texts: list[Markup]
+
+
 def write_skew(
-    found: Mapping[str, Any], warnings: Sequence[str], refused: Sequence[str], out: Path
+    found: SkewComparison, warnings: Sequence[str], refused: Sequence[str], out: Path
 ) -> None:
     """Write the page of what the skew stage found to `out`."""
-    sides, told = found["sides"], _classifier(found)
+    sides, told = found.sides, found.told_apart
     values = {
         "version": "1",
         "title": "Skew",
@@ -48,25 +58,25 @@ def write_skew(
         "facts": [
             ("tuning prompts", _drawn(*sides["tuning"])),
             ("production prompts", _drawn(*sides["production"])),
-            ("AUC of the classifier", number(told["production"])),
-            ("matched prompts", f"{found['matched']['pairs']:,}"),
-            ("of these changed", f"{found['matched']['changed']:,}"),
+            ("AUC of the classifier", number(told.production)),
+            ("matched prompts", f"{found.matched.pairs:,}"),
+            ("of these changed", f"{found.matched.changed:,}"),
         ],
         "warnings": warnings,
         "refused": refused,
-        "notes": found["notes"],
-        "exact": found["exact"],
-        "lines": [_line(item) for item in sorted(found["findings"], key=lambda f: f["p_holm"])],
-        "alpha": share(found["alpha"]),
-        "lengths": _lengths(*found["lengths"]),
-        "null": _null(found["classifier"]["null"], told["production"]),
-        "matched": found["matched"],
-        "pairs": [_pair(pair) for pair in found["matched"]["shown"]],
-        "vocabulary": found["vocabulary"],
-        "languages": _languages(*found["languages"]),
+        "notes": found.notes,
+        "exact": found.exact,
+        "lines": [_line(item) for item in sorted(found.findings, key=lambda test: test.p_holm)],
+        "alpha": share(found.alpha),
+        "lengths": _lengths(*found.lengths),
+        "null": _null(found.classifier.null, told.production),
+        "matched": found.matched,
+        "pairs": [_pair(pair) for pair in found.matched.shown],
+        "vocabulary": found.vocabulary,
+        "languages": _languages(*found.languages),
         "extremes": {
-            side: [(row["id"], clip(row["text"], MAX_TEXT)) for row in rows]
-            for side, rows in found["extremes"].items()
+            side: [(row.id, clip(row.text, MAX_TEXT)) for row in rows]
+            for side, rows in found.extremes.items()
         },
     }
     write_page("skew.html", values, out)
@@ -82,27 +92,23 @@ def _drawn(used: int, there: int) -> str:
     return f"{used:,}" if used == there else f"{used:,} of {there:,}"
 
 
-def _classifier(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    told: Mapping[str, Any] = next(f for f in found["findings"] if f["kind"] == "classifier")
-    return told
-
-
-def _line(item: Mapping[str, Any]) -> Line:
-    shares = item["kind"] in ("share", "pairs")
+def _line(item: SkewTest) -> Line:
+    shares = item.kind in ("share", "pairs")
     shown = share if shares else number
-    sizes = item["kind"] == "size"
+    sizes = item.kind == "size"
     one, other = (
-        f"{value:,.6g}" if sizes else shown(value) for value in (item["tuning"], item["production"])
+        f"{value:,.6g}" if sizes else shown(value) for value in (item.tuning, item.production)
     )
-    between = interval(item["low"], item["high"]) if item["low"] is not None else ""
+    low, high = item.low, item.high
+    between = "" if low is None or high is None else interval(low, high)
     names = {
-        "size": f"{item['name']} (median)",
+        "size": f"{item.name} (median)",
         "words": "vocabulary (bits; by chance, found)",
         "classifier": "classifier (AUC; guessing, found)",
     }
-    name = names.get(item["kind"], item["name"])
-    p = p_value(item["p_holm"])
-    return Line(name, one, other, signed(item["effect"]), between, p, item["skewed"])
+    name = names.get(item.kind, item.name)
+    p = p_value(item.p_holm)
+    return Line(name, one, other, signed(item.effect), between, p, item.skewed)
 
 
 def _lengths(tuning: Sequence[int], production: Sequence[int]) -> Markup:
@@ -136,13 +142,13 @@ def _null(areas: Sequence[float], found: float) -> Markup:
     return plot.markup()
 
 
-def _pair(pair: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "ids": f"{pair['tuning']} and {pair['production'] or 'a production prompt'}",
-        "by": pair["by"],
-        "kinds": ", ".join(pair["kinds"]),
-        "texts": [_diff(pair[key]) for key in ("system", "text") if pair[key]],
-    }
+def _pair(pair: MatchedPair) -> Pair:
+    return Pair(
+        ids=f"{pair.tuning} and {pair.production or 'a production prompt'}",
+        by=pair.by,
+        kinds=", ".join(pair.kinds),
+        texts=[_diff(text) for text in (pair.system, pair.text) if text],
+    )
 
 
 def _diff(stretches: Sequence[tuple[str, str]]) -> Markup:

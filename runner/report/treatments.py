@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from runner.records import SPLITS, read_jsonl
+from runner.records import SPLITS, Dropped, read_records
 from runner.report.flow import SplitFlow, dropped_total, flow, read_tallies
 from runner.report.leaks import leaks_page
 from runner.report.places import card_name, link, skew_name, where
@@ -117,18 +116,17 @@ def _lost(folders: Sequence[Path]) -> list[Lost]:
     for folder in folders:
         path = folder / "dropped.jsonl"
         if path.is_file():
-            rows = (raw for raw in read_jsonl(path) if not is_set_aside(str(raw.get("reason", ""))))
-            found += [_one(raw) for raw in islice(rows, SHOWN - len(found))]
+            rows = (row for row in read_records(path, Dropped) if not is_set_aside(row.reason))
+            found += [_one(row) for row in islice(rows, SHOWN - len(found))]
     return found
 
 
-def _one(raw: dict[str, Any]) -> Lost:
-    matched = str(raw.get("matched", ""))
-    at = where(raw.get("matched_origin"))
+def _one(row: Dropped) -> Lost:
+    at = where(row.matched_origin)
     return Lost(
-        id=str(raw.get("id", "")),
-        where=where(raw.get("origin")),
-        reason=in_words(str(raw.get("reason", ""))),
-        matched=f"{matched} ({at})" if matched and at else matched,
-        span=clip(str(raw.get("span", "")), 200),
+        id=row.id,
+        where=where(row.origin),
+        reason=in_words(row.reason),
+        matched=f"{row.matched} ({at})" if row.matched and at else row.matched,
+        span=clip(row.span, 200),
     )

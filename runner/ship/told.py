@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from runner.config import GenerationSettings, Template
 from runner.records import Generation, read_jsonl
+from runner.records.summaries import read_prepared
 from runner.results import ArmResult
 
 SERVED = ("tools", "toolConfig")
@@ -23,11 +23,10 @@ def client_of(arm: ArmResult) -> dict[str, Any]:
     """
     config = arm.config
     template = Template.model_validate(config["template"])
-    prepared = Path(arm.artifacts["prepare"]) / "summary.json"
     return {
         "arm": arm.name,
         "checkpoint": arm.best,
-        "columns": json.loads(prepared.read_text(encoding="utf-8"))["columns"],
+        "columns": list(read_prepared(Path(arm.artifacts["prepare"])).columns),
         "media": config.get("source", {}).get("media") or {},
         "template": {"system": template.system, "prompt": template.prompt},
         "extras": _shared(Path(arm.artifacts["render"]) / "test.jsonl"),

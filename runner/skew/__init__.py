@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.config.skew import SkewLimits
 from runner.records import Example
+from runner.records.skew import SkewComparison
 
 SKEW_VERSION = "4"
 """Bumped when `compare` gives other results for the same prompts; part of the digest."""
@@ -39,8 +40,8 @@ def compare(
     seed: int,
     template: str,
     count_tokens: Counter | None = None,
-) -> dict[str, Any]:
-    """Everything that differs, as JSON: `findings` (with effect, interval, p after Holm),
+) -> SkewComparison:
+    """Everything that differs: `findings` (with effect, interval, p after Holm),
     `exact` (system instruction and template), `matched` (byte diffs of the same content),
     `classifier`, `vocabulary`, `extremes` (the rows that differ most) and `notes`.
 
@@ -54,14 +55,14 @@ def compare(
     return compare_sides(tuning, production, config, seed, template, count_tokens)
 
 
-def refusals(found: Mapping[str, Any], config: SkewLimits) -> list[str]:
+def refusals(found: SkewComparison, config: SkewLimits) -> list[str]:
     """A sentence for each `max_` of the config that `found` crosses."""
     from runner.skew.limits import crossed
 
     return crossed(found, config)
 
 
-def warnings(found: Mapping[str, Any]) -> list[str]:
+def warnings(found: SkewComparison) -> list[str]:
     """A line for each finding, for people."""
     from runner.skew.limits import lines
 

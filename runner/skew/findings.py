@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from statistics import median
 
+from runner.records.skew import SkewTest
 from runner.skew.features import SIGNS, SIZES, languages
 from runner.skew.matching import Pair
 from runner.skew.prompts import Prompt
@@ -17,24 +17,7 @@ FEWEST_PAIRS = 6
 """Below it no sign test can come under 0.05."""
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
-    """One question asked of both sides."""
-
-    name: str
-    kind: str
-    """``share``, ``size``, ``words``, ``classifier`` or ``pairs``."""
-    tuning: float
-    production: float
-    effect: float
-    """Difference of shares (production minus tuning); the largest gap of two distributions of
-    sizes; bits of divergence above chance; AUC - 0.5; share of the pairs that go one way."""
-    low: float | None
-    high: float | None
-    p: float
-
-
-def of_signs(tuning: Sequence[Prompt], production: Sequence[Prompt]) -> list[Test]:
+def of_signs(tuning: Sequence[Prompt], production: Sequence[Prompt]) -> list[SkewTest]:
     """Shares of prompts with a sign of format or casing. What all prompts of both sides have,
     or none, is no question; that goes by both together, so it takes nothing from the test."""
     tests = []
@@ -44,7 +27,7 @@ def of_signs(tuning: Sequence[Prompt], production: Sequence[Prompt]) -> list[Tes
     return tests + (_share("has several turns", here, there) if here and there else [])
 
 
-def of_language(tuning: Sequence[Prompt], production: Sequence[Prompt]) -> list[Test]:
+def of_language(tuning: Sequence[Prompt], production: Sequence[Prompt]) -> list[SkewTest]:
     """The share of the language that both sides together have most."""
     here, there = languages(list(tuning)), languages(list(production))
     known = Counter(name for name in here + there if name != "unknown").most_common(1)
@@ -54,7 +37,7 @@ def of_language(tuning: Sequence[Prompt], production: Sequence[Prompt]) -> list[
     return _share(f"is in {main}", [x == main for x in here], [x == main for x in there])
 
 
-def of_labels(tuning: Sequence[Prompt], production: Sequence[Prompt]) -> list[Test]:
+def of_labels(tuning: Sequence[Prompt], production: Sequence[Prompt]) -> list[SkewTest]:
     """The share of each of the most frequent labels, where production knows its labels."""
     here = [p.label for p in tuning if p.label]
     there = [p.label for p in production if p.label]
@@ -74,7 +57,7 @@ def of_sizes(
     tuning: Sequence[Prompt],
     production: Sequence[Prompt],
     tokens: tuple[Sequence[int], Sequence[int]] | None,
-) -> list[Test]:
+) -> list[SkewTest]:
     """Lengths in characters, words and tokens; exact tokens where they were counted."""
     measured = {
         name: ([size(p.text) for p in tuning], [size(p.text) for p in production])
@@ -87,7 +70,7 @@ def of_sizes(
     for name, (here, there) in measured.items():
         gap, p = same_sizes(here, there)
         tests.append(
-            Test(name, "size", float(median(here)), float(median(there)), gap, None, None, p)
+            SkewTest(name, "size", float(median(here)), float(median(there)), gap, None, None, p)
         )
     return tests
 
@@ -99,7 +82,7 @@ CHANGES: dict[str, Callable[[str], int]] = {
 }
 
 
-def of_pairs(pairs: Sequence[Pair]) -> list[Test]:
+def of_pairs(pairs: Sequence[Pair]) -> list[SkewTest]:
     """Among rows matched by content: does production have more, or fewer, of something? In
     halves of one population either is as likely."""
     matched = [pair for pair in pairs if pair.by != "id"]
@@ -111,14 +94,14 @@ def of_pairs(pairs: Sequence[Pair]) -> list[Test]:
             n, effect = len(matched), (ups - downs) / len(matched)
             p = either_way(ups, downs)
             what = f"{name} of the same content"
-            tests.append(Test(what, "pairs", downs / n, ups / n, effect, None, None, p))
+            tests.append(SkewTest(what, "pairs", downs / n, ups / n, effect, None, None, p))
     return tests
 
 
-def _share(name: str, here: Sequence[bool], there: Sequence[bool]) -> list[Test]:
+def _share(name: str, here: Sequence[bool], there: Sequence[bool]) -> list[SkewTest]:
     yes, other = sum(here), sum(there)
     if yes + other in (0, len(here) + len(there)):
         return []
     counts = (yes, len(here), other, len(there))
     one, two = yes / len(here), other / len(there)
-    return [Test(name, "share", one, two, two - one, *share_gap(*counts), same_share(*counts))]
+    return [SkewTest(name, "share", one, two, two - one, *share_gap(*counts), same_share(*counts))]

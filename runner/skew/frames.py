@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.records.skew import FixedText
 from runner.skew.features import SIZES
 from runner.skew.two_samples import same_sizes
 
@@ -70,7 +71,7 @@ class End:
 
 def compare_frames(
     tuning: Sequence[str], production: Sequence[str], template: str
-) -> tuple[tuple[Frame, Frame], list[dict[str, str]]]:
+) -> tuple[tuple[Frame, Frame], list[FixedText]]:
     """The template around the prompts of each side, and the ends that differ; `template` is the
     Jinja source of the tuning prompts."""
     known = _written(template)
@@ -92,7 +93,7 @@ def compare_frames(
             name, pair = SHARED[side], (end.tuning, end.production)
         else:
             continue
-        found.append({"name": name, "tuning": pair[0], "production": pair[1]})
+        found.append(FixedText(name, *pair))
     served = (end.served if wraps or end.lost else end.template for end in ends.values())
     return (one, Frame(*served)), found
 
@@ -145,7 +146,7 @@ def _share(texts: Sequence[str], start: str) -> float:
 
 def system_findings(
     tuning: Sequence[str | None], production: Sequence[str | None]
-) -> list[dict[str, str]]:
+) -> list[FixedText]:
     """The system instruction that most of a side has and most of the other has not; compared
     exactly, as any difference reaches the model. Unknown ones are left out."""
     one, other = [s for s in tuning if s is not None], [s for s in production if s is not None]
@@ -156,4 +157,4 @@ def system_findings(
     extra = other_n >= SHARE * len(other) and one.count(there) <= FEW * len(one)
     if here == there or not (missed or extra):
         return []
-    return [{"name": "the system instruction", "tuning": here, "production": there}]
+    return [FixedText("the system instruction", here, there)]

@@ -1,26 +1,35 @@
-"""Both sides drawn, held against each other, and what came of it as JSON."""
+"""Both sides drawn, held against each other, and what came of it."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 from runner.config.skew import SkewLimits
 from runner.errors import DataError
 from runner.plural import plural
 from runner.records import Example
+from runner.records.skew import (
+    ClassifierNull,
+    ExtremePrompt,
+    MatchedPair,
+    MatchedPairs,
+    SkewComparison,
+    SkewTest,
+    Vocabulary,
+)
 from runner.skew.classifier import Told, tell_apart
 from runner.skew.features import languages
-from runner.skew.findings import Test, of_labels, of_language, of_pairs, of_signs, of_sizes
+from runner.skew.findings import of_labels, of_language, of_pairs, of_signs, of_sizes
 from runner.skew.frames import compare_frames, system_findings
 from runner.skew.grams import gram_matrix
 from runner.skew.matching import Pair, diff, matched
 from runner.skew.prompts import Prompt, of_example, of_record
 from runner.skew.two_samples import auc_interval, holm
-from runner.skew.vocabulary import Vocabulary, compare_words
+from runner.skew.vocabulary import compare_words
 
 FEWEST = 20
 SHOWN_PAIRS = 20
@@ -36,7 +45,7 @@ def compare_sides(
     seed: int,
     template: str,
     count_tokens: TokenCounter | None,
-) -> dict[str, Any]:
+) -> SkewComparison:
     """See `runner.skew.compare`."""
     tuning, all_tuning = _drawn(map(of_example, examples), config.sample, seed, "tuning")
     production, all_there = _drawn(map(of_record, records), config.sample, seed, "production")
@@ -53,25 +62,28 @@ def compare_sides(
         tests.append(_of_words(vocabulary))
     tests.append(_of_classifier(told, len(tuning), len(production)))
     adjusted = holm([test.p for test in tests])
-    findings = [
-        {**asdict(test), "p_holm": p, "skewed": p <= config.alpha}
+    findings = tuple(
+        replace(test, p_holm=p, skewed=p <= config.alpha)
         for test, p in zip(tests, adjusted, strict=True)
-    ]
+    )
     systems = [[prompt.system for prompt in side] for side in (tuning, production)]
-    lengths = [[len(prompt.text) for prompt in side] for side in (tuning, production)]
-    return {
-        "sides": {"tuning": [len(tuning), all_tuning], "production": [len(production), all_there]},
-        "alpha": config.alpha,
-        "findings": findings,
-        "exact": [*system_findings(*systems), *around],
-        "matched": _matched(pairs),
-        "classifier": {"null": told.null},
-        "vocabulary": asdict(vocabulary) if vocabulary else None,
-        "lengths": lengths,
-        "languages": [dict(Counter(languages(side))) for side in (tuning, production)],
-        "extremes": _extremes(tuning, production, told),
-        "notes": _notes(production),
-    }
+    return SkewComparison(
+        sides={"tuning": (len(tuning), all_tuning), "production": (len(production), all_there)},
+        alpha=config.alpha,
+        findings=findings,
+        exact=(*system_findings(*systems), *around),
+        matched=_matched(pairs),
+        classifier=ClassifierNull(tuple(told.null)),
+        vocabulary=vocabulary,
+        lengths=(_lengths(tuning), _lengths(production)),
+        languages=(Counter(languages(tuning)), Counter(languages(production))),
+        extremes=_extremes(tuning, production, told),
+        notes=_notes(production),
+    )
+
+
+def _lengths(side: Sequence[Prompt]) -> tuple[int, ...]:
+    return tuple(len(prompt.text) for prompt in side)
 
 
 def _drawn(
@@ -98,7 +110,7 @@ def _tests(
     production: Sequence[Prompt],
     tokens: tuple[Sequence[int], Sequence[int]] | None,
     pairs: Sequence[Pair],
-) -> list[Test]:
+) -> list[SkewTest]:
     return [
         *of_sizes(tuning, production, tokens),
         *of_signs(tuning, production),
@@ -108,15 +120,17 @@ def _tests(
     ]
 
 
-def _of_words(words: Vocabulary) -> Test:
+def _of_words(words: Vocabulary) -> SkewTest:
     found, usual = words.divergence, words.expected
-    return Test("vocabulary", "words", usual, found, found - usual, None, None, words.p)
+    return SkewTest("vocabulary", "words", usual, found, found - usual, None, None, words.p)
 
 
-def _of_classifier(told: Told, n: int, other: int) -> Test:
+def _of_classifier(told: Told, n: int, other: int) -> SkewTest:
     low, high = auc_interval(told.auc, n, other)
     effect = told.auc - 0.5
-    return Test("classifier", "classifier", 0.5, told.auc, effect, low - 0.5, high - 0.5, told.p)
+    return SkewTest(
+        "classifier", "classifier", 0.5, told.auc, effect, low - 0.5, high - 0.5, told.p
+    )
 
 
 def _tokens(
@@ -132,51 +146,51 @@ def _tokens(
     return prompts[: len(tuning)], prompts[len(tuning) :]
 
 
-def _matched(pairs: Sequence[Pair]) -> dict[str, Any]:
+def _matched(pairs: Sequence[Pair]) -> MatchedPairs:
     """Counts by kind of difference, and the first pairs of each kind as diffs."""
     kinds = Counter(kind for pair in pairs for kind in pair.kinds)
     changed = [pair for pair in pairs if pair.kinds]
     by = Counter(pair.by for pair in pairs)
     rarest = sorted(changed, key=lambda pair: (pair.by != "id", -kinds[pair.kinds[0]]))
-    return {
-        "pairs": len(pairs),
-        "by": dict(by),
-        "changed": len(changed),
-        "changed_by_id": sum(pair.by == "id" for pair in changed),
-        "kinds": dict(kinds.most_common()),
-        "shown": [_shown(pair) for pair in rarest[:SHOWN_PAIRS]],
-    }
+    return MatchedPairs(
+        pairs=len(pairs),
+        by=by,
+        changed=len(changed),
+        changed_by_id=sum(pair.by == "id" for pair in changed),
+        kinds=dict(kinds.most_common()),
+        shown=tuple(_shown(pair) for pair in rarest[:SHOWN_PAIRS]),
+    )
 
 
-def _shown(pair: Pair) -> dict[str, Any]:
+def _shown(pair: Pair) -> MatchedPair:
     one, other = pair.tuning.system or "", pair.production.system or ""
     differs = "system instruction" in pair.kinds
-    return {
-        "tuning": pair.tuning.id,
-        "production": pair.production.id,
-        "by": pair.by,
-        "kinds": pair.kinds,
-        "text": diff(pair.tuning.text, pair.production.text),
-        "system": diff(one, other) if differs else [],
-    }
+    return MatchedPair(
+        tuning=pair.tuning.id,
+        production=pair.production.id,
+        by=pair.by,
+        kinds=pair.kinds,
+        text=tuple(diff(pair.tuning.text, pair.production.text)),
+        system=tuple(diff(one, other)) if differs else (),
+    )
 
 
 def _extremes(
     tuning: Sequence[Prompt], production: Sequence[Prompt], told: Told
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, tuple[ExtremePrompt, ...]]:
     """The prompts of each side that are least like the other side."""
     here = [(score, p) for score, p in zip(told.scores, tuning, strict=False)]
     there = [(-score, p) for score, p in zip(told.scores[len(tuning) :], production, strict=True)]
     return {
-        side: [
-            {"id": p.id, "score": score, "text": p.text[:SHOWN_CHARACTERS]}
+        side: tuple(
+            ExtremePrompt(p.id, score, p.text[:SHOWN_CHARACTERS])
             for score, p in sorted(rows, key=lambda row: row[0])[:EXTREMES]
-        ]
+        )
         for side, rows in (("tuning", here), ("production", there))
     }
 
 
-def _notes(production: Sequence[Prompt]) -> list[str]:
+def _notes(production: Sequence[Prompt]) -> tuple[str, ...]:
     notes = []
     unknown = sum(prompt.system is None for prompt in production)
     if unknown:
@@ -186,4 +200,4 @@ def _notes(production: Sequence[Prompt]) -> list[str]:
         )
     if len(production) < 100:
         notes.append(f"{len(production)} production prompts show gross shifts only")
-    return notes
+    return tuple(notes)

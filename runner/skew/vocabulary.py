@@ -9,28 +9,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from runner.records.skew import Vocabulary
 from runner.skew.features import words
 
 WORDS = 2000
 """The words in most prompts of both sides together."""
 LISTED = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """How far apart the words are, and which ones say so."""
-
-    divergence: float
-    """Bits, 0 to 1."""
-    expected: float
-    """Mean over reshuffles: what two samples of one population of this size show."""
-    p: float
-    tuning: list[tuple[str, int, int]]
-    """Words of tuning: the word, prompts of tuning and of production that have it."""
-    production: list[tuple[str, int, int]]
 
 
 def compare_words(texts: Sequence[str], first: int, permutations: int, seed: int) -> Vocabulary:
@@ -63,8 +49,8 @@ def compare_words(texts: Sequence[str], first: int, permutations: int, seed: int
         float(found[0]),
         float(found[1:].mean()),
         p,
-        listed[:LISTED],
-        listed[::-1][:LISTED],
+        tuple(listed[:LISTED]),
+        tuple(listed[::-1][:LISTED]),
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from runner.errors import BackendError
 from runner.experiment.render_stage import Render
@@ -155,12 +154,12 @@ def together(sweep: Sweep, lines: Sequence[PlannedArm]) -> float:
     return queue_seconds([line.seconds for line in lines if line.seconds], width)
 
 
-def as_json(lines: Sequence[PlannedArm]) -> list[dict[str, Any]]:
+def as_json(lines: Sequence[PlannedArm]) -> list[dict[str, object]]:
     """The plan for scripts; without a word of money where nothing has a price."""
     return [_plain(line) for line in lines]
 
 
-def _plain(line: PlannedArm) -> dict[str, Any]:
+def _plain(line: PlannedArm) -> dict[str, object]:
     plain = asdict(line)
     del plain["price"]
     return plain if line.price is None else {**plain, "price": line.price.to_json()}

@@ -65,7 +65,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What `sft run` has to say at the end."""
 
     result: ExperimentResult
@@ -157,7 +157,7 @@ def _data_digest(point: Point, context: RunContext) -> str:
     return source_digest(point.experiment.source, context.known_digests)
 
 
-def run(sweep: Sweep, console: Console) -> Outcome:
+def run(sweep: Sweep, console: Console) -> RunOutcome:
     """Run every arm that is not done, then compare, report and track.
 
     The same call on a finished experiment does nothing. Only one process runs an experiment at
@@ -171,7 +171,7 @@ def run(sweep: Sweep, console: Console) -> Outcome:
         target = digest_of([tracking.model_dump(mode="json"), REPORT_VERSION])
         finished = _finished(known) and sweep.report.exists()
         if finished and sweep.ledger.synced(known.digest) == target:
-            return Outcome(known, sweep.report, tracking, fresh=False)
+            return RunOutcome(known, sweep.report, tracking, fresh=False)
         _common_ground(sweep, known, console)
         left = [arm for arm, then in zip(sweep.arms, known.arms, strict=True) if not _whole(then)]
         check_affordable(left, sweep.runs, sweep.stages, sweep.ledger, known.name)
@@ -192,7 +192,7 @@ def run(sweep: Sweep, console: Console) -> Outcome:
                 sweep.ledger.mark_synced(result.digest, target)
         finally:
             tracker.close()
-    return Outcome(result, sweep.report, tracking, fresh=True)
+    return RunOutcome(result, sweep.report, tracking, fresh=True)
 
 
 def _finished(result: ExperimentResult) -> bool:

@@ -12,7 +12,8 @@ from runner.config.skew import FileSkew, NoSkew, SkewLimits, TracesSkew
 from runner.errors import GateError, SftError
 from runner.experiment.render_stage import Render
 from runner.experiment.stage import ArmRun
-from runner.records import Example, read_jsonl
+from runner.records import Example, fields_of, read_jsonl, read_record
+from runner.records.skew import NAME, SkewComparison
 from runner.store import digest_of
 
 
@@ -58,10 +59,11 @@ def find_skew(run: ArmRun, folder: Path) -> SkewFound | None:
         exact = count if count([]) is not None else None
         template = experiment.template.prompt
         found = compare(rows, records, config, experiment.seed, template, exact)
-        (out / "skew.json").write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+        text = json.dumps(found, ensure_ascii=False, default=fields_of)
+        (out / NAME).write_text(text, encoding="utf-8")
 
     artifact = run.context.store.make("skew", key, build)
-    found = json.loads((artifact.path / "skew.json").read_text(encoding="utf-8"))
+    found = read_record(artifact.path / NAME, SkewComparison)
     page = folder / skew_name(rendered.path)
     said, refused = warnings(found), refusals(found, config)
     write_skew(found, said, refused, page)

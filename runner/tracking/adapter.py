@@ -70,7 +70,7 @@ def translated(method: Callable[P, R]) -> Callable[P, R]:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TrackedRun:
     """A run that is in the store already."""
 
     id: str
@@ -137,9 +137,9 @@ class Mlflow:
     # --- runs ------------------------------------------------------------------------------
 
     @translated
-    def runs(self, experiment: str, query: str) -> list[Found]:
+    def runs(self, experiment: str, query: str) -> list[TrackedRun]:
         """Runs that match MLflow's filter `query`, oldest first."""
-        found: list[Found] = []
+        found: list[TrackedRun] = []
         token = None
         while True:
             page = self.client.search_runs(
@@ -155,7 +155,7 @@ class Mlflow:
                 return found
 
     @translated
-    def run(self, run: str) -> Found:
+    def run(self, run: str) -> TrackedRun:
         return _found(self.client.get_run(run))
 
     @translated
@@ -280,7 +280,9 @@ class Mlflow:
         return {item.checkpoint: ids[item.checkpoint] for item in wanted}
 
     @translated
-    def artifacts(self, run: Found, texts: Mapping[str, str], files: Mapping[str, Path]) -> None:
+    def artifacts(
+        self, run: TrackedRun, texts: Mapping[str, str], files: Mapping[str, Path]
+    ) -> None:
         """Make the run's artifacts exactly these: contents by path, and files to copy."""
         with tempfile.TemporaryDirectory(prefix="sft-tracking-") as folder:
             for path, text in texts.items():
@@ -321,7 +323,7 @@ class Mlflow:
             paths |= self._paths(run, item.path) if item.is_dir else {item.path}
         return paths
 
-    def _remove(self, run: Found, surplus: set[str]) -> None:
+    def _remove(self, run: TrackedRun, surplus: set[str]) -> None:
         if surplus:
             from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -330,8 +332,8 @@ class Mlflow:
                 repository.delete_artifacts(path)
 
 
-def _found(run: Any) -> Found:
-    return Found(
+def _found(run: Any) -> TrackedRun:
+    return TrackedRun(
         run.info.run_id,
         run.info.status,
         run.data.tags,

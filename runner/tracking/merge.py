@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from runner.tracking.adapter import Found
+from runner.tracking.adapter import TrackedRun
 from runner.tracking.facts import Measure
 
 CURVES = ("train/", "validation/", "curve/")
@@ -19,7 +19,10 @@ History = Callable[[str, Iterable[str]], list[Measure]]
 
 
 def spoiled(
-    found: Found, params: Mapping[str, str], measures: Sequence[Measure] | None, history: History
+    found: TrackedRun,
+    params: Mapping[str, str],
+    measures: Sequence[Measure] | None,
+    history: History,
 ) -> bool:
     """Whether the run holds a param value or a curve point that is not so. Points are not
     looked at when `measures` is None."""
@@ -32,7 +35,7 @@ def spoiled(
     return any(_identity(item) not in wanted for item in stored)
 
 
-def unwritten(found: Found, measures: Sequence[Measure], history: History) -> list[Measure]:
+def unwritten(found: TrackedRun, measures: Sequence[Measure], history: History) -> list[Measure]:
     """The measures to write. Curve points that are there are left out; a single value is
     written when it differs, late enough to become the latest one. Scores of a checkpoint are
     always written, because their model may not have them; repetitions are recognised."""
@@ -48,7 +51,7 @@ def unwritten(found: Found, measures: Sequence[Measure], history: History) -> li
     return out + [item for item in single if item.checkpoint and item not in changed]
 
 
-def _known(found: Found, measures: Iterable[Measure]) -> list[str]:
+def _known(found: TrackedRun, measures: Iterable[Measure]) -> list[str]:
     return list(dict.fromkeys(item.key for item in measures if item.key in found.metrics))
 
 

@@ -16,7 +16,7 @@ from runner.config import MlflowTracking
 from runner.records import CurvePoint
 from runner.results import ArmResult, ExperimentResult
 from runner.store import digest_of
-from runner.tracking.adapter import Found, Mlflow
+from runner.tracking.adapter import Mlflow, TrackedRun
 from runner.tracking.arm_run import arm_params, arm_run, arm_tags
 from runner.tracking.colours import colours
 from runner.tracking.facts import Places, RunFacts
@@ -84,7 +84,7 @@ class Mirror:
             if self.presence.abandoned(run.tags.get("sweep.id", "")):
                 self.store.end(run.id, "KILLED", None)
 
-    def _running(self, experiment: str, found: Found | None, head: RunFacts) -> str:
+    def _running(self, experiment: str, found: TrackedRun | None, head: RunFacts) -> str:
         if found is None:
             run = self._created(experiment, head)
             self.opened.add(run)
@@ -105,7 +105,7 @@ class Mirror:
         found = self._found(experiment, result)
         shades = colours(result.arms)
         parent = self._present(experiment, found.get(PARENT), self._parent_head(result))
-        runs: dict[str, Found] = {}
+        runs: dict[str, TrackedRun] = {}
         marks: dict[str, str] = {}
         for arm in result.arms:
             head = self._arm_head(result, arm, shades[arm.digest], parent.id)
@@ -129,11 +129,11 @@ class Mirror:
     def _usable(
         self,
         experiment: str,
-        found: Found | None,
+        found: TrackedRun | None,
         result: ExperimentResult,
         arm: ArmResult,
         mark: str,
-    ) -> Found | None:
+    ) -> TrackedRun | None:
         """The run, unless it holds something that is not so: MLflow can neither delete a point
         nor change a param, so such a run is thrown away and made anew. What an unfinished or
         failed arm showed live is kept: its curve tells most about the failure."""
@@ -146,7 +146,7 @@ class Mirror:
             return None
         return found
 
-    def _fill(self, experiment: str, run: Found, facts: RunFacts, mark: str) -> None:
+    def _fill(self, experiment: str, run: TrackedRun, facts: RunFacts, mark: str) -> None:
         """Write what is missing, remove what is too much, end the run, in this order: only a
         run that is whole gets its mark."""
         datasets = {item.split: item for item in facts.datasets}
@@ -162,7 +162,7 @@ class Mirror:
         self.store.end(run.id, facts.state, facts.end_ms)
         self.opened.discard(run.id)
 
-    def _close_orphan(self, run: Found) -> None:
+    def _close_orphan(self, run: TrackedRun) -> None:
         if run.state == "RUNNING":
             self.store.end(run.id, "KILLED", None)
 
@@ -171,17 +171,17 @@ class Mirror:
     def _experiment(self, result: ExperimentResult) -> str:
         return self.store.experiment(self.tracking.experiment or result.name)
 
-    def _found(self, experiment: str, result: ExperimentResult) -> dict[str, Found]:
+    def _found(self, experiment: str, result: ExperimentResult) -> dict[str, TrackedRun]:
         """The runs of this sweep by arm digest. Of two that claim to be the same arm, the
         older stays: machines that share a server but no lock may both have made one."""
-        found: dict[str, Found] = {}
+        found: dict[str, TrackedRun] = {}
         for run in self.store.runs(experiment, f"tags.`sweep.id` = '{result.digest}'"):
             kept = found.setdefault(run.tags.get("arm.digest", PARENT), run)
             if kept is not run:
                 self.store.delete(experiment, run.id)
         return found
 
-    def _present(self, experiment: str, found: Found | None, head: RunFacts) -> Found:
+    def _present(self, experiment: str, found: TrackedRun | None, head: RunFacts) -> TrackedRun:
         if found is not None:
             return found
         run = self._created(experiment, head)
@@ -240,7 +240,7 @@ def _tags(facts: RunFacts) -> dict[str, str]:
     return tags
 
 
-def _up_to_date(run: Found, mark: str) -> bool:
+def _up_to_date(run: TrackedRun, mark: str) -> bool:
     return run.tags.get("mirror.digest") == mark and run.state != "RUNNING"
 
 

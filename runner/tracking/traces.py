@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from runner.store import digest_of
 from runner.tracking.facts import TraceFact
@@ -33,7 +32,7 @@ def output(fact: TraceFact) -> str:
     return f"[no answer: {fact.error}]" if fact.error else fact.response
 
 
-def span(identity: str, fact: TraceFact) -> dict[str, Any]:
+def span(identity: str, fact: TraceFact) -> dict[str, object]:
     """The span as MLflow's JSON; times in nanoseconds. How long an answer took is unknown in
     a batch, so it has no length."""
     start = fact.time_ms * 1_000_000

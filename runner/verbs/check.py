@@ -5,21 +5,27 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from runner.records import fields_of
 from runner.verbs.experiment import add_experiment, add_pay, with_sweep
 
 if TYPE_CHECKING:
+    from rich.console import Console as Terminal
+
     from runner.compose import Composition
     from runner.config import Experiment
     from runner.experiment.stage import ArmRun
+    from runner.records import Example
+    from runner.records.check_report import DataReport
     from runner.sweep.arms import Arm
     from runner.sweep.console import Console
     from runner.sweep.run import Sweep
 
 SHOWN_CHARACTERS = 600
-FILES = {
+NAMES = {
     "data_card": "data card",
     "skew_page": "skew page",
     "leaks_page": "leaks",
@@ -30,13 +36,59 @@ FILES = {
     "gemini_train": "Gemini train",
     "gemini_validation": "Gemini validation",
 }
-"""Keys of the report that are paths, and what people call them."""
+"""What people call the files of a report."""
 IN_WORDS = {
-    *("arms", "rendered", "gemini_faults", "gemini_warnings", "suite_faults"),
-    *("skew", "skew_refused", "augmented"),
-    *("conflicts", "conflicting_texts", "leakage", "lint", "first_faults"),
+    *("rendered", "augmented", "conflicts", "conflicting_texts", "leakage", "lint"),
+    "first_faults",
 }
-"""Keys that are not part of the outline of numbers."""
+"""Numbers that are not part of the outline."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFiles:
+    """What the check wrote, and the files it rests on; empty where there is none."""
+
+    data_card: str
+    skew_page: str
+    leaks_page: str
+    dropped: str
+    unused: str
+    faults_file: str
+    augmented_file: str
+    gemini_train: str
+    gemini_validation: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """One data treatment, checked."""
+
+    arms: tuple[str, ...]
+    data: DataReport
+    gemini_faults: tuple[str, ...]
+    gemini_warnings: tuple[str, ...]
+    query_bytes: int | None
+    """Bytes that reading the source once more costs; None where it is no query."""
+    suite_faults: tuple[str, ...]
+    skew: tuple[str, ...] | None
+    """Where production differs from the tuning prompts; None when it was not asked."""
+    skew_refused: tuple[str, ...]
+    files: CheckFiles
+
+    def to_json(self) -> dict[str, object]:
+        """Everything on one level, as scripts know it."""
+        billed = {} if self.query_bytes is None else {"query_bytes": self.query_bytes}
+        return {
+            "arms": self.arms,
+            **fields_of(self.data),
+            "gemini_faults": self.gemini_faults,
+            "gemini_warnings": self.gemini_warnings,
+            **billed,
+            "suite_faults": self.suite_faults,
+            "skew": self.skew,
+            "skew_refused": self.skew_refused,
+            **fields_of(self.files),
+        }
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,14 +115,15 @@ def main(options: argparse.Namespace) -> int:
         found = [_checked(arms, sweep, console) for arms in _treatments(sweep)]
         console.close()
         if options.json:
-            print(json.dumps({"treatments": found}, indent=1, ensure_ascii=False))
+            told = {"treatments": found}
+            print(json.dumps(told, indent=1, ensure_ascii=False, default=fields_of))
         else:
             for report in found:
                 _show(report)
-        bad = any(report["gemini_faults"] or report["suite_faults"] for report in found)
+        bad = any(report.gemini_faults or report.suite_faults for report in found)
         if bad:
             return 2
-        return 4 if any(report["skew_refused"] for report in found) else 0
+        return 4 if any(report.skew_refused for report in found) else 0
 
     return with_sweep(options, console, use)
 
@@ -91,7 +144,7 @@ def _treatments(sweep: Sweep) -> list[list[Arm]]:
     return list(found.values())
 
 
-def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
+def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> CheckReport:
     from runner.experiment.prepare_stage import Prepare
     from runner.experiment.render_stage import Render
     from runner.experiment.stages import data_stages
@@ -108,46 +161,49 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> dict[str, Any]:
     for stage in data_stages(run, sweep.stages):
         run.make(stage)
     prepared, rendered = run.make(Prepare()).path, run.make(Render()).path
-    judged = _gemini(rendered / "gemini", runs)
+    faults, warnings = _gemini(rendered / "gemini", runs)
     card = run.context.home / "reports" / card_name(rendered)
     card.parent.mkdir(parents=True, exist_ok=True)
     write_data_card(prepared, rendered, card)
     skew = find_skew(run, card.parent)
-    return {
-        "arms": [arm.name for arm in arms],
-        **check_report(prepared, rendered),
-        **judged,
-        **_billed(run.experiment),
-        "suite_faults": _suite_faults(runs),
-        "skew": skew.warnings if skew else None,
-        "skew_refused": skew.refused if skew else [],
-        "data_card": str(card),
-        "skew_page": str(skew.page) if skew else "",
-        "leaks_page": str(page) if (page := leaks_page(card)).is_file() else "",
-        "dropped": str(prepared / "dropped.jsonl"),
-        "unused": str(left) if (left := rendered / "dropped.jsonl").stat().st_size else "",
-        "faults_file": str(prepared / "faults.jsonl"),
-        "augmented_file": str(new) if (new := rendered / "augmented.jsonl").is_file() else "",
-        "gemini_train": str(rendered / "gemini" / "train.jsonl"),
-        "gemini_validation": str(rendered / "gemini" / "validation.jsonl"),
-    }
+    return CheckReport(
+        arms=tuple(arm.name for arm in arms),
+        data=check_report(prepared, rendered),
+        gemini_faults=faults,
+        gemini_warnings=warnings,
+        query_bytes=_billed(run.experiment),
+        suite_faults=_suite_faults(runs),
+        skew=tuple(skew.warnings) if skew else None,
+        skew_refused=tuple(skew.refused) if skew else (),
+        files=CheckFiles(
+            data_card=str(card),
+            skew_page=str(skew.page) if skew else "",
+            leaks_page=str(page) if (page := leaks_page(card)).is_file() else "",
+            dropped=str(prepared / "dropped.jsonl"),
+            unused=str(left) if (left := rendered / "dropped.jsonl").stat().st_size else "",
+            faults_file=str(prepared / "faults.jsonl"),
+            augmented_file=str(new) if (new := rendered / "augmented.jsonl").is_file() else "",
+            gemini_train=str(rendered / "gemini" / "train.jsonl"),
+            gemini_validation=str(rendered / "gemini" / "validation.jsonl"),
+        ),
+    )
 
 
-def _billed(experiment: Experiment) -> dict[str, int]:
-    """Bytes that reading the source once more costs, where it is a query."""
+def _billed(experiment: Experiment) -> int | None:
+    """Bytes that reading the source once more costs; None where it is no query."""
     from runner.config import BigQuerySource
     from runner.records import SPLITS
 
     source = experiment.source
     if not isinstance(source, BigQuerySource):
-        return {}
+        return None
     from runner.sources.bigquery import bytes_read
 
     given = [split for split in SPLITS if getattr(source, split) is not None]
-    return {"query_bytes": sum(bytes_read(source, split) for split in given)}
+    return sum(bytes_read(source, split) for split in given)
 
 
-def _gemini(folder: Path, runs: Sequence[ArmRun]) -> dict[str, list[str]]:
+def _gemini(folder: Path, runs: Sequence[ArmRun]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the model's service would refuse in the rendered files, and what is odd in them. The
     runs have data and limits in common."""
     from runner.backends.protocol import Storage
@@ -165,13 +221,10 @@ def _gemini(folder: Path, runs: Sequence[ArmRun]) -> dict[str, list[str]]:
         if count > sum(fault.rule == rule for fault in verdict.faults)
     ]
     unasked = [sizes.trouble] if sizes and sizes.trouble else []
-    return {
-        "gemini_faults": [*map(str, verdict.faults), *more],
-        "gemini_warnings": [*verdict.warnings, *unasked],
-    }
+    return (*map(str, verdict.faults), *more), (*verdict.warnings, *unasked)
 
 
-def _suite_faults(runs: list[ArmRun]) -> list[str]:
+def _suite_faults(runs: list[ArmRun]) -> tuple[str, ...]:
     """What the suites of these arms cannot judge; a sweep may vary the suite."""
     from runner.errors import DataError
     from runner.experiment.score_stage import check_targets
@@ -182,46 +235,52 @@ def _suite_faults(runs: list[ArmRun]) -> list[str]:
             check_targets(run)
         except DataError as error:
             found.update(dict.fromkeys(str(error).splitlines()))
-    return list(found)
+    return tuple(found)
 
 
-def _show(report: Mapping[str, Any]) -> None:
+def _show(report: CheckReport) -> None:
     from rich.console import Console as Terminal
 
     from runner.report.wording import visible
     from runner.verbs.findings import findings
 
     terminal = Terminal(highlight=False, markup=False)
-    terminal.print(f"data of: {', '.join(report['arms'])}")
-    for key, value in report.items():
-        if key not in IN_WORDS and key not in FILES:
+    terminal.print(f"data of: {', '.join(report.arms)}")
+    for key, value in fields_of(report.data).items():
+        if key not in IN_WORDS:
             _section(terminal, key, value, depth=0)
+    if report.query_bytes is not None:
+        _section(terminal, "query_bytes", report.query_bytes, depth=0)
     for line in findings(report):
         terminal.print(line, soft_wrap=True)
-    for example in report.get("rendered", [])[:2]:
+    for example in report.data.rendered[:2]:
         terminal.print("\nrendered example")
         for part, text in _parts(example):
             terminal.print(f"  {part:<7} {visible(text[:SHOWN_CHARACTERS])}", soft_wrap=True)
     terminal.print()
-    for key, name in FILES.items():
-        if report[key]:
-            terminal.print(f"{name:<18} {report[key]}", soft_wrap=True)
+    for key, path in fields_of(report.files).items():
+        if path:
+            terminal.print(f"{NAMES[key]:<18} {path}", soft_wrap=True)
 
 
-def _section(terminal: Any, key: str, value: Any, depth: int) -> None:
+def _section(terminal: Terminal, key: str, value: object, depth: int) -> None:
     """Numbers as an indented outline; long lists only by their length."""
     indent = "  " * depth
+    if is_dataclass(value):
+        value = fields_of(value)
     if isinstance(value, Mapping):
         terminal.print(f"{indent}{key}")
         for name, item in value.items():
             _section(terminal, str(name), item, depth + 1)
-    elif isinstance(value, list) and (len(value) > 6 or any(isinstance(v, dict) for v in value)):
+    elif isinstance(value, tuple) and (len(value) > 6 or any(map(is_dataclass, value))):
         terminal.print(f"{indent}{key}: {len(value)}")
+    elif isinstance(value, tuple):
+        terminal.print(f"{indent}{key}: {list(value)}", soft_wrap=True)
     else:
         terminal.print(f"{indent}{key}: {value}", soft_wrap=True)
 
 
-def _parts(example: Mapping[str, Any]) -> list[tuple[str, str]]:
-    parts = [("system", example["system"])] if example.get("system") else []
-    parts += [(turn["role"], turn["text"]) for turn in example["contents"]]
-    return [*parts, ("target", example["target"])]
+def _parts(example: Example) -> list[tuple[str, str]]:
+    parts = [("system", example.system)] if example.system else []
+    parts += [(turn.role, turn.text) for turn in example.contents]
+    return [*parts, ("target", example.target)]

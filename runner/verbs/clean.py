@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OwnedResource:
     """Something to delete, and who can."""
 
     record: ResourceRecord
@@ -59,7 +59,7 @@ def main(options: argparse.Namespace) -> int:
     return _delete(wanted, ledger)
 
 
-def _found(ledger: Ledger, forms: Sequence[ExperimentResult]) -> list[Found]:
+def _found(ledger: Ledger, forms: Sequence[ExperimentResult]) -> list[OwnedResource]:
     """What is still there of the experiment, in all forms its YAML had, each thing once."""
     services = _services(ledger, forms)
     ours, names, found = set(services), set(), []
@@ -68,7 +68,7 @@ def _found(ledger: Ledger, forms: Sequence[ExperimentResult]) -> list[Found]:
             continue
         names.add(record.name)
         shared = not ours.issuperset(ledger.sharers(record.name))
-        found.append(Found(record, services[record.label], shared))
+        found.append(OwnedResource(record, services[record.label], shared))
     return found
 
 
@@ -104,7 +104,7 @@ def _labels(ledger: Ledger, result: ExperimentResult) -> Iterator[tuple[str, Map
                 yield label, settings
 
 
-def _in_order(found: Sequence[Found]) -> list[Found]:
+def _in_order(found: Sequence[OwnedResource]) -> list[OwnedResource]:
     kinds = dict.fromkeys(kind for item in found for kind in item.service.kinds)
     known = [*kinds, *(item.record.kind for item in found)]
     return sorted(found, key=lambda item: known.index(item.record.kind))
@@ -116,7 +116,7 @@ def _agreed(count: int) -> bool:
     return input(f"delete these {count}? [y/N] ").strip().lower() in ("y", "yes")
 
 
-def _delete(wanted: Sequence[Found], ledger: Ledger) -> int:
+def _delete(wanted: Sequence[OwnedResource], ledger: Ledger) -> int:
     """Delete one by one, each marked before the next: a kill or a failure loses nothing, and the
     same command goes on."""
     from runner.records import Resource

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from runner.plural import plural
 from runner.report.reasons import in_words, is_leak
 from runner.report.wording import one_line, share
+
+if TYPE_CHECKING:
+    from runner.records.check_report import AddedRows
+    from runner.records.summaries import Conflict, LintCount
+    from runner.verbs.check import CheckReport
 
 SHOWN = 5
 """Conflicts, and places of one lint rule, that are listed."""
@@ -16,16 +21,18 @@ NEW_CHARACTERS = 300
 """Of a new row: it may differ from its origin late in the text."""
 
 
-def findings(report: Mapping[str, Any]) -> Iterator[str]:
+def findings(report: CheckReport) -> Iterator[str]:
     """The lines below the numbers; none for what is all right."""
-    yield from _faults(report["faults"], report["first_faults"])
-    yield from _conflicts(report["conflicts"], report["conflicting_texts"])
-    yield from _leaks(report["leakage"], report["augmented"])
-    yield from _augmented(report["augmented"])
-    yield from _lint(report["lint"])
-    yield from _skew(report["skew"], report["skew_refused"])
-    for rule in ("gemini_faults", "gemini_warnings", "suite_faults"):
-        yield from _listed(rule.replace("_", " "), report[rule])
+    data = report.data
+    yield from _faults(data.faults, data.first_faults)
+    yield from _conflicts(data.conflicts, data.conflicting_texts)
+    yield from _leaks(data.leakage, data.augmented)
+    yield from _augmented(data.augmented)
+    yield from _lint(data.lint)
+    yield from _skew(report.skew, report.skew_refused)
+    yield from _listed("gemini faults", report.gemini_faults)
+    yield from _listed("gemini warnings", report.gemini_warnings)
+    yield from _listed("suite faults", report.suite_faults)
 
 
 def _faults(
@@ -40,53 +47,53 @@ def _faults(
             yield f"  ... and {total - len(shown):,} more"
 
 
-def _conflicts(conflicts: Sequence[Mapping[str, Any]], total: int) -> Iterator[str]:
+def _conflicts(conflicts: Sequence[Conflict], total: int) -> Iterator[str]:
     """Texts that stand with different targets, each with two of its rows."""
     if not conflicts:
         return
     yield f"\nconflicts: {plural(total, 'text')} with different targets"
     for conflict in conflicts[:SHOWN]:
-        yield f"  {one_line(conflict['text'], SHOWN_CHARACTERS)}"
-        for row in conflict["rows"]:
-            target = one_line(row["target"], SHOWN_CHARACTERS)
-            yield f"    {one_line(row['file'], 500)}:{row['line']} {target}"
+        yield f"  {one_line(conflict.text, SHOWN_CHARACTERS)}"
+        for row in conflict.rows:
+            target = one_line(row.target, SHOWN_CHARACTERS)
+            yield f"    {one_line(row.file, 500)}:{row.line} {target}"
     if total > SHOWN:
         yield f"  ... and {total - SHOWN:,} more"
 
 
-def _leaks(leakage: Mapping[str, int], augmented: Mapping[str, Any]) -> Iterator[str]:
+def _leaks(leakage: Mapping[str, int], augmented: AddedRows | None) -> Iterator[str]:
     """The pairs of splits that share rows, and the new rows that were left out for it; what came
     of it stands in dropped.jsonl."""
     found = {name.replace("_", " "): count for name, count in leakage.items() if count}
-    for reason, count in augmented.get("refused", {}).items():
+    for reason, count in (augmented.refused if augmented else {}).items():
         if is_leak(reason):
             found[f"new rows left out, {in_words(reason)}"] = count
     yield "\nleaks" if found else "\nleaks: none"
     yield from (f"  {name}: {count:,}" for name, count in found.items())
 
 
-def _augmented(told: Mapping[str, Any]) -> Iterator[str]:
+def _augmented(told: AddedRows | None) -> Iterator[str]:
     """New training rows by rule, and some of them; nothing when none were asked for."""
     if not told:
         return
-    total = sum(told["rows"].values())
-    yield f"\nnew rows: {total:,}, {share(told['share'])} of train"
-    yield from (f"  {in_words(rule)}: {count:,}" for rule, count in told["rows"].items())
-    for new in told["samples"]:
-        yield f"  {one_line(new['id'], SHOWN_CHARACTERS)}"
-        pairs = [(new["before"], new["after"])]
-        if "target_after" in new:
-            pairs.append((new["target_before"], new["target_after"]))
+    total = sum(told.rows.values())
+    yield f"\nnew rows: {total:,}, {share(told.share)} of train"
+    yield from (f"  {in_words(rule)}: {count:,}" for rule, count in told.rows.items())
+    for new in told.samples:
+        yield f"  {one_line(new.id, SHOWN_CHARACTERS)}"
+        pairs = [(new.before, new.after)]
+        if new.target_before is not None and new.target_after is not None:
+            pairs.append((new.target_before, new.target_after))
         for before, after in pairs:
             yield f"    {one_line(before, NEW_CHARACTERS)}"
             yield f"    → {one_line(after, NEW_CHARACTERS)}"
 
 
-def _lint(lint: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for finding in lint:
-        yield f"\nlint {finding['rule']}: {finding['message']}"
-        for example in finding.get("examples", [])[:SHOWN]:
-            yield f"  {one_line(example['id'], 100)}: {one_line(example['note'], 200)}"
+def _lint(lint: Sequence[LintCount]) -> Iterator[str]:
+    for broken in lint:
+        yield f"\nlint {broken.rule}: {broken.message}"
+        for example in broken.examples[:SHOWN]:
+            yield f"  {one_line(example.id, 100)}: {one_line(example.note, 200)}"
 
 
 def _skew(warnings: Sequence[str] | None, refused: Sequence[str]) -> Iterator[str]:

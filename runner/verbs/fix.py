@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,25 @@ LOOKED_AT = 100
 """Lines of a file in which a row is looked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What was done to one file."""
+
+    split: str
+    file: str
+    untouched: int
+    """Rows that were sound."""
+    repaired: int
+    rest: int
+    """Rows that need a hand."""
+    notes: Sequence[str]
+    """What was done to the first rows, line by line."""
+    files: Mapping[str, str]
+    """``repaired``, ``rest`` and ``log``, as far as they were written."""
+    use: str
+    """What to type before ``source.SPLIT=FILE`` to use the repaired file."""
+
+
 def fix(options: argparse.Namespace) -> int:
     """Repair every file once and say what was done; 2 when rows are left that need a hand.
 
@@ -33,7 +53,7 @@ def fix(options: argparse.Namespace) -> int:
     """
     from runner.compose import compose
 
-    found: list[dict[str, Any]] = []
+    found: list[RepairReport] = []
 
     def on_batch(composition: Composition) -> list[float]:
         sources = {
@@ -43,17 +63,17 @@ def fix(options: argparse.Namespace) -> int:
         for source in sources.values():
             rows = _gemini(source)
             words = "" if rows is source else "source=gemini "
-            found.extend({**report, "use": words} for report in _files(rows))
+            found.extend(_files(rows, words))
         return [0.0] * len(composition.points)
 
     words = [*(["--multirun"] if options.multirun else []), *options.overrides]
     compose(experiment_file(options.experiment), words, on_batch)
     if options.json:
-        print(json.dumps({"files": found}, indent=1, ensure_ascii=False))
+        print(json.dumps({"files": list(map(asdict, found))}, indent=1, ensure_ascii=False))
     else:
         for report in found:
             _show(report)
-    return 2 if any(report["rest"] for report in found) else 0
+    return 2 if any(report.rest for report in found) else 0
 
 
 def _gemini(source: Any) -> GeminiSource:
@@ -95,48 +115,49 @@ def _object(line: bytes) -> dict[str, Any] | None:
     return row if isinstance(row, dict) else None
 
 
-def _files(source: GeminiSource) -> Iterator[dict[str, Any]]:
+def _files(source: GeminiSource, use: str) -> Iterator[RepairReport]:
     from runner.prepare import fix_gemini
     from runner.sources.raw import raw_files, raw_lines
 
     for split, file in raw_files(source):
         with raw_lines(file) as lines:
             fixed = fix_gemini(lines, Path(file.path))
-        yield {
-            "split": split,
-            "file": fixed.source,
-            "untouched": fixed.untouched,
-            "repaired": fixed.repaired,
-            "rest": fixed.rest,
-            "notes": fixed.notes,
-            "files": {name: str(path) for name, path in fixed.files.items()},
-        }
+        yield RepairReport(
+            split=split,
+            file=fixed.source,
+            untouched=fixed.untouched,
+            repaired=fixed.repaired,
+            rest=fixed.rest,
+            notes=fixed.notes,
+            files={name: str(path) for name, path in fixed.files.items()},
+            use=use,
+        )
 
 
-def _show(report: dict[str, Any]) -> None:
+def _show(report: RepairReport) -> None:
     from rich.console import Console
 
     from runner.plural import plural
     from runner.report.wording import one_line
 
     terminal = Console(highlight=False, markup=False)
-    files, changed = report["files"], report["repaired"] + report["rest"]
-    rows = plural(report["repaired"] + report["rest"] + report["untouched"], "row")
-    terminal.print(f"{report['file']}: {rows}", soft_wrap=True)
+    files, changed = report.files, report.repaired + report.rest
+    rows = plural(changed + report.untouched, "row")
+    terminal.print(f"{report.file}: {rows}", soft_wrap=True)
     if not changed:
         terminal.print("  every row is sound; nothing was written\n")
         return
-    for note in report["notes"]:
+    for note in report.notes:
         terminal.print(f"  {one_line(note, 300)}", soft_wrap=True)
-    if changed > len(report["notes"]):
-        terminal.print(f"  ... and {changed - len(report['notes']):,} more in {files['log']}")
+    if changed > len(report.notes):
+        terminal.print(f"  ... and {changed - len(report.notes):,} more in {files['log']}")
     for name, count, what in (
-        ("repaired", report["untouched"] + report["repaired"], "sound rows"),
-        ("rest", report["rest"], "rows that need a hand, as they were"),
+        ("repaired", report.untouched + report.repaired, "sound rows"),
+        ("rest", report.rest, "rows that need a hand, as they were"),
     ):
         if name in files:
             terminal.print(f"{name:<10} {files[name]}  ({count:,} {what})", soft_wrap=True)
     if "repaired" in files:
-        words = f"{report['use']}source.{report['split']}={files['repaired']}"
+        words = f"{report.use}source.{report.split}={files['repaired']}"
         terminal.print(f"to use it: {words}", soft_wrap=True)
     terminal.print()

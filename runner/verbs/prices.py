@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from runner.money import Band, total, usd
 
@@ -20,7 +21,7 @@ GROUPS = ("train", "baseline", "evaluation")
 """Those that are always shown; a stage may have one of its own."""
 
 
-def prices_json(sweep: Sweep, lines: Sequence[PlannedArm]) -> dict[str, Any]:
+def prices_json(sweep: Sweep, lines: Sequence[PlannedArm]) -> dict[str, object]:
     """Sum over the arms, caps and what is spent; empty where nothing has a price."""
     priced = [line.price for line in lines if line.price is not None]
     if not priced:
@@ -28,7 +29,7 @@ def prices_json(sweep: Sweep, lines: Sequence[PlannedArm]) -> dict[str, Any]:
     whole = _sum([price.usd for price in priced])
     spent = _spent(sweep)
     return {
-        "price": None if whole is None else {"low": whole.low, "high": whole.high},
+        "price": None if whole is None else asdict(whole),
         "budget": sweep.arms[0].experiment.budget.model_dump(mode="json"),
         "spent": {"experiment": spent.experiment, "month": spent.month},
         "rehearsal": sweep.arms[0].experiment.backend.rehearsal,

@@ -11,7 +11,7 @@ from runner.verbs.experiment import add_experiment, with_sweep
 if TYPE_CHECKING:
     from runner.compose import Composition
     from runner.sweep.console import Console
-    from runner.sweep.run import Outcome, Sweep
+    from runner.sweep.run import RunOutcome, Sweep
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def main(options: argparse.Namespace) -> int:
         console.close()
 
 
-def _tell(outcome: Outcome, console: Console, *, as_json: bool) -> None:
+def _tell(outcome: RunOutcome, console: Console, *, as_json: bool) -> None:
     from rich.console import Console as Terminal
 
     from runner.report.terminal import print_leaderboard, print_verdict
@@ -54,7 +54,7 @@ def _tell(outcome: Outcome, console: Console, *, as_json: bool) -> None:
         terminal.print(f"MLflow   {ui}", markup=False, soft_wrap=True)
 
 
-def _ui(outcome: Outcome) -> str:
+def _ui(outcome: RunOutcome) -> str:
     """The command that opens these runs in MLflow; empty without tracking."""
     import shlex
 

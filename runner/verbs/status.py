@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.plural import plural
 from runner.verbs.home import add_home, as_left, find_experiment, is_running, open_ledger
@@ -39,7 +39,7 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def _as_json(found: list[ExperimentResult], ledger: Ledger) -> dict[str, Any]:
+def _as_json(found: list[ExperimentResult], ledger: Ledger) -> dict[str, object]:
     experiments = [
         {
             "name": result.name,

@@ -11,8 +11,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.local.jobs import JobFolder, State
-from runner.records import CurvePoint
+from runner.local.jobs import JobFolder, State, Trained
+from runner.records import Checkpoint, CurvePoint
+
+CHECKPOINT = Checkpoint("1", 1.0, 3, "there", 0.5)
+TRAINED = Trained((CHECKPOINT,), 24, 480, 1.5, {"learning_rate": 0.003})
 
 
 def points(steps: int) -> list[CurvePoint]:
@@ -40,7 +43,7 @@ def test_torn_curves_keep_every_whole_point(cut: int) -> None:
 def test_state_comes_back(tmp_path: Path) -> None:
     job = JobFolder(tmp_path)
     assert not job.exists()
-    state = State("running", 3, 9, "epoch 1/3", seconds=1.5, pid=7, result={"a": [1]})
+    state = State("running", 3, 9, "epoch 1/3", seconds=1.5, pid=7, result=TRAINED)
     job.write_state(state)
     assert job.exists()
     assert job.read_state() == state

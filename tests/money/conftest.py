@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runner.sweep.console import Console
-from runner.sweep.run import Outcome, Sweep, assemble, run
+from runner.sweep.run import RunOutcome, Sweep, assemble, run
 from tests.acceptance.tiny import write
 from tests.composing import compose_text
 
@@ -36,7 +36,7 @@ class Shop:
         composition = compose_text(self.folder, text, *PAID, *overrides, file="tiny.yaml")
         return assemble(composition.points, composition.file, "sft run", Console(silent=True))
 
-    def run(self, *overrides: str) -> Outcome:
+    def run(self, *overrides: str) -> RunOutcome:
         return run(self.sweep(*overrides), Console(silent=True))
 
     def bought(self) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from runner.config import RowLimits, Select, Template
 from runner.prepare import check_report, render
 from runner.prepare.fit import fitting
 from runner.records import Row
+from runner.records.check_report import RowCounts
 from tests.prepare.making import prepared, rows_of
 
 
@@ -67,9 +68,9 @@ def test_validation_is_cut_to_the_services_rule(tmp_path: Path) -> None:
         limits=limits,
     )
     report = check_report(tmp_path / "p", out)
-    assert report["rows"]["validation"] == {"read": 60, "prepared": 60, "used": 20}
-    assert report["dropped_by_reason"]["validation"]["service_limit"] == 40
-    assert any("the service takes 20" in note for note in report["notes"])
+    assert report.rows["validation"] == RowCounts(60, 60, 20)
+    assert report.dropped_by_reason["validation"]["service_limit"] == 40
+    assert any("the service takes 20" in note for note in report.notes)
     dropped = [orjson.loads(line) for line in (out / "dropped.jsonl").read_bytes().splitlines()]
     assert sum(d["reason"] == "service_limit" for d in dropped) == 40
     left = Counter(

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from runner.config import Normalizer, Prepare, Select, Source, Template
 from runner.prepare import check_report, prepare, render
 from runner.records import SPLITS
+from runner.records.check_report import RowCounts
 from runner.sources import open_split
 from tests.conftest import CHECKOUT
 from tests.prepare.making import Prepared, read_prepared
@@ -48,16 +49,16 @@ def test_banking77_counts(
     template = Template(name="intent", prompt="{{ text }}")
     render(done.path, template, Select(size=100), 2048, 17, rendered, lambda _: None)
     report = check_report(done.path, rendered)
-    assert report["rows"]["train"]["read"] == 10_003
-    assert report["train"]["exact_duplicates"] == 31
-    assert report["leakage"]["test_rows_in_train"] == 25
-    assert report["conflicting_texts"] == 1
-    (conflict,) = report["conflicts"]
-    assert conflict["text"] == "Has my top up gone through?"
-    assert [row["target"] for row in conflict["rows"]] == ["pending_top_up", "top_up_reverted"]
-    assert report["rows"]["test"] == {"read": 3080, "prepared": 3080, "used": 3080}
-    assert report["rows"]["validation"]["prepared"] == 256
-    assert report["rows"]["train"]["used"] == 100
+    assert report.rows["train"].read == 10_003
+    assert report.train.exact_duplicates == 31
+    assert report.leakage["test_rows_in_train"] == 25
+    assert report.conflicting_texts == 1
+    (conflict,) = report.conflicts
+    assert conflict.text == "Has my top up gone through?"
+    assert [row.target for row in conflict.rows] == ["pending_top_up", "top_up_reverted"]
+    assert report.rows["test"] == RowCounts(3080, 3080, 3080)
+    assert report.rows["validation"].prepared == 256
+    assert report.rows["train"].used == 100
 
 
 def test_e2e_sentences_become_references(tmp_path: Path, shared_data: Path) -> None:

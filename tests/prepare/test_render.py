@@ -11,7 +11,9 @@ import pytest
 
 from runner.errors import DataError
 from runner.prepare import check_report, validate_gemini
-from runner.records import Example
+from runner.records import Example, record_json
+from runner.records.check_report import DataReport, RowCounts
+from runner.records.json_form import decoded
 from tests.prepare.making import Prepared, prepared, read_lines, rendered, rows_of
 
 
@@ -119,9 +121,12 @@ def test_report_gathers_both_folders(tmp_path: Path) -> None:
     data = source(tmp_path)
     done = rendered(tmp_path / "out", data, size=10)
     report = check_report(data.path, done.path)
-    assert report["rows"]["train"] == {"read": 60, "prepared": 54, "used": 10}
-    assert report["rows"]["test"] == {"read": 6, "prepared": 6, "used": 6}
-    assert report["dropped_by_reason"] == {"train": {"moved_to_validation": 6, "not_selected": 44}}
-    assert report["labels"] == {"train": 2, "validation": 2, "test": 1}
-    assert len(report["rendered"]) == 3
-    assert orjson.loads(orjson.dumps(report)) == report
+    assert report.rows["train"] == RowCounts(60, 54, 10)
+    assert report.rows["test"] == RowCounts(6, 6, 6)
+    assert report.dropped_by_reason == {"train": {"moved_to_validation": 6, "not_selected": 44}}
+    assert report.labels == {"train": 2, "validation": 2, "test": 1}
+    assert len(report.rendered) == 3
+    told = orjson.loads(record_json(report))
+    assert told["rows"]["train"] == {"read": 60, "prepared": 54, "used": 10}
+    assert told["augmented"] == {}
+    assert decoded(DataReport, told) == report

@@ -141,12 +141,15 @@ def test_notes_conflicts_and_leak_counts_of_the_summary_are_told(tmp_path: Path)
     rows = [{"file": "data/train.csv", "line": line, "target": f"label {line}"} for line in (3, 9)]
     told = {
         "notes": ["stratify was ignored"],
-        "lint": [{"rule": "few_shot/other_row", "message": "3 of 9 prompts carry examples"}],
         "leakage": {"validation_rows_in_test": 2, "test_rows_in_train": 0},
         "conflicts": [{"text": "same words", "rows": rows}],
     }
     (tmp_path / "summary.json").write_text(json.dumps(told))
-    write_data_card(tmp_path, tmp_path / "nothing", tmp_path / "card.html")
+    rendered = tmp_path / "rendered"
+    rendered.mkdir()
+    lint = [{"rule": "few_shot/other_row", "message": "3 of 9 prompts carry examples"}]
+    (rendered / "summary.json").write_text(json.dumps({"lint": lint}))
+    write_data_card(tmp_path, rendered, tmp_path / "card.html")
     text = read(tmp_path / "card.html").text
     assert "stratify was ignored" in text
     assert "3 of 9 prompts carry examples" in text

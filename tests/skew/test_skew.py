@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from runner.config.skew import FileSkew
 from runner.errors import ConfigError, DataError
 from runner.language import language
-from runner.records import Example, Origin, Turn
+from runner.records import Example, Origin, Turn, fields_of
+from runner.records.json_form import decoded
+from runner.records.skew import SkewComparison
 from runner.report.skew import write_skew
 from runner.skew import compare, read_production, refusals, warnings
 from runner.skew.classifier import FOLDS, RIDGE, out_of_fold
@@ -43,7 +45,7 @@ def texts(count: int, seed: int) -> list[str]:
 
 def found(
     tuning: list[str], production: list[dict[str, Any]], template: str = "{{ text }}"
-) -> dict[str, Any]:
+) -> SkewComparison:
     rows = [
         Example(f"t{at}", (Turn("user", text),), "", Origin("t", at), "Answer.")
         for at, text in enumerate(tuning)
@@ -51,8 +53,8 @@ def found(
     return compare(rows, production, CONFIG, 17, template)
 
 
-def named(result: dict[str, Any]) -> set[str]:
-    return {item["name"] for item in result["findings"] if item["skewed"]}
+def named(result: SkewComparison) -> set[str]:
+    return {item.name for item in result.findings if item.skewed}
 
 
 def test_halves_of_one_population_are_not_skewed() -> None:
@@ -78,8 +80,8 @@ def test_longer_prompts_and_another_language_are_found() -> None:
 def test_another_template_and_system_instruction_are_shown_as_they_are() -> None:
     tuning = [f"Question: {t}\nIntent:" for t in texts(60, 1)]
     production = [{"text": t, "system": "Answer"} for t in texts(60, 2)]
-    exact = found(tuning, production, "Question: {{ text }}\nIntent:")["exact"]
-    assert [(item["name"], item["tuning"], item["production"]) for item in exact] == [
+    exact = found(tuning, production, "Question: {{ text }}\nIntent:").exact
+    assert [(item.name, item.tuning, item.production) for item in exact] == [
         ("the system instruction", "Answer.", "Answer"),
         ("the template before the content", "Question: ", ""),
         ("the template after the content", "\nIntent:", ""),
@@ -100,7 +102,7 @@ def test_wording_that_a_side_shares_is_no_template(served: str, differs: list[st
     """All contents of tuning begin alike, and its template is bare."""
     tuning = [f"Hello, this is {t}" for t in texts(60, 1)]
     production = [{"text": served.format(t)} for t in texts(60, 2)]
-    assert [item["name"] for item in found(tuning, production)["exact"]] == differs
+    assert [item.name for item in found(tuning, production).exact] == differs
 
 
 @pytest.mark.parametrize(
@@ -117,8 +119,8 @@ def test_wording_that_a_side_shares_is_no_template(served: str, differs: list[st
 def test_the_template_is_the_configs(template: str, served: str, differs: list[str]) -> None:
     tuning = [template.replace("{# a note #}", "").replace("{{ text }}", t) for t in texts(60, 1)]
     production = [{"text": served.format(t)} for t in texts(60, 2)]
-    exact = found(tuning, production, template)["exact"]
-    assert [item["name"] for item in exact] == differs
+    exact = found(tuning, production, template).exact
+    assert [item.name for item in exact] == differs
 
 
 def test_another_wording_at_both_ends_is_no_template() -> None:
@@ -126,7 +128,7 @@ def test_another_wording_at_both_ends_is_no_template() -> None:
         {"text": f"Guten Tag, hier ist {n}. Mein {t} ist kaputt, ich will mein Geld zurück."}
         for n, t in enumerate(THINGS * 6)
     ]
-    assert [item["name"] for item in found(texts(60, 1), german)["exact"]] == [BEGIN, END]
+    assert [item.name for item in found(texts(60, 1), german).exact] == [BEGIN, END]
 
 
 def test_rows_with_one_id_and_another_wording_have_one_template() -> None:
@@ -135,16 +137,16 @@ def test_rows_with_one_id_and_another_wording_have_one_template() -> None:
         {"id": f"t{n}", "text": t.replace("Hello, this", "Hi there, it")}
         for n, t in enumerate(tuning)
     ]
-    assert found(tuning, production)["matched"]["kinds"] == {"wording": 40}
+    assert found(tuning, production).matched.kinds == {"wording": 40}
 
 
 def test_rows_with_one_id_are_held_byte_by_byte() -> None:
     tuning = texts(40, 1)
     production = [{"id": f"t{n}", "text": t + " " * (n < 30)} for n, t in enumerate(tuning)]
     result = found(tuning, production)
-    matched = result["matched"]
-    assert (matched["changed_by_id"], matched["kinds"]) == (30, {"blanks": 30})
-    assert matched["shown"][0]["text"][-1] == ("production", " ")
+    matched = result.matched
+    assert (matched.changed_by_id, matched.kinds) == (30, {"blanks": 30})
+    assert matched.shown[0].text[-1] == ("production", " ")
     assert any("skew.max_changed" in line for line in refusals(result, CONFIG))
 
 
@@ -160,8 +162,8 @@ def test_labels_are_compared_where_production_knows_them() -> None:
 
 def test_a_prompt_without_a_known_system_instruction_is_not_a_difference() -> None:
     result = found(texts(30, 1), [{"text": t} for t in texts(30, 2)])
-    assert result["exact"] == []
-    assert "do not say their system" in result["notes"][0]
+    assert result.exact == ()
+    assert "do not say their system" in result.notes[0]
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -250,7 +252,12 @@ def test_the_page_escapes_what_prompts_say(tmp_path: Path) -> None:
     hostile = ["<script>alert(1)</script>{{ 7*7 }} " + t for t in texts(40, 2)]
     result = found(hostile, [{"id": f"t{n}", "text": t.upper()} for n, t in enumerate(hostile)])
     page = tmp_path / "skew.html"
-    write_skew(json.loads(json.dumps(result)), warnings(result), [], page)
+    write_skew(
+        decoded(SkewComparison, json.loads(json.dumps(result, default=fields_of))),
+        warnings(result),
+        [],
+        page,
+    )
     text = page.read_text()
     assert "<script>alert" not in text
     assert "{{ 7*7 }}" in text

@@ -18,6 +18,7 @@ from runner.prepare.augment.entities import Entities, free_columns
 from runner.prepare.augment.rules import apply
 from runner.prepare.keys import hash64
 from runner.records import Row
+from runner.records.summaries import NewRow
 
 PARAPHRASE = "paraphrase"
 """What stands for the rule of rows that a model worded."""
@@ -33,12 +34,13 @@ class Made:
     of: Row
     rule: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Provenance for ``augmented.jsonl``; answers where they differ."""
-        texts = {"before": _text(self.of), "after": _text(self.row)}
-        if self.of.target != self.row.target:
-            texts |= {"target_before": self.of.target, "target_after": self.row.target}
-        return {"id": self.row.id, "of": self.of.id, "rule": self.rule, **texts}
+    @property
+    def provenance(self) -> NewRow:
+        """What stands in ``augmented.jsonl``."""
+        new = NewRow(self.row.id, self.of.id, self.rule, _text(self.of), _text(self.row))
+        if self.of.target == self.row.target:
+            return new
+        return replace(new, target_before=self.of.target, target_after=self.row.target)
 
 
 def by_rules(rows: Sequence[Row], augment: Augment, seed: int) -> Iterator[Made]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from runner.config import Augment
 from runner.plural import plural
 from runner.prepare.augment import PARAPHRASE, Made
+from runner.records.summaries import NewRow, NewRows
 
 SAMPLES = 5
 BEFORE = 80
@@ -56,26 +56,28 @@ class Added:
                 f"there are {kept:,} ({'; '.join(reasons)})"
             )
 
-    def to_json(self) -> dict[str, Any]:
-        """For the summary: ``rows`` by rule, their ``share`` of train, ``samples`` of all rules in
-        turn; empty when nothing was asked for."""
+    def summary(self) -> NewRows | None:
+        """Rows by rule, their share of train, samples of all rules in turn; None when nothing was
+        asked for."""
         if not self.own:
-            return {}
+            return None
         turns = (new[at] for at in range(SAMPLES) for new in self.samples.values() if at < len(new))
         new = self.rules.total()
-        return {
-            "rows": dict(self.rules.most_common()),
-            "share": round(new / (self.own + new), 4),
-            "samples": [_sample(each) for each, _ in zip(turns, range(SAMPLES), strict=False)],
-        }
+        return NewRows(
+            dict(self.rules.most_common()),
+            round(new / (self.own + new), 4),
+            tuple(_sample(each) for each, _ in zip(turns, range(SAMPLES), strict=False)),
+        )
 
 
-def _sample(new: Made) -> dict[str, Any]:
-    told = new.to_json()
-    for before, after in (("before", "after"), ("target_before", "target_after")):
-        if before in told:
-            told[before], told[after] = _excerpts(told[before], told[after])
-    return told
+def _sample(new: Made) -> NewRow:
+    told = new.provenance
+    before, after = _excerpts(told.before, told.after)
+    told = replace(told, before=before, after=after)
+    if told.target_before is None or told.target_after is None:
+        return told
+    before, after = _excerpts(told.target_before, told.target_after)
+    return replace(told, target_before=before, target_after=after)
 
 
 def _excerpts(before: str, after: str) -> list[str]:

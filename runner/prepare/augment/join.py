@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orjson
-
 from runner.prepare.augment import by_rules, reworded
 from runner.prepare.augment.added import Added
 from runner.prepare.augment.guard import refused
 from runner.prepare.journal import Journal
-from runner.records import Row, Tally
+from runner.records import Row, Tally, record_line
 
 if TYPE_CHECKING:
     from runner.prepare import Augmentation
@@ -47,7 +45,7 @@ def with_new_rows(
                 journal.drop(dropped)
                 continue
             added.take(new)
-            listed.write(orjson.dumps(new.to_json()) + b"\n")
+            listed.write(record_line(new.provenance))
             yield new.row
     added.explain(made, config)
     tally.changed = added.rules

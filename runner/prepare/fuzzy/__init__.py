@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config import FuzzyDedup
-from runner.prepare.fuzzy.clusters import Cluster, Clusters, Near, clusters
+from runner.prepare.fuzzy.clusters import Cluster, DuplicateClusters, Near, clusters
 from runner.prepare.fuzzy.engine import Engine
 from runner.prepare.fuzzy.matches import Shelf, matches
 from runner.prepare.fuzzy.plan import bands, plan_of, proposed
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cluster",
-    "Clusters",
+    "DuplicateClusters",
     "Near",
     "Texts",
     "bands",
@@ -49,7 +49,7 @@ def near_clusters(
     merit: NDArray[np.float64] | None = None,
     folder: Path | None = None,
     threads: int | None = None,
-) -> Clusters:
+) -> DuplicateClusters:
     """Clusters of rows that nearly repeat each other, each with the row that is kept.
 
     What is kept holds no two rows that LSH proposes at or above the threshold, so a second pass

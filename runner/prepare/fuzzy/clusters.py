@@ -39,7 +39,7 @@ class Cluster:
     """All others, in order, each matched with the kept one."""
 
 
-class Clusters:
+class DuplicateClusters:
     """Clusters in the order of their first rows. They are held as arrays, and objects are made as
     they are asked for: a million of them at once would keep the garbage collector busy longer
     than they took to find."""
@@ -78,7 +78,7 @@ def clusters(
     engine: Engine,
     merit: NDArray[np.float64] | None = None,
     links: Links | None = None,
-) -> Clusters:
+) -> DuplicateClusters:
     """The clusters of several rows, by their first row. The row of most `merit` (one value a row)
     represents its cluster, the first of equals; without it the first row does. `links` are those
     of `connect`, where somebody else has found them."""
@@ -98,7 +98,7 @@ def clusters(
     score = _scores(texts, engine, links, matched, others)
     through = _nearest(links, others[score < engine.plan.threshold])
     ends = np.append(start, len(rows)) - np.arange(len(start) + 1)  # without the kept ones
-    return Clusters(kept, ends, others, score, through)
+    return DuplicateClusters(kept, ends, others, score, through)
 
 
 def _scores(

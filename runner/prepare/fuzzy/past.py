@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import blake2b, file_digest
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.config import Dedup
 from runner.errors import ConfigError, Problem
@@ -124,7 +124,7 @@ def _plan(config: Dedup) -> Plan:
     return plan_of(config.fuzzy)
 
 
-def _settings(config: Dedup) -> dict[str, Any]:
+def _settings(config: Dedup) -> dict[str, object]:
     """What two fingerprints must have in common to be compared."""
     assert config.fuzzy
     names = {"unit", "ngram", "char_ngram"}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from runner.prepare.select.clusters import Clusters
+    from runner.prepare.select.clusters import SimilarityClusters
 
     Order = NDArray[np.int64]
 
@@ -34,7 +34,7 @@ class Choice:
     reasons: dict[int, Reason] = field(default_factory=dict)
     """Of rows that a rule dropped; all others that are not chosen were simply not drawn."""
     notes: list[str] = field(default_factory=list)
-    clusters: Clusters | None = None
+    clusters: SimilarityClusters | None = None
     matched: dict[int, Row] = field(default_factory=dict)
     """The rows that `reasons` point at."""
 

@@ -24,7 +24,7 @@ than that takes nearly all there is of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Clusters:
+class SimilarityClusters:
     """Clusters of all rows, numbered from the largest."""
 
     of_row: NDArray[np.int64]
@@ -42,7 +42,7 @@ class Clusters:
 
 def cluster(
     vectors: Vectors, diverse: Diverse, seed: int, order: Order, choice: Choice
-) -> Clusters:
+) -> SimilarityClusters:
     """Cluster the rows, and drop those beyond the cap of their cluster. Of each cluster the row
     that `order` has first is the first to stay."""
     import numpy as np
@@ -54,7 +54,7 @@ def cluster(
     number[by_size] = np.arange(len(centres))
     similarity = (vectors * centres[of_row]).sum(axis=1)
     place = _places(of_row, vectors, order, choice)
-    found = Clusters(number[of_row], similarity, vectors, place)
+    found = SimilarityClusters(number[of_row], similarity, vectors, place)
     for row, kept, score in _beyond(found, diverse.max_per_cluster, choice):
         choice.reasons[row] = Reason("cluster_cap", "cluster", score, kept)
     return found
@@ -76,7 +76,7 @@ def spread_first(vectors: Vectors, most: int) -> NDArray[np.int64]:
 
 
 def _places(of_row: Order, vectors: Vectors, order: Order, choice: Choice) -> Order:
-    """See `Clusters.place`; `SPREAD` for rows behind the first ones and for those dropped."""
+    """See `SimilarityClusters.place`; `SPREAD` for rows behind the first and for dropped ones."""
     import numpy as np
 
     place = np.full(len(of_row), SPREAD, np.int64)
@@ -89,7 +89,7 @@ def _places(of_row: Order, vectors: Vectors, order: Order, choice: Choice) -> Or
 
 
 def _beyond(
-    clusters: Clusters, cap: int | None, choice: Choice
+    clusters: SimilarityClusters, cap: int | None, choice: Choice
 ) -> list[tuple[int, int, float | None]]:
     """Rows too many for their cluster, each with the most similar row that stays. Those that stay
     are little alike."""

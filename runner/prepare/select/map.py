@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import compress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.prepare.journal import shown
 from runner.prepare.select.choice import Choice
 from runner.records import Row
+from runner.records.clusters import MapPoint, SimilarityMap
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,9 +22,9 @@ TEXT = 160
 PERPLEXITY = 30.0
 
 
-def drawn(rows: Iterable[Row], choice: Choice, seed: int) -> dict[str, Any]:
-    """The map as JSON: points with their cluster, text and answer, and how diverse the rows are
-    before and after the selection (see `Clusters.vendi`)."""
+def drawn(rows: Iterable[Row], choice: Choice, seed: int) -> SimilarityMap:
+    """The map: points with their cluster, text and answer, and how diverse the rows are
+    before and after the selection (see `SimilarityClusters.vendi`)."""
     import numpy as np
 
     clusters = choice.clusters
@@ -32,30 +33,30 @@ def drawn(rows: Iterable[Row], choice: Choice, seed: int) -> dict[str, Any]:
     marks = np.zeros(total, np.bool_)
     marks[np.random.default_rng(seed).permutation(total)[:MOST]] = True
     places = _plane(clusters.vectors[marks], seed)
-    points = [
-        {
-            "x": round(float(x), 3),
-            "y": round(float(y), 3),
-            "cluster": int(clusters.of_row[at]),
-            "chosen": bool(choice.chosen[at]),
-            "text": shown(row)[:TEXT],
-            "target": row.target[:TEXT],
-        }
+    points = tuple(
+        MapPoint(
+            x=round(float(x), 3),
+            y=round(float(y), 3),
+            cluster=int(clusters.of_row[at]),
+            chosen=bool(choice.chosen[at]),
+            text=shown(row)[:TEXT],
+            target=row.target[:TEXT],
+        )
         for (x, y), at, row in zip(
             places, np.flatnonzero(marks), compress(rows, marks.tolist()), strict=True
         )
-    ]
+    )
     sizes = np.bincount(clusters.of_row)
-    return {
-        "rows": total,
-        "chosen": int(choice.chosen.sum()),
-        "clusters": len(sizes),
-        "largest": [int(size) for size in sizes[:5]],
-        "vendi": round(clusters.vendi(np.ones(total, np.bool_)), 2),
-        "vendi_chosen": round(clusters.vendi(choice.chosen), 2),
-        "vendi_random": round(clusters.vendi(_random(choice, seed)), 2),
-        "points": points,
-    }
+    return SimilarityMap(
+        rows=total,
+        chosen=int(choice.chosen.sum()),
+        clusters=len(sizes),
+        largest=tuple(int(size) for size in sizes[:5]),
+        vendi=round(clusters.vendi(np.ones(total, np.bool_)), 2),
+        vendi_chosen=round(clusters.vendi(choice.chosen), 2),
+        vendi_random=round(clusters.vendi(_random(choice, seed)), 2),
+        points=points,
+    )
 
 
 def _random(choice: Choice, seed: int) -> NDArray[np.bool_]:
