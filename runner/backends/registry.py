@@ -20,9 +20,13 @@ ENTRY_POINTS = "runner.backends"
 
 def sentence_encoder() -> Callable[[Sequence[str], SentenceEncoder, Progress], Any]:
     """What turns texts into vectors on this machine, for encoders of kind ``sentence``."""
-    from runner.local.sentences import sentence_vectors
 
-    return sentence_vectors
+    def vectors(texts: Sequence[str], encoder: SentenceEncoder, progress: Progress) -> Any:
+        from runner.local.sentences import sentence_vectors
+
+        return sentence_vectors(texts, encoder, progress)
+
+    return vectors
 
 
 def sentence_facts(encoder: SentenceEncoder, cache: Path) -> dict[str, Any]:

@@ -112,9 +112,10 @@ class Emulator:
             default_epochs=self._default_epochs,
         )
         self.service.trainer = stack.enter_context(closing(self._trainer(folder)))
-        self.service.foreman = stack.enter_context(closing(Foreman(self.service, self._quota)))
+        queue = stack.enter_context(closing(Foreman(self.service, self._quota)))
+        self.service.queue = queue
         self._serve(stack)
-        self.service.foreman.start()
+        queue.start()
         batch.resume(self.service)
 
     def _serve(self, stack: ExitStack) -> None:

@@ -29,14 +29,14 @@ def create(service: Service, call: Call) -> dict[str, Any]:
     if source:
         body["preTunedModel"] = {**body["preTunedModel"], "baseModel": model.id}
     name = service.new_name(call.place, KIND)
-    state = service.foreman.first_state()
+    state = service.queue.first_state()
     job = service.registry.add(
         KIND,
         name,
         service.stamped(**body, **state),
         {"model": model.id, "start": source, "location": call.location},
     )
-    service.foreman.notice()
+    service.queue.notice()
     return shown(call, job)
 
 
@@ -61,7 +61,7 @@ def cancel(service: Service, call: Call) -> dict[str, Any]:
     job = service.find(KIND, call.name)
     if job.body["state"] not in ENDED:
         service.registry.change(job, {"state": "JOB_STATE_CANCELLING"})
-        service.foreman.cancel(job)
+        service.queue.cancel(job)
     return {}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.emulator.clock import Clock
 from runner.emulator.facts import models
@@ -16,7 +16,19 @@ from runner.emulator.trainer import Trainer
 if TYPE_CHECKING:
     from runner.config import GeminiModel
     from runner.emulator.faults import Faults
-    from runner.emulator.foreman import Foreman
+
+
+class Queue(Protocol):
+    """Where tuning jobs wait for a slot of the quota."""
+
+    def first_state(self) -> dict[str, Any]:
+        """How a job that is created now begins."""
+
+    def notice(self) -> None:
+        """There is a new job."""
+
+    def cancel(self, job: Resource) -> None:
+        """End a job wherever it is."""
 
 
 @dataclass
@@ -32,7 +44,7 @@ class Service:
     default_epochs: int
     """Epochs of a job that leaves them open."""
     trainer: Trainer = field(init=False)
-    foreman: Foreman = field(init=False)
+    queue: Queue = field(init=False)
 
     def find(self, kind: str, name: str) -> Resource:
         """A resource. Raises a 404 Refusal."""

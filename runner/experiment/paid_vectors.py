@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from runner.backends.protocol import Backend, Embedder
-from runner.backends.registry import sentence_facts
+from runner.backends.registry import sentence_encoder, sentence_facts
 from runner.config import Diverse, Encoder, GeminiEncoder, Semantic, SentenceEncoder
 from runner.errors import BackendError, ConfigError, Problem
 from runner.experiment.calls import calls_of
@@ -70,7 +70,7 @@ class PaidVectors:
         from runner.prepare.select.encoders import encode, unit
 
         if not isinstance(encoder, GeminiEncoder):
-            return encode(texts, encoder, key, self.context.watch("encode"))
+            return encode(texts, encoder, key, self.context.watch("encode"), sentence_encoder())
         if not isinstance(self.backend, Embedder):
             message = "is gemini, but this backend cannot be asked for vectors"
             raise ConfigError([Problem(f"{key}.kind", message)])

@@ -14,6 +14,7 @@ from runner.config import MlflowTracking, Tracking
 from runner.records import CurvePoint
 from runner.results import ExperimentResult
 from runner.tracking.links import Links
+from runner.tracking.uri import tracking_uri
 
 __all__ = ["Links", "NoTracker", "Tracker", "open_tracker", "tracking_uri"]
 
@@ -63,20 +64,3 @@ def open_tracker(tracking: Tracking, home: Path) -> Tracker:
 
         return BackgroundTracker(tracking, home)
     return NoTracker()
-
-
-def tracking_uri(tracking: Tracking, home: Path) -> str:
-    """The MLflow tracking URI, always absolute; empty when there is no tracking.
-
-    The default is ``mlflow/mlflow.db`` under `home`. A relative SQLite path is taken from
-    `home` as well, because MLflow itself would take it from the folder `sft` happens to run in.
-    """
-    if not isinstance(tracking, MlflowTracking):
-        return ""
-    home = home.resolve()
-    if tracking.uri is None:
-        return f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
-    prefix, relative = "sqlite:///", tracking.uri.removeprefix("sqlite:///")
-    if tracking.uri.startswith(prefix) and not Path(relative).is_absolute():
-        return f"{prefix}{home / relative}"
-    return tracking.uri

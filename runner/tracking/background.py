@@ -35,7 +35,7 @@ class BackgroundTracker:
     thread; only `sync` and `close` wait."""
 
     def __init__(self, tracking: MlflowTracking, home: Path) -> None:
-        from runner.tracking import tracking_uri
+        from runner.tracking.uri import tracking_uri
 
         self.tracking = tracking
         self.home = home.resolve()

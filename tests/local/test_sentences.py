@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from runner.backends.registry import sentence_encoder
 from runner.config import SentenceEncoder
 from runner.errors import BackendError
 from runner.experiment.prepare_stage import Prepare
-from runner.prepare.select.encoders import encode
+from runner.prepare.select import encoders
 from runner.sweep.console import Console
 from runner.sweep.run import assemble
 from tests.composing import compose_text
@@ -20,6 +22,7 @@ from tests.prepare.making import prepared, read_lines, rows_of
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+encode = partial(encoders.encode, sentences=sentence_encoder())
 WORDS = "how do i get a refund for my order which animals sleep in winter".split()
 
 
@@ -73,7 +76,7 @@ def test_the_firewall_takes_it(model: str, tmp_path: Path) -> None:
         "train": rows_of([(text, "x") for text in train]),
         "test": rows_of([(text, "x") for text in test], "test"),
     }
-    done = prepared(tmp_path / "out", rows, config)
+    done = prepared(tmp_path / "out", rows, config, encode)
     (line,) = read_lines(done.path / "leaks.jsonl")
     vectors = encode([*test, *train], encoder(model))
     best = int((vectors[1:] @ vectors[0]).argmax())

@@ -55,12 +55,15 @@ def reader(rows: Sequence[Row]) -> Callable[[FaultLog], Iterator[Row]]:
 
 
 def prepared(
-    out: Path, splits: Mapping[str, Sequence[Row]], config: Mapping[str, Any] | None = None
+    out: Path,
+    splits: Mapping[str, Sequence[Row]],
+    config: Mapping[str, Any] | None = None,
+    encode: Any = None,
 ) -> Prepared:
     """Prepare rows under a config that differs from the defaults as given."""
     out.mkdir(parents=True)
     readers = {split: reader(rows) for split, rows in splits.items()}
-    prepare(readers, Prepare.model_validate(config or {}), 0.05, SEED, out)
+    prepare(readers, Prepare.model_validate(config or {}), 0.05, SEED, out, encode=encode)
     return read_prepared(out)
 
 

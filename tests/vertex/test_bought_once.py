@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runner.backend import TuningJob
 
+from runner.backends.protocol import TuningJob
 from runner.config import VertexBackend as Settings
 from runner.emulator import Emulator
 from runner.emulator.script import Script

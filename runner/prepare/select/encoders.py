@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Encode = Callable[[Sequence[str], Encoder, str], "Vectors"]
 """`encode`, or what takes its place where an encoder has to be asked for and paid."""
+Sentences = Callable[[Sequence[str], SentenceEncoder, Progress], Any]
+"""Runs a sentence model: one vector a text."""
 ENTRY_POINTS = "runner.encoders"
 BUCKETS = 2**20
 """Hashed terms before they are folded; collisions among a million rows stay rare."""
@@ -32,21 +34,23 @@ def encode(
     encoder: Encoder,
     key: str = "prepare.select.diverse.encoder",
     progress: Progress = quiet,
+    sentences: Sentences | None = None,
 ) -> Vectors:
     """Vectors of shape (texts, dimensions), float32, each of length one or all zeros. `key` is
-    where the configuration has the encoder.
+    where the configuration has the encoder, `sentences` runs a sentence model.
 
-    Raises ConfigError for an unknown plug-in, and for ``gemini``, which nobody answers here;
+    Raises ConfigError for an unknown plug-in, for ``sentence`` without `sentences`, and for
+    ``gemini``, which nobody answers here;
     DataError when a plug-in answers in another shape; BackendError when a sentence model cannot
     be had.
     """
     if isinstance(encoder, LexicalEncoder):
         return lexical(texts, encoder.dimensions)
     if isinstance(encoder, SentenceEncoder):
-        from runner.backends.registry import sentence_encoder
-
-        found = sentence_encoder()(texts, encoder, progress)
-        return unit(_checked(found, len(texts), encoder.model))
+        if sentences is None:
+            message = "is sentence, which needs a backend that runs models on this machine"
+            raise ConfigError([Problem(f"{key}.kind", message)])
+        return unit(_checked(sentences(texts, encoder, progress), len(texts), encoder.model))
     if isinstance(encoder, GeminiEncoder):
         message = "is gemini, which needs a backend that can be asked for vectors (backend=vertex)"
         raise ConfigError([Problem(f"{key}.kind", message)])
