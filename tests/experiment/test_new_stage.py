@@ -21,7 +21,7 @@ from runner.money import MILLION, Band, Rates
 from runner.records import Generation, Prediction, Request, Turn
 from runner.sweep.console import Console
 from runner.sweep.plan import PlannedArm, plan
-from runner.sweep.run import Outcome, Sweep, assemble, run
+from runner.sweep.run import RunOutcome, Sweep, assemble, run
 from tests.acceptance.tiny import write
 from tests.composing import compose_text
 from tests.money.conftest import PAID, Shop, shop  # noqa: F401
@@ -92,7 +92,7 @@ def planned(of: Sweep) -> list[PlannedArm]:
     return plan(of, Console(silent=True))
 
 
-def ran(of: Sweep) -> Outcome:
+def ran(of: Sweep) -> RunOutcome:
     return run(of, Console(silent=True))
 
 
