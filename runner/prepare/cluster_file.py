@@ -28,8 +28,7 @@ TARGET = 200
 
 def write_clusters(out: Path, rows: Spill, fates: Fates, near: NearRepeats) -> None:
     """One line a cluster, the largest first: `kept` (id, origin, text, target) and `members`, each
-    with its `similarity` to the kept row and, where that is below the threshold, the row `through`
-    which it belongs here. Rows that are left say in which split, as `stays`."""
+    with its `similarity` to the kept row. Rows that are left say in which split, as `stays`."""
     largest = sorted(near.clusters, key=lambda one: -len(one.members))
     with (out / NAME).open("wb") as stream:
         for cluster in largest:
@@ -52,10 +51,6 @@ def _line(cluster: Cluster, rows: Spill, fates: Fates, places: NDArray[np.int64]
     kept, *members = map(_told, rows.rows(wanted), map(partial(_stays, fates), wanted.tolist()))
     for near, told in zip(cluster.members, members, strict=True):
         told["similarity"] = round(near.score, 4)
-        if near.through:
-            other, score = near.through
-            (link,) = rows.rows(places[[other]])
-            told["through"] = {"id": link.id, "similarity": round(score, 4)}
     return {"split": rows.split, "kept": kept, "members": members}
 
 

@@ -50,7 +50,7 @@ def write_leaks(
                 pairs.write(orjson.dumps(line) + b"\n")
                 if not line["agrees"] and line["method"] in EQUAL:
                     torn.write(orjson.dumps(line) + b"\n")
-        for line in (line for one in close for line in _close(one, spills["train"])):
+        for line in (line for one in close for line in _close(one)):
             pairs.write(orjson.dumps(line) + b"\n")
 
 
@@ -74,11 +74,11 @@ def _pairs(
         }
 
 
-def _close(found: Close, train: Spill) -> Iterator[dict[str, Any]]:
-    rows, others = train.rows(found.train[:LISTED]), found.rows.rows(found.at[:LISTED])
+def _close(found: Close) -> Iterator[dict[str, Any]]:
+    rows, others = found.mine.rows(found.like[:LISTED]), found.rows.rows(found.at[:LISTED])
     for row, other, score in zip(rows, others, found.score[:LISTED].tolist(), strict=True):
         told = {"method": "semantic", "score": round(score, 4), "span": "", "fate": ""}
-        yield {**_pair(row, other, "train", found.split), **told}
+        yield {**_pair(row, other, found.side, found.split), **told}
 
 
 def _conflicts(train: Spill, repeats: Repeats, fates: Fates) -> Iterator[dict[str, Any]]:

@@ -41,6 +41,10 @@ class Found:
     """Per split, what was taken of each of its sources; empty for one source."""
     between: Sequence[tuple[str, Leak]] = ()
     """An evaluation split, and what it shares with the other one or with suites."""
+    looks: Sequence[dict[str, Any]] = ()
+    """What the search for leaks looked at (`runner.prepare.leak_looks`)."""
+    warnings: Sequence[str] = ()
+    """What people should see before they go on."""
 
 
 def summarize(found: Found) -> dict[str, Any]:
@@ -63,12 +67,14 @@ def summarize(found: Found) -> dict[str, Any]:
         "conflicting_texts": repeats.conflicting_texts,
         "conflicts": _conflicts(train, repeats),
         "leakage": _leakage(found),
+        "leak_looks": list(found.looks),
         "labels": {split: _labels(found, split) for split in SPLITS},
         "lengths": {split: _lengths(found, split) for split in SPLITS},
         "columns": list(
             dict.fromkeys(c for split in found.fates for c in found.spills[split].columns)
         ),
         "notes": found.notes,
+        "warnings": list(found.warnings),
     }
 
 

@@ -14,6 +14,7 @@ from runner.report.augmented import augmented
 from runner.report.clusters import clusters
 from runner.report.coverage import coverage
 from runner.report.flow import dropped_total, flow, read_tallies, set_aside_total
+from runner.report.leak_looks import look_lines
 from runner.report.leaks import leaks_page, write_leaks
 from runner.report.lengths import lengths, tokens
 from runner.report.losses import MAX_SHOWN, Kind, faults, losses
@@ -117,13 +118,15 @@ def _files(profile: Profile) -> list[tuple[str, int]]:
 
 def _notes(*summaries: Mapping[str, Any]) -> list[str]:
     """What the data steps had to say, and the numbers on leaks that no dropped row shows."""
-    notes = [str(note) for summary in summaries for note in summary.get("notes") or ()]
+    notes = [str(line) for summary in summaries for line in summary.get("warnings") or ()]
+    notes += [str(note) for summary in summaries for note in summary.get("notes") or ()]
     for summary in summaries:
         findings = summary.get("lint") or ()
         notes += [str(f["message"]) for f in findings if isinstance(f, Mapping) and "message" in f]
         for name, rows in (summary.get("leakage") or {}).items():
             if rows:
                 notes.append(f"{str(name).replace('_', ' ')}: {rows}")
+        notes += [f"leaks, {line}" for line in look_lines(summary.get("leak_looks") or ())]
     return notes
 
 

@@ -64,8 +64,8 @@ def _about(numbers: Mapping[str, Any]) -> str:
     more = " ..." if len(numbers["sizes"]) > 8 else ""
     return (
         f"{plural(numbers['rows'], 'row')} in {plural(numbers['clusters'], 'cluster')} of "
-        f"near-duplicates; rows a cluster: {sizes}{more}. One row of each stays, and all that "
-        f"were cut for evaluation. The largest ones first; all of them stand in clusters.jsonl."
+        f"near-duplicates; rows a cluster: {sizes}{more}. One row of each stays, and the others "
+        f"are verified to be like it. The largest ones first; all stand in clusters.jsonl."
     )
 
 
@@ -78,8 +78,6 @@ def _shown(raw: Mapping[str, Any]) -> Shown:
 
 def _how(row: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     said = [number(float(row.get("similarity", float("nan"))), 2)]
-    if through := row.get("through"):
-        said.append(f"through {through.get('id')} ({number(float(through['similarity']), 2)})")
     if row.get("target") != first.get("target"):
         said.append("another target")
     return ", ".join([*said, _stays(row)] if _stays(row) else said)

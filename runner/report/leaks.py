@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from runner.plural import plural
 from runner.records import read_jsonl
+from runner.report.leak_looks import look_lines
 from runner.report.markup import tag, text
 from runner.report.places import where
 from runner.report.reasons import in_words, is_leak
@@ -112,6 +113,7 @@ def write_leaks(prepared: Path, version: str, out: Path, *, refused: bool = Fals
             for name, rows in summary.get("leakage", {}).items()
             if rows
         ],
+        "looks": list(look_lines(summary.get("leak_looks") or ())),
         "state": "lost" if refused else "open" if sections or conflicts else "won",
         "refused": refused,
         "sections": sections,

@@ -163,6 +163,7 @@ def run(sweep: Sweep, console: Console) -> Outcome:
         _common_ground(sweep, known, console)
         left = [arm for arm, then in zip(sweep.arms, known.arms, strict=True) if not _whole(then)]
         check_affordable(left, sweep.pipelines, sweep.ledger, known.name)
+        _warn(sweep, left, console)
         skewed = _skew(sweep, left, console)
         tracker = open_tracker(tracking, sweep.home)
         try:
@@ -203,6 +204,14 @@ def _common_ground(sweep: Sweep, known: ExperimentResult, console: Console) -> N
         _ = pipelines[0].prepared
     if len({id(pipeline.backend) for pipeline in pipelines}) == 1:
         pipelines[0].backend.setup(console.watch("model"))
+
+
+def _warn(sweep: Sweep, left: Sequence[Arm], console: Console) -> None:
+    """What the data of the arms that are left should be looked at for, before any is tuned."""
+    from runner.sweep.data_warnings import data_warnings
+
+    for line in data_warnings(sweep.pipelines[arm.digest] for arm in left):
+        console.say(f"warning: {line}")
 
 
 def _skew(sweep: Sweep, left: Sequence[Arm], console: Console) -> dict[str, Path]:

@@ -34,7 +34,8 @@ FILES = {
 IN_WORDS = {
     *("arms", "rendered", "gemini_faults", "gemini_warnings", "suite_faults"),
     *("skew", "skew_refused", "augmented"),
-    *("conflicts", "conflicting_texts", "leakage", "lint", "first_faults"),
+    *("conflicts", "conflicting_texts", "leakage", "leak_looks", "lint", "first_faults"),
+    "warnings",
 }
 """Keys that are not part of the outline of numbers."""
 

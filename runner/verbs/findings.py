@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.plural import plural
+from runner.report.leak_looks import Looks, look_lines, nothing_found
 from runner.report.reasons import in_words, is_leak
 from runner.report.wording import one_line, share
 
@@ -18,9 +19,10 @@ NEW_CHARACTERS = 300
 
 def findings(report: Mapping[str, Any]) -> Iterator[str]:
     """The lines below the numbers; none for what is all right."""
+    yield from (f"\nwarning: {one_line(line, 500)}" for line in report["warnings"])
     yield from _faults(report["faults"], report["first_faults"])
     yield from _conflicts(report["conflicts"], report["conflicting_texts"])
-    yield from _leaks(report["leakage"], report["augmented"])
+    yield from _leaks(report["leakage"], report["augmented"], report["leak_looks"])
     yield from _augmented(report["augmented"])
     yield from _lint(report["lint"])
     yield from _skew(report["skew"], report["skew_refused"])
@@ -54,15 +56,16 @@ def _conflicts(conflicts: Sequence[Mapping[str, Any]], total: int) -> Iterator[s
         yield f"  ... and {total - SHOWN:,} more"
 
 
-def _leaks(leakage: Mapping[str, int], augmented: Mapping[str, Any]) -> Iterator[str]:
+def _leaks(leakage: Mapping[str, int], augmented: Mapping[str, Any], looks: Looks) -> Iterator[str]:
     """The pairs of splits that share rows, and the new rows that were left out for it; what came
-    of it stands in dropped.jsonl."""
+    of it stands in dropped.jsonl. Then what was looked at, and what was not."""
     found = {name.replace("_", " "): count for name, count in leakage.items() if count}
     for reason, count in augmented.get("refused", {}).items():
         if is_leak(reason):
             found[f"new rows left out, {in_words(reason)}"] = count
-    yield "\nleaks" if found else "\nleaks: none"
+    yield "\nleaks" if found else f"\nleaks: {nothing_found(looks)}"
     yield from (f"  {name}: {count:,}" for name, count in found.items())
+    yield from (f"  {line}" for line in look_lines(looks))
 
 
 def _augmented(told: Mapping[str, Any]) -> Iterator[str]:
