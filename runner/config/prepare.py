@@ -116,7 +116,7 @@ class Dedup(Group):
     """Removal of repeated spans in train; null for none."""
     warn_share: Share = 0.3
     """Warn when more than this share of the training rows goes as repeats of any kind."""
-    max_share: Share = 0.8
+    max_share: Share = 0.95
     """Refuse to go on (exit 4) when more than this share goes as near-duplicates, as conflicts or
     for repeated spans: text that no other row has in full. Equal rows do not count."""
 
