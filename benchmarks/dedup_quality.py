@@ -34,18 +34,16 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def clustered(texts: Sequence[str], threshold: float, ngram: int) -> list[int]:
-    """Per text the kept one of its cluster."""
+    """Per text the first one of its component: what is scored is who belongs together, not who
+    is kept for whom."""
     from runner.config import FuzzyDedup
     from runner.normalize import normalize
-    from runner.prepare.fuzzy import near_clusters
+    from runner.prepare.fuzzy import near_components
 
     steps = ("unicode", "case", "alphanumeric", "whitespace")
     config = FuzzyDedup(threshold=threshold, ngram=ngram)
-    roots = list(range(len(texts)))
-    for cluster in near_clusters((normalize(text, steps) for text in texts), config):
-        for near in cluster.members:
-            roots[near.row] = cluster.kept
-    return roots
+    found: list[int] = near_components((normalize(text, steps) for text in texts), config).tolist()
+    return found
 
 
 def macro_f1(said: Sequence[bool], true: Sequence[bool]) -> float:

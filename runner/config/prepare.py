@@ -34,8 +34,9 @@ class FuzzyDedup(Group):
     """
 
     threshold: Share = 0.8
-    """Rows at or above this Jaccard similarity of their shingles are near-duplicates; so are
-    rows that a chain of such pairs connects."""
+    """Rows at or above this Jaccard similarity of their shingles are near-duplicates. A row goes
+    only when it is that much like the row that stays for it; `split.cluster` also keeps rows
+    together that a chain of such pairs connects."""
     unit: Literal["word", "char", "auto"] = "auto"
     """What shingles are made of. `auto` reads a text by words, and by characters when a tenth of
     them is of a script without blanks (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan)."""
@@ -113,6 +114,11 @@ class Dedup(Group):
     """Near-duplicate removal in train; null for none."""
     substring: SubstringDedup | None = None
     """Removal of repeated spans in train; null for none."""
+    warn_share: Share = 0.3
+    """Warn when more than this share of the training rows goes as repeats of any kind."""
+    max_share: Share = 0.95
+    """Refuse to go on (exit 4) when more than this share goes as near-duplicates, as conflicts or
+    for repeated spans: text that no other row has in full. Equal rows do not count."""
 
 
 class Split(Group):
@@ -132,6 +138,8 @@ class Split(Group):
     cluster: FuzzyDedup | None = None
     """Rows of one cluster of near-duplicates move together, as rows of one group do, so that no
     cut row has a near-duplicate left in train; null for exact repeats only."""
+    warn_cluster: Share = 0.2
+    """Warn when one such cluster holds more than this share of the rows that are split."""
 
 
 class Ngrams(Group):
@@ -177,7 +185,8 @@ class Leakage(Group):
     `messages` and Gemini `contents` what the user says."""
     max_share: Share = 0.05
     """Refuse to go on (exit 4) when more than this share of the rows of validation, test or a
-    suite leaks, whatever is done about it."""
+    suite leaks, whatever is done about it. Where a split is cut from train and `fuzzy` is `true`,
+    near-duplicates do not count: they are repeats that `dedup.fuzzy` is there to drop."""
 
     def fuzzy_as(self, dedup: FuzzyDedup | None) -> FuzzyDedup | None:
         """How near-duplicates are looked for, if at all; `dedup` is what `dedup.fuzzy` says."""

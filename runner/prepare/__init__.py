@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runner.prepare.select.encoders import Encode
     from runner.records.check_report import DataReport
 
-PREPARE_VERSION = "7"
+PREPARE_VERSION = "8"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
 RENDER_VERSION = "3"
 """The same for `render`."""
@@ -70,8 +70,9 @@ def prepare(
     that have to be paid for raise ConfigError. The same for `render` and `reword_prompts`.
 
     Raises:
-        GateError: too many faulty rows, or more leaking evaluation rows than allowed; of the
-            latter, `out` then holds ``leaks.jsonl`` and ``conflicts.jsonl``.
+        GateError: too many faulty rows, more leaking evaluation rows than allowed, or more rows
+            lost to dedup than allowed; for leaks, `out` then holds ``leaks.jsonl`` and
+            ``conflicts.jsonl``.
         ConfigError: `split.stratify` names no column, or the cuts ask for too many rows.
         DataError: no training row is left.
     """

@@ -37,6 +37,8 @@ def gather(prepared: Path, rendered: Path) -> DataReport:
         conflicting_texts=data.conflicting_texts,
         conflicts=data.conflicts,
         leakage=data.leakage,
+        leak_looks=data.leak_looks,
+        warnings=data.warnings,
         faults=_dropped(tallies, ["read"]),
         first_faults=_first_faults(prepared / "faults.jsonl"),
         dropped_by_reason=_dropped(tallies, STEPS),

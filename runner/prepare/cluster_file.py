@@ -13,7 +13,7 @@ from runner.prepare.journal import shown
 from runner.prepare.spill import Spill
 from runner.prepare.write import MOVES
 from runner.records import Row, record_line
-from runner.records.clusters import CLUSTERS, ClusterRow, NearCluster, Through
+from runner.records.clusters import CLUSTERS, ClusterRow, NearCluster
 from runner.records.summaries import ClusterCounts
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ TARGET = 200
 
 def write_clusters(out: Path, rows: Spill, fates: Fates, near: NearRepeats) -> None:
     """One line a cluster, the largest first: `kept` (id, origin, text, target) and `members`, each
-    with its `similarity` to the kept row and, where that is below the threshold, the row `through`
-    which it belongs here. Rows that are left say in which split, as `stays`."""
+    with its `similarity` to the kept row. Rows that are left say in which split, as `stays`."""
     largest = sorted(near.clusters, key=lambda one: -len(one.members))
     with (out / CLUSTERS).open("wb") as stream:
         for cluster in largest:
@@ -48,14 +47,10 @@ def cluster_counts(found: DuplicateClusters) -> ClusterCounts:
 def _told(cluster: Cluster, rows: Spill, fates: Fates, places: NDArray[np.int64]) -> NearCluster:
     wanted = places[[cluster.kept, *(near.row for near in cluster.members)]]
     kept, *others = zip(rows.rows(wanted), wanted.tolist(), strict=True)
-    members = []
-    for near, (row, place) in zip(cluster.members, others, strict=True):
-        through = None
-        if near.through:
-            other, score = near.through
-            (link,) = rows.rows(places[[other]])
-            through = Through(link.id, round(score, 4))
-        members.append(_row(row, _stays(fates, place), round(near.score, 4), through))
+    members = [
+        _row(row, _stays(fates, place), round(near.score, 4))
+        for near, (row, place) in zip(cluster.members, others, strict=True)
+    ]
     return NearCluster(_row(kept[0], _stays(fates, kept[1])), tuple(members), rows.split)
 
 
@@ -65,8 +60,6 @@ def _stays(fates: Fates, place: int) -> str:
     return "train" if reason is None else MOVES.get(reason, "")
 
 
-def _row(
-    row: Row, stays: str, similarity: float | None = None, through: Through | None = None
-) -> ClusterRow:
+def _row(row: Row, stays: str, similarity: float | None = None) -> ClusterRow:
     target = row.target[:TARGET]
-    return ClusterRow(row.id, row.origin, shown(row), target, stays or None, similarity, through)
+    return ClusterRow(row.id, row.origin, shown(row), target, stays or None, similarity)

@@ -88,8 +88,8 @@ def drop_repeats(rows: Spill, config: Dedup, fates: Fates, worth: Worth | None) 
 
 @dataclass(frozen=True, slots=True)
 class NearRepeats:
-    """The clusters of near-duplicates in what was read as train; positions are those in
-    `places`."""
+    """The rows of what was read as train that stay, with those that are like them; positions are
+    those in `places`."""
 
     places: NDArray[np.int64]
     """Rows that were compared: those of train and those that were cut from it."""
@@ -97,10 +97,10 @@ class NearRepeats:
 
 
 def drop_near(rows: Spill, config: Dedup, fates: Fates, worth: Worth | None) -> NearRepeats | None:
-    """Drop all training rows but one of every cluster of near-duplicates, and that one too where
-    the cluster has a row that was cut for evaluation: those are protected, so that the rows of
-    an evaluation do not depend on what is done to train. With `conflicts: keep` rows with
-    another target than the one that stays are no repeats of it. None when that is off."""
+    """Drop every training row that is verified to be like a row that stays. Rows that were cut
+    for evaluation all stay, so that an evaluation does not depend on what is done to train, and a
+    training row that is like one of them goes. With `conflicts: keep` rows with another target
+    than the one that stays are no repeats of it. None when that is off."""
     import numpy as np
 
     if config.fuzzy is None:
@@ -109,15 +109,14 @@ def drop_near(rows: Spill, config: Dedup, fates: Fates, worth: Worth | None) -> 
     compared, folder = (fates.stays | cut) & ~rows.copy, rows.path.parent
     places = np.flatnonzero(compared)
     merits = None if worth is None else worth[places]
-    if cut.any():
-        merits = np.where(cut[places], np.inf, 0.0 if merits is None else merits)
-    found = near_clusters(rows.inputs.where(compared, folder), config.fuzzy, merits, folder)
+    texts = rows.inputs.where(compared, folder)
+    found = near_clusters(texts, config.fuzzy, merits, folder, stays=cut[places])
     mask = np.zeros(len(rows), np.bool_)
     match = np.full(len(rows), -1, np.int64)
     for hit in (near for cluster in found for near in cluster.members):
         row, other = int(places[hit.row]), int(places[hit.matched])
         answers_differ = rows.target[row] != rows.target[other]
-        if cut[row] or (config.conflicts == "keep" and answers_differ):
+        if config.conflicts == "keep" and answers_differ:
             continue
         mask[row], match[row] = True, other
         fates.score[row] = hit.score

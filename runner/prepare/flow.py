@@ -1,5 +1,5 @@
-"""The order of the steps, on one screen: read, clean, equal rows, leaks, split, near-duplicates,
-repeated spans, write.
+"""The order of the steps, on one screen: read, clean, equal rows, leaks of what was given, split,
+leaks of what was cut, near-duplicates, repeated spans, write.
 
 What is cut for evaluation is cut before near-duplicates and spans are looked for, so that the same
 rows are cut whatever is then done to train: treatments are held against each other on them.
@@ -14,22 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config import Prepare
-from runner.errors import ConfigError, DataError, GateError, Problem
+from runner.errors import ConfigError, DataError, Problem
 from runner.prepare.clean import Cleaner, empty_reason
 from runner.prepare.cluster_file import write_clusters
+from runner.prepare.cut_rows import cut_rows
 from runner.prepare.dedup import drop_near, drop_repeats, find_repeats, worth_of
+from runner.prepare.dedup_guard import check_losses
 from runner.prepare.fates import Fates
 from runner.prepare.held_out import hold_out
 from runner.prepare.journal import Journal, shown
-from runner.prepare.leak_file import write_leaks
-from runner.prepare.leakage import SUITES, Leak, check_gate, drop_leaks, find_leak
+from runner.prepare.leak_looks import leak_looks
+from runner.prepare.leak_search import LeakSearch
+from runner.prepare.leakage import SUITES
 from runner.prepare.seen import report_seen, seen_note
-from runner.prepare.semantic import Close, close_rows, semantic_note
+from runner.prepare.semantic import semantic_note
 from runner.prepare.span_step import cut_spans
 from runner.prepare.spill import Spill, SpillWriter
 from runner.prepare.split import cap_given, check_stratify, cut_missing
 from runner.prepare.summary import PreparedRows, summarize
-from runner.prepare.write import members, write_splits
+from runner.prepare.write import MOVES, write_splits
 from runner.records import SPLITS, Dropped, FaultLog, Mixed, Progress, Row, Tally
 
 if TYPE_CHECKING:
@@ -78,85 +81,61 @@ def prepare_rows(
         repeats, worth = find_repeats(train), worth_of(train, config.dedup)
         drop_repeats(train, config.dedup, fates["train"], worth)
         against = {**spills, **suites}
-        leaks = {
-            split: find_leak(train, fates["train"], rows, config) for split, rows in against.items()
-        }
-        between = _between(spills, suites, fates, config)
-        known = {**everything, **suites}
-        try:
-            check_gate(train, against, leaks, config)
-        except GateError:
-            drop_leaks(leaks, config, fates["train"])
-            write_leaks(out, known, fates, leaks, between, repeats)
-            raise
+        search = LeakSearch(train, fates["train"], repeats, config, out)
+        search.given(against, fates)
 
         progress(2, 4, "splitting")
         pool = fates["train"].stays
-        for leak in leaks.values():
+        for leak in search.leaks.values():
             pool &= ~leak.any
         notes = cap_given(spills, config.split, fates, seed)
-        notes += cut_missing(train, pool, spills, config, fates["train"], seed)
-        drop_leaks(leaks, config, fates["train"])
+        cut, warnings = cut_missing(train, pool, spills, config, fates["train"], seed)
+        notes += cut
+        search.cut(_cut_splits(train, fates["train"], out, temporary))
+        search.drop()
         near = drop_near(train, config.dedup, fates["train"], worth)
         seen = report_seen(train, fates["train"], config.dedup, out)
         notes += [seen_note(seen)] if seen else []
         cuts = cut_spans(train, spills, config.dedup, fates["train"], out)
+        warnings += check_losses(train, fates["train"], config.dedup)
 
         progress(3, 4, "writing")
-        written = write_splits(known, fates, config.dedup, out, journal, cuts)
+        written = write_splits(search.spills, fates, config.dedup, out, journal, cuts)
         if not written.rows["train"]:
             raise DataError(f"no training row is left:\n{journal.losses('train')}")
-        close = _close(known, fates, leaks, config, encode)
+        close = search.close(fates, encode)
         notes += semantic_note(close)
-        write_leaks(out, known, fates, leaks, between, repeats, close)
+        search.write(close)
         if near:
             write_clusters(out, train, fates["train"], near)
         found = PreparedRows(
-            known,
+            search.spills,
             fates,
             repeats,
-            leaks,
+            search.leaks,
             written,
             notes,
             near,
             tuple(config.leakage.suites),
             mix,
-            between,
+            search.pairs,
+            leak_looks(search.spills, search.by_pair, close, config),
+            warnings,
         )
         journal.finish(summarize(found))
         hold_out(against, out)
         progress(4, 4, "done")
 
 
-def _between(
-    spills: Mapping[str, Spill],
-    suites: Mapping[str, Spill],
-    fates: Mapping[str, Fates],
-    config: Prepare,
-) -> list[tuple[str, Leak]]:
-    """What evaluation splits share with each other and with suites: listed, nothing more. Splits
-    that are cut from train need no look: rows of suites are never cut for them."""
-    pairs = [("validation", "test")] * (len(spills) == 2)
-    pairs += [(split, other) for other in suites for split in spills]
-    known = {**spills, **suites}
-    return [(one, find_leak(spills[one], fates[one], known[other], config)) for one, other in pairs]
-
-
-def _close(
-    known: Mapping[str, Spill],
-    fates: Mapping[str, Fates],
-    leaks: Mapping[str, Leak],
-    config: Prepare,
-    encode: Encode,
-) -> list[Close]:
-    """What is left in evaluation and in suites that is near train in meaning."""
-    import numpy as np
-
-    sides = {split: members(known, fates, split) for split in SPLITS[1:]}
-    if SUITES in known:
-        sides[SUITES] = (known[SUITES], np.ones(len(known[SUITES]), np.bool_))
-    there = {split: side for split, side in sides.items() if side}
-    return close_rows(known["train"], fates["train"], there, leaks, config, encode)
+def _cut_splits(train: Spill, fates: Fates, out: Path, temporary: ExitStack) -> dict[str, Spill]:
+    """The splits that were cut from train, each as a spill of its own."""
+    found = {}
+    for reason, split in MOVES.items():
+        if fates.count(reason):
+            path = out / f".{split}.cut.spill"
+            temporary.callback(path.unlink, missing_ok=True)
+            found[split] = cut_rows(train, fates, reason, split, path)
+    return found
 
 
 def _load(

@@ -49,7 +49,7 @@ def write_leaks(
                 pairs.write(record_line(line))
                 if not line.agrees and line.method in EQUAL:
                     torn.write(record_line(line))
-        for line in (line for one in close for line in _close(one, spills["train"])):
+        for line in (line for one in close for line in _close(one)):
             pairs.write(record_line(line))
 
 
@@ -74,11 +74,11 @@ def _pairs(leak: Leak, side: str, spills: Mapping[str, Spill], fates: Fates) -> 
         )
 
 
-def _close(found: Close, train: Spill) -> Iterator[LeakPair]:
-    rows, others = train.rows(found.train[:LISTED]), found.rows.rows(found.at[:LISTED])
+def _close(found: Close) -> Iterator[LeakPair]:
+    rows, others = found.mine.rows(found.like[:LISTED]), found.rows.rows(found.at[:LISTED])
     for row, other, score in zip(rows, others, found.score[:LISTED].tolist(), strict=True):
         score = round(score, 4)
-        yield _pair(row, other, "train", found.split, method="semantic", score=score, span="")
+        yield _pair(row, other, found.side, found.split, method="semantic", score=score, span="")
 
 
 def _conflicts(train: Spill, repeats: Repeats, fates: Fates) -> Iterator[LeakPair]:

@@ -21,7 +21,7 @@ from runner.prepare.fates import (
 )
 from runner.prepare.journal import shown
 from runner.prepare.keys import hash64
-from runner.prepare.likeness import Likeness, alike
+from runner.prepare.likeness import MINHASH, Likeness, alike
 from runner.prepare.spill import Spill
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Leak:
     """Further evaluation rows that only resemble a train row."""
     contradicted: int = 0
     """Rows of `eval_rows` whose target differs from every train row's with the input."""
+    compared: int = 0
+    """Train rows whose inputs were compared."""
     any: Mask = field(init=False)
     """Train rows that must neither stay in train nor move to another evaluation split."""
 
@@ -67,27 +69,32 @@ class Leak:
         return np.where(self.match >= 0, self.match, self.like.row)
 
 
-def find_leak(train: Spill, fates: Fates, evaluation: Spill, config: Prepare) -> Leak:
-    """Compare every train row with every row of an evaluation split."""
+def find_leak(
+    train: Spill, fates: Fates, evaluation: Spill, config: Prepare, among: Mask | None = None
+) -> Leak:
+    """Compare every train row, or those `among` it, with every row of an evaluation split. Rows
+    that were cut from train stand in it still, so there `among` has to leave them out."""
     import numpy as np
 
+    among = np.ones(len(train), np.bool_) if among is None else among
     like = alike(train, fates, evaluation, config)
     keys = [train.key, train.asked] if evaluation.split == SUITES else [train.key]
-    eval_rows = np.isin(evaluation.key, np.concatenate(keys))
+    eval_rows = np.isin(evaluation.key, np.concatenate([key[among] for key in keys]))
     eval_like = np.zeros(len(evaluation), np.bool_)
-    eval_like[list(like.hit)] = True
-    agrees = np.isin(evaluation.pair, train.pair)
+    eval_like[list(like.hit_but(None))] = True
+    agrees = np.isin(evaluation.pair, train.pair[among])
     group = _match([train.group], evaluation.group)
     if evaluation.split == SUITES:  # whose groups are their names
         group[:] = -1
     return Leak(
         evaluation.split,
-        _match(keys, evaluation.key),
+        np.where(among, _match(keys, evaluation.key), -1),
         like,
-        np.where(train.group != 0, group, -1),
+        np.where(among & (train.group != 0), group, -1),
         eval_rows,
         eval_like & ~eval_rows,
         int((eval_rows & ~agrees).sum()),
+        int((among & ~train.copy).sum()),
     )
 
 
@@ -127,11 +134,15 @@ class Share:
     found: int
 
 
-def shares(rows: Spill, leak: Leak, suites: Sequence[str]) -> Iterator[Share]:
-    """The shares that the gate judges: one a split, one a suite."""
+def shares(
+    rows: Spill, leak: Leak, suites: Sequence[str], without: str | None = None
+) -> Iterator[Share]:
+    """The shares that the gate judges: one a split, one a suite; `without` what only that method
+    found."""
     import numpy as np
 
-    leaking = leak.eval_rows | leak.eval_like
+    leaking = leak.eval_rows.copy()
+    leaking[list(leak.like.hit_but(without))] = True
     if leak.split != SUITES:
         yield Share(leak.split, np.ones(len(rows), np.bool_), len(rows), int(leaking.sum()))
         return
@@ -143,13 +154,20 @@ def shares(rows: Spill, leak: Leak, suites: Sequence[str]) -> Iterator[Share]:
 
 
 def check_gate(
-    train: Spill, rows: Mapping[str, Spill], leaks: Mapping[str, Leak], config: Prepare
+    train: Spill,
+    rows: Mapping[str, Spill],
+    leaks: Mapping[str, Leak],
+    config: Prepare,
+    cut: bool = False,
 ) -> None:
     """Raise GateError when more than `leakage.max_share` of the rows of an evaluation split, or
-    of a suite, leak; all of those at once."""
+    of a suite, leak; all of those at once. `cut` says that these were cut from train here: there
+    near-duplicates do not count that are looked for because `dedup.fuzzy` is to drop them. The
+    file repeats itself, and what repeats goes, as was asked for."""
     limit, lines, worst = config.leakage.max_share, [], 0.0
+    without = MINHASH if cut and config.leakage.fuzzy is True else None
     for split, leak in leaks.items():
-        for share in shares(rows[split], leak, tuple(config.leakage.suites)):
+        for share in shares(rows[split], leak, tuple(config.leakage.suites), without):
             if share.found <= limit * share.total:
                 continue
             part = share.found / share.total
@@ -161,11 +179,18 @@ def check_gate(
             ]
     if lines:
         lines += [
-            "  take them out of the training file; or, knowing that such train rows are"
-            " dropped anyway,",
+            f"  {_advice(config, cut)}; or, knowing that such train rows are dropped anyway,",
             f"  go on with prepare.leakage.max_share={min(1.0, worst + 0.005):.2f}",
         ]
         raise GateError("\n".join(lines))
+
+
+def _advice(config: Prepare, cut: bool) -> str:
+    if not cut:
+        return "take them out of the training file"
+    if config.split.cluster is None:
+        return "keep near-duplicates on one side of the cut with prepare/split=cluster"
+    return "name what such rows have in common as source.group, which no cut parts"
 
 
 def _examples(train: Spill, evaluation: Spill, leak: Leak, among: Mask) -> Iterator[str]:

@@ -20,8 +20,22 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from runner.prepare.fates import Mask
+
 BATCH = 16_384
 MINHASH, SUBSTRING = "minhash", "substring"
+
+
+@dataclass(slots=True)
+class Look:
+    """One method at work on two splits."""
+
+    rows: int
+    """Train rows that it could compare: those long enough to have what it compares."""
+    against: Mask
+    """Which evaluation rows it could compare."""
+    hit: set[int] = field(default_factory=set)
+    """Evaluation rows that it found a train row to be like."""
 
 
 @dataclass(slots=True)
@@ -33,11 +47,16 @@ class Likeness:
     method: dict[int, str] = field(default_factory=dict)
     score: dict[int, float] = field(default_factory=dict)
     """Jaccard similarity for minhash, else the shared part of the smaller row's n-grams."""
-    hit: set[int] = field(default_factory=set)
-    """Evaluation rows that any train row is like."""
+    looks: dict[str, Look] = field(default_factory=dict)
+    """What each method that is on looked at and found, whatever the others found."""
+
+    def hit_but(self, without: str | None) -> set[int]:
+        """Evaluation rows that any train row is like, by any method but this one."""
+        hits = (look.hit for method, look in self.looks.items() if method != without)
+        return set[int]().union(*hits)
 
     def take(self, row: int, like: int, method: str, score: float) -> None:
-        self.hit.add(like)
+        self.looks[method].hit.add(like)
         if self.row[row] < 0:
             self.row[row], self.method[row], self.score[row] = like, method, score
 
@@ -64,13 +83,16 @@ def alike(train: Spill, fates: Fates, evaluation: Spill, config: Prepare) -> Lik
     places, folder = np.flatnonzero(fates.stays), train.path.parent
     texts = train.inputs.where(fates.stays, folder)
     if fuzzy:
+        found.looks[MINHASH] = Look(len(places), np.ones(len(evaluation), np.bool_))
         for hit in near_matches(texts, evaluation.inputs, fuzzy, folder):
             found.take(int(places[hit.row]), hit.matched, MINHASH, hit.score)
+    found.looks |= {test.method: Look(0, test.index.sizes > 0) for test in tests}
     for low, batch in texts.batches(BATCH) if tests else ():
         tokens = counted(batch)
         for test in tests:
-            got = contained(tokens, test.index, test.threshold)
-            found.hit.update(np.flatnonzero(got.hit).tolist())
+            got, look = contained(tokens, test.index, test.threshold), found.looks[test.method]
+            look.rows += int(np.count_nonzero(np.diff(tokens.windows(test.index.size))))
+            look.hit.update(np.flatnonzero(got.hit).tolist())
             for at in np.flatnonzero(got.best >= 0).tolist():
                 like, score = int(got.best[at]), float(got.score[at])
                 found.take(int(places[low + at]), like, test.method, score)

@@ -84,11 +84,14 @@ class Spill:
 
     def rows(self, indices: Iterable[SupportsIndex]) -> Iterator[Row]:
         """Some rows, by index."""
+        return (Row.from_json(orjson.loads(line)) for line in self.some_lines(indices))
+
+    def some_lines(self, indices: Iterable[SupportsIndex]) -> Iterator[bytes]:
+        """Their lines."""
         with self.path.open("rb", buffering=0) as stream:
             for index in indices:
                 start, end = (int(self.start[int(index) + step]) for step in (0, 1))
-                line = os.pread(stream.fileno(), end - start, start)
-                yield Row.from_json(orjson.loads(line))
+                yield os.pread(stream.fileno(), end - start, start)
 
 
 class SpillWriter:

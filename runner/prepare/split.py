@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from runner.config import Prepare, Split
 from runner.errors import ConfigError, DataError, Problem
 from runner.plural import plural
-from runner.prepare.cohesion import stays_together
+from runner.prepare.cohesion import stays_together, swallowed
 from runner.prepare.dedup import first_of
 from runner.prepare.draw import draw
 from runner.prepare.fates import CAP, TO_TEST, TO_VALIDATION, Fates
@@ -57,8 +57,9 @@ def cap_given(
 
 def cut_missing(
     train: Spill, pool: Mask, given: Mapping[str, Spill], asked: Prepare, fates: Fates, seed: int
-) -> list[str]:
-    """Move rows of `pool` to the evaluation splits that the source lacks; return notes.
+) -> tuple[list[str], list[str]]:
+    """Move rows of `pool` to the evaluation splits that the source lacks; return notes and
+    warnings.
 
     A split's size counts different inputs: rows with one input move together and become one
     evaluation row. Rows of one group move together as well, and those of one cluster of
@@ -73,9 +74,10 @@ def cut_missing(
         notes.extend(note)
         taken = _draw_inputs(train, free, together, stratum, cut, seed + number)
         fates.drop(taken, TO_TEST if cut.split == "test" else TO_VALIDATION)
-    if cuts:
-        assert_whole(together, pool, fates)
-    return sorted(set(notes))
+    if not cuts:
+        return [], []
+    assert_whole(together, pool, fates)
+    return sorted(set(notes)), swallowed(together, pool, config)
 
 
 def assert_whole(together: Hashes, pool: Mask, fates: Fates) -> None:

@@ -15,6 +15,7 @@ from runner.prepare.spill import Spill
 from runner.prepare.spread import spread
 from runner.prepare.write import Written, members
 from runner.records import SPLITS, Mixed
+from runner.records.leaks import LeakLook
 from runner.records.summaries import (
     Conflict,
     ConflictingRow,
@@ -49,6 +50,10 @@ class PreparedRows:
     """Per split, what was taken of each of its sources; empty for one source."""
     between: Sequence[tuple[str, Leak]] = ()
     """An evaluation split, and what it shares with the other one or with suites."""
+    looks: Sequence[LeakLook] = ()
+    """What the search for leaks looked at (`runner.prepare.leak_looks`)."""
+    warnings: Sequence[str] = ()
+    """What people should see before they go on."""
 
 
 def summarize(found: PreparedRows) -> PreparedSummary:
@@ -71,12 +76,14 @@ def summarize(found: PreparedRows) -> PreparedSummary:
         conflicting_texts=repeats.conflicting_texts,
         conflicts=_conflicts(train, repeats),
         leakage=_leakage(found),
+        leak_looks=tuple(found.looks),
         labels={split: _labels(found, split) for split in SPLITS},
         lengths={split: _lengths(found, split) for split in SPLITS},
         columns=tuple(
             dict.fromkeys(c for split in found.fates for c in found.spills[split].columns)
         ),
         notes=tuple(found.notes),
+        warnings=tuple(found.warnings),
     )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from runner.config import Dedup
-from runner.prepare.dedup import first_of
-from runner.prepare.encode import row_line
+from runner.prepare.cut_rows import merged_line, merges
 from runner.prepare.fates import (
     GROUP_TEST,
     GROUP_VALIDATION,
@@ -19,7 +18,6 @@ from runner.prepare.fates import (
     TO_TEST,
     TO_VALIDATION,
     Fates,
-    Reason,
 )
 from runner.prepare.journal import Journal, shown
 from runner.prepare.span_cuts import Cuts, cut_line
@@ -80,7 +78,7 @@ def _route(
     spill: Spill, fates: Fates, files: Mapping[str, IO[bytes]], written: Written, cuts: Cuts
 ) -> None:
     """Lines that stay, as they are, to their own file; moved ones to their new split's."""
-    moved = {reason: _merges(spill, fates, reason) for reason in MOVES}
+    moved = {reason: merges(spill, fates, reason) for reason in MOVES}
     for index, (line, code) in enumerate(zip(spill.lines(), fates.code.tolist(), strict=True)):
         reason = REASONS[code]
         if reason is None:
@@ -92,29 +90,8 @@ def _route(
             if merged[0] != index:
                 written.merged[split] += 1
                 continue
-            files[split].write(line if len(merged) == 1 else _merged(spill, merged))
+            files[split].write(line if len(merged) == 1 else merged_line(spill, merged))
             written.rows[split] += 1
-
-
-def _merges(spill: Spill, fates: Fates, reason: Reason) -> dict[int, list[int]]:
-    """Moved rows that share an input, each with all of them."""
-    import numpy as np
-
-    places = np.flatnonzero(fates.of(reason))
-    first = first_of(spill.key[places])
-    together: dict[int, list[int]] = {}
-    for at in np.flatnonzero(first != np.arange(len(first))).tolist():
-        head = int(places[first[at]])
-        together.setdefault(head, [head]).append(int(places[at]))
-    return {row: rows for rows in together.values() for row in rows}
-
-
-def _merged(spill: Spill, members: list[int]) -> bytes:
-    """One evaluation row for several rows with one input: the other answers are references."""
-    head, *others = spill.rows(members)
-    answers = dict.fromkeys((*head.references, *(row.target for row in others)))
-    answers.pop(head.target, None)
-    return row_line(replace(head, references=tuple(answers)))
 
 
 def _dropped(

@@ -12,14 +12,6 @@ MAP = "map.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Through:
-    """The next row of the chain that connects a row to its cluster, and their similarity."""
-
-    id: str
-    similarity: float
-
-
-@dataclass(frozen=True, slots=True)
 class ClusterRow:
     """A row of a cluster; texts are cut short."""
 
@@ -31,8 +23,6 @@ class ClusterRow:
     """The split it is left in; None for a row that was dropped."""
     similarity: float | None = None
     """To the kept row; None for that row itself."""
-    through: Through | None = None
-    """For a row below the threshold that a chain of pairs connects."""
 
     def to_json(self) -> dict[str, object]:
         return given_fields(self)

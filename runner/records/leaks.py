@@ -41,6 +41,26 @@ class LeakPair:
 
 
 @dataclass(frozen=True, slots=True)
+class LeakLook:
+    """What a method of leakage looked at, of a pair of splits: rows it compared, and how many of
+    `against` it found; or why it did not look."""
+
+    split: str
+    against: str
+    """The other split, or a suite."""
+    method: str
+    """``exact``, ``minhash``, ``substring``, ``13-gram`` ..., ``semantic``."""
+    rows: int | None = None
+    against_rows: int | None = None
+    found: int | None = None
+    not_looked: str | None = None
+    """The reason; None where it looked."""
+
+    def to_json(self) -> dict[str, object]:
+        return given_fields(self)
+
+
+@dataclass(frozen=True, slots=True)
 class RepeatedSpan:
     """A stretch of text that stands in another training row, too: a line of ``spans.jsonl``."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.records.json_form import every_field, given_fields, read_record, unreadable
+from runner.records.leaks import LeakLook
 from runner.records.rows import Example
 from runner.records.tally import Mixed
 
@@ -92,6 +93,8 @@ class PreparedSummary:
     """The first ones."""
     leakage: Mapping[str, int] = field(default_factory=dict)
     """What is shared (``test_rows_in_train`` ...) to rows."""
+    leak_looks: tuple[LeakLook, ...] = ()
+    """What the search for leaks looked at; empty in folders of versions that did not say."""
     labels: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
     """Split to its rows by target, most first; None where targets are no labels."""
     lengths: Mapping[str, Mapping[str, Spread]] = field(default_factory=dict)
@@ -99,6 +102,8 @@ class PreparedSummary:
     columns: tuple[str, ...] = ()
     """Input columns."""
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What people should see before they go on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from runner.report.augmented import augmented
 from runner.report.clusters import clusters
 from runner.report.coverage import coverage
 from runner.report.flow import dropped_total, flow, read_tallies, set_aside_total
+from runner.report.leak_looks import look_lines
 from runner.report.leaks import leaks_page, write_leaks
 from runner.report.lengths import lengths, tokens
 from runner.report.losses import MAX_SHOWN, Kind, faults, losses
@@ -125,8 +126,9 @@ def _files(profile: Profile) -> list[tuple[str, int]]:
 def _notes(prepared: PreparedSummary, rendered: RenderedSummary) -> list[str]:
     """What the data steps had to say, and the numbers on leaks that no dropped row shows."""
     leaks = [f"{name.replace('_', ' ')}: {rows}" for name, rows in prepared.leakage.items() if rows]
+    looks = [f"leaks, {line}" for line in look_lines(prepared.leak_looks)]
     lint = [broken.message for broken in rendered.lint if broken.message]
-    return [*prepared.notes, *rendered.notes, *leaks, *lint]
+    return [*prepared.warnings, *prepared.notes, *rendered.notes, *leaks, *looks, *lint]
 
 
 def _conflicts(conflicts: Sequence[Conflict]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -62,8 +62,8 @@ def _about(numbers: ClusterCounts) -> str:
     more = " ..." if len(numbers.sizes) > 8 else ""
     return (
         f"{plural(numbers.rows, 'row')} in {plural(numbers.clusters, 'cluster')} of "
-        f"near-duplicates; rows a cluster: {sizes}{more}. One row of each stays, and all that "
-        f"were cut for evaluation. The largest ones first; all of them stand in clusters.jsonl."
+        f"near-duplicates; rows a cluster: {sizes}{more}. One row of each stays, and the others "
+        f"are verified to be like it. The largest ones first; all stand in clusters.jsonl."
     )
 
 
@@ -76,8 +76,6 @@ def _shown(cluster: NearCluster) -> Shown:
 
 def _how(row: ClusterRow, first: ClusterRow) -> str:
     said = [number(row.similarity, 2)]
-    if through := row.through:
-        said.append(f"through {through.id} ({number(through.similarity, 2)})")
     if row.target != first.target:
         said.append("another target")
     return ", ".join([*said, _stays(row)] if _stays(row) else said)

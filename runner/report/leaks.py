@@ -16,6 +16,7 @@ from runner.plural import plural
 from runner.records import read_records
 from runner.records.leaks import LeakPair, RepeatedSpan
 from runner.records.summaries import NAME, PreparedSummary, read_prepared
+from runner.report.leak_looks import look_lines
 from runner.report.markup import tag, text
 from runner.report.places import where
 from runner.report.reasons import in_words, is_leak
@@ -126,6 +127,7 @@ def write_leaks(prepared: Path, version: str, out: Path, *, refused: bool = Fals
         "leakage": [
             (name.replace("_", " "), count(rows)) for name, rows in summary.leakage.items() if rows
         ],
+        "looks": list(look_lines(summary.leak_looks)),
         "state": "lost" if refused else "open" if sections or conflicts else "won",
         "refused": refused,
         "sections": sections,

@@ -175,6 +175,7 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
         _common_ground(sweep, known, console)
         left = [arm for arm, then in zip(sweep.arms, known.arms, strict=True) if not _whole(then)]
         check_affordable(left, sweep.runs, sweep.stages, sweep.ledger, known.name)
+        _warn(sweep, left, console)
         skewed = _skew(sweep, left, console)
         tracker = open_tracker(tracking, sweep.home)
         try:
@@ -215,6 +216,14 @@ def _common_ground(sweep: Sweep, known: ExperimentResult, console: Console) -> N
         runs[0].make(Prepare())
     if len({id(each.backend) for each in runs}) == 1:
         runs[0].backend.setup(console.watch("model"))
+
+
+def _warn(sweep: Sweep, left: Sequence[Arm], console: Console) -> None:
+    """What the data of the arms that are left should be looked at for, before any is tuned."""
+    from runner.sweep.data_warnings import data_warnings
+
+    for line in data_warnings(sweep.runs[arm.digest] for arm in left):
+        console.say(f"warning: {line}")
 
 
 def _skew(sweep: Sweep, left: Sequence[Arm], console: Console) -> dict[str, Path]:

@@ -39,7 +39,7 @@ NAMES = {
 """What people call the files of a report."""
 IN_WORDS = {
     *("rendered", "augmented", "conflicts", "conflicting_texts", "leakage", "lint"),
-    "first_faults",
+    *("leak_looks", "warnings", "first_faults"),
 }
 """Numbers that are not part of the outline."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from runner.plural import plural
+from runner.report.leak_looks import Looks, look_lines, nothing_found
 from runner.report.reasons import in_words, is_leak
 from runner.report.wording import one_line, share
 
@@ -24,9 +25,10 @@ NEW_CHARACTERS = 300
 def findings(report: CheckReport) -> Iterator[str]:
     """The lines below the numbers; none for what is all right."""
     data = report.data
+    yield from (f"\nwarning: {one_line(line, 500)}" for line in data.warnings)
     yield from _faults(data.faults, data.first_faults)
     yield from _conflicts(data.conflicts, data.conflicting_texts)
-    yield from _leaks(data.leakage, data.augmented)
+    yield from _leaks(data.leakage, data.augmented, data.leak_looks)
     yield from _augmented(data.augmented)
     yield from _lint(data.lint)
     yield from _skew(report.skew, report.skew_refused)
@@ -61,15 +63,16 @@ def _conflicts(conflicts: Sequence[Conflict], total: int) -> Iterator[str]:
         yield f"  ... and {total - SHOWN:,} more"
 
 
-def _leaks(leakage: Mapping[str, int], augmented: AddedRows | None) -> Iterator[str]:
+def _leaks(leakage: Mapping[str, int], augmented: AddedRows | None, looks: Looks) -> Iterator[str]:
     """The pairs of splits that share rows, and the new rows that were left out for it; what came
-    of it stands in dropped.jsonl."""
+    of it stands in dropped.jsonl. Then what was looked at, and what was not."""
     found = {name.replace("_", " "): count for name, count in leakage.items() if count}
     for reason, count in (augmented.refused if augmented else {}).items():
         if is_leak(reason):
             found[f"new rows left out, {in_words(reason)}"] = count
-    yield "\nleaks" if found else "\nleaks: none"
+    yield "\nleaks" if found else f"\nleaks: {nothing_found(looks)}"
     yield from (f"  {name}: {count:,}" for name, count in found.items())
+    yield from (f"  {line}" for line in look_lines(looks))
 
 
 def _augmented(told: AddedRows | None) -> Iterator[str]:

@@ -15,7 +15,7 @@ def main() -> int:
 
     from runner.config import FuzzyDedup
     from runner.prepare.fuzzy import near_clusters
-    from tests.prepare.test_daft_links import plain, texts
+    from tests.prepare.test_daft_links import chain, texts
 
     memory = 200 * 1024 * 1024
     cluster = Cluster(
@@ -28,10 +28,10 @@ def main() -> int:
         cluster.wait_for_nodes()
         ray.init(address=cluster.address, log_to_driver=False)
         workers = sum(node["Resources"].get("CPU", 0) > 0 for node in ray.nodes())
-        given = texts(900)
+        given = [*texts(900), *chain(60)]
         config = FuzzyDedup(engine="ray", ray_address=cluster.address)
         there = near_clusters(given, config, folder=Path(sys.argv[1]))
-        equal = plain(there) == plain(near_clusters(given, FuzzyDedup()))
+        equal = list(there) == list(near_clusters(given, FuzzyDedup()))
         print(f"{workers} workers, equal: {equal}, {len(there)} clusters")
     finally:
         ray.shutdown()

@@ -38,7 +38,7 @@ def close(done: Prepared) -> list[tuple[str, str, str]]:
     return [
         (line["text"], line["matched_text"], line["against"])
         for line in lines
-        if line["method"] == "semantic"
+        if line["method"] == "semantic" and line["split"] == "train"
     ]
 
 
@@ -78,6 +78,15 @@ def test_rows_cut_from_train_are_looked_at_too(tmp_path: Path) -> None:
     assert {pair[2] for pair in found} == {"validation", "test"}
     assert {pair[1] for pair in found} <= set(done.texts("validation") + done.texts("test"))
     assert {pair[0] for pair in found} <= set(done.texts())
+
+
+def test_evaluation_splits_are_held_against_each_other(tmp_path: Path) -> None:
+    given = rows([FAR], [NEAR]) | {"validation": rows_of([(TRAIN[0], "x")], "validation")}
+    leakage = {"semantic": {"threshold": 0.7}}
+    done = prepared(tmp_path / "out", given, {"leakage": leakage})
+    (line,) = read_lines(done.path / "leaks.jsonl")
+    assert (line["split"], line["against"], line["method"]) == ("validation", "test", "semantic")
+    assert (line["text"], line["matched_text"], line["fate"]) == (TRAIN[0], NEAR, "")
 
 
 def test_an_unknown_encoder_is_named_with_its_key(tmp_path: Path) -> None:

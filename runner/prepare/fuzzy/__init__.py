@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config import FuzzyDedup
-from runner.prepare.fuzzy.clusters import Cluster, DuplicateClusters, Near, clusters
+from runner.prepare.fuzzy.clusters import Cluster, DuplicateClusters, clusters
 from runner.prepare.fuzzy.engine import Engine
-from runner.prepare.fuzzy.matches import Shelf, matches
+from runner.prepare.fuzzy.links import Links, connect
+from runner.prepare.fuzzy.matches import Near, Shelf, matches
 from runner.prepare.fuzzy.plan import bands, plan_of, proposed
 from runner.prepare.texts import Texts, from_arrow, gather
 
@@ -34,6 +35,7 @@ __all__ = [
     "from_arrow",
     "gather",
     "near_clusters",
+    "near_components",
     "near_duplicates",
     "near_matches",
     "proposed",
@@ -49,28 +51,36 @@ def near_clusters(
     merit: NDArray[np.float64] | None = None,
     folder: Path | None = None,
     threads: int | None = None,
+    stays: NDArray[np.bool_] | None = None,
 ) -> DuplicateClusters:
-    """Clusters of rows that nearly repeat each other, each with the row that is kept.
+    """The rows that are kept, each with the rows that nearly repeat it.
 
-    What is kept holds no two rows that LSH proposes at or above the threshold, so a second pass
-    finds nothing.
+    Each member is verified at or above the threshold with the row that is kept for it. What is
+    kept holds no two rows that LSH proposes at or above the threshold (but for those of `stays`
+    among each other), so a second pass finds nothing.
 
     Args:
         merit: one number a row, more is better; the first row of a cluster without it.
         folder: where a temporary file may lie.
         threads: at most so many; the processor's when None.
+        stays: rows that are kept whatever they are like, and before all others.
     """
     held = _held(texts, folder)
-    links = None
-    if config.engine != "local":
-        from runner.prepare.fuzzy.daft_links import daft_links
+    engine = Engine(plan_of(config), held.size, threads)
+    return clusters(held, engine, merit, _links(held, config, engine, folder), stays, folder)
 
-        links = daft_links(held, config, folder)
-    return clusters(held, Engine(plan_of(config), held.size, threads), merit, links)
+
+def near_components(
+    texts: Texts | Iterable[str], config: FuzzyDedup, folder: Path | None = None
+) -> NDArray[np.int64]:
+    """Per row, the first row of those that chains of near-duplicates connect with it. For keeping
+    rows together: the ends of a chain may have nothing in common."""
+    held = _held(texts, folder)
+    return _links(held, config, Engine(plan_of(config), held.size), folder).root
 
 
 def near_duplicates(texts: Texts | Iterable[str], config: FuzzyDedup) -> list[Near]:
-    """Rows that nearly repeat an earlier one, each with the first row of its cluster, in order."""
+    """Rows that nearly repeat an earlier one, each with the row that is kept for it, in order."""
     found = near_clusters(texts, config)
     return sorted((near for one in found for near in one.members), key=lambda near: near.row)
 
@@ -92,6 +102,14 @@ def near_matches(
         hits = matches(part, held, shelf, engine)
         found += [replace(near, row=low + near.row) for near in hits]
     return found
+
+
+def _links(held: Texts, config: FuzzyDedup, engine: Engine, folder: Path | None) -> Links:
+    if config.engine == "local":
+        return connect(held, engine)
+    from runner.prepare.fuzzy.daft_links import daft_links
+
+    return daft_links(held, config, folder)
 
 
 def _held(texts: Texts | Iterable[str], folder: Path | None) -> Texts:

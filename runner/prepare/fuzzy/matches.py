@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.prepare.fuzzy.clusters import Near
 from runner.prepare.fuzzy.engine import Engine
 from runner.prepare.fuzzy.links import NEIGHBOURS
 from runner.prepare.texts import Texts
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     Hashes = NDArray[np.uint64]
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A row and the one it nearly repeats; positions in the sequences given."""
+
+    row: int
+    matched: int
+    score: float
+    """Jaccard similarity of the two sets of shingles."""
+
+
 class Shelf:
     """A corpus by its band keys (16 bytes a key): which of its rows share a band with others."""
 
@@ -26,16 +36,17 @@ class Shelf:
         self._order = [np.argsort(band, kind="stable") for band in keys]
         self._keys = [band[order] for band, order in zip(keys, self._order, strict=True)]
 
-    def candidates(self, keys: Hashes) -> tuple[Rows, Rows]:
+    def candidates(self, keys: Hashes, most: int | None = NEIGHBOURS) -> tuple[Rows, Rows]:
         """Distinct pairs (row that asks, row of the corpus), sorted. Of the rows of the corpus
-        in one bucket the first `NEIGHBOURS` are proposed."""
+        in one bucket the first `most` are proposed, all with None."""
         import numpy as np
 
         total = max(1, len(self._order[0]))
         found = [np.empty(0, np.int64)]
         for mine, order, theirs in zip(keys, self._order, self._keys, strict=True):
             low = np.searchsorted(theirs, mine, "left")
-            count = np.minimum(np.searchsorted(theirs, mine, "right") - low, NEIGHBOURS)
+            count = np.searchsorted(theirs, mine, "right") - low
+            count = count if most is None else np.minimum(count, most)
             asks = np.repeat(np.arange(len(mine)), count)
             place = np.arange(len(asks)) - np.repeat(np.cumsum(count) - count, count)
             found.append(asks * total + order[np.repeat(low, count) + place])

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 from runner.config import Dedup
 from runner.errors import ConfigError, Problem
 from runner.prepare.fuzzy import plain
-from runner.prepare.fuzzy.clusters import Near
-from runner.prepare.fuzzy.matches import Shelf, best
+from runner.prepare.fuzzy.matches import Near, Shelf, best
 from runner.prepare.fuzzy.plan import Plan, plan_of
 from runner.prepare.keys import input_text
 from runner.records import Row
