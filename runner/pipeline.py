@@ -37,6 +37,7 @@ from runner.records import (
     Turn,
     read_jsonl,
     write_jsonl,
+    write_rows,
 )
 from runner.results import Scores
 from runner.store import Artifact, digest_of
@@ -372,7 +373,8 @@ class Pipeline:
 
     def scored(self, split: str, checkpoint: Checkpoint | None, shots: int = 0) -> Scored:
         """Scores with intervals, and every row with its own."""
-        from runner.evaluation import SCORE_VERSION, score
+        from runner.evaluation import NOT_SCORED, SCORE_VERSION, score
+        from runner.inference import stored_answers
 
         suite = self.experiment.suite
         predicted = self.predicted(split, checkpoint, shots)
@@ -380,19 +382,16 @@ class Pipeline:
             "version": SCORE_VERSION,
             "predicted": predicted.digest,
             "examples": digest_of([example.to_json() for example in self.examples(split)]),
-            "suite": suite.model_dump(mode="json", exclude={"name", "generation"}),
+            "suite": suite.model_dump(mode="json", exclude=NOT_SCORED),
             "split": split,
             "seed": self.experiment.seed,
         }
 
         def build(out: Path) -> None:
-            answers = [
-                Prediction.from_json(row)
-                for row in read_jsonl(predicted.path / "predictions.jsonl")
-            ]
+            answers = stored_answers(predicted.path / "predictions.jsonl")
             scores, rows = score(self.examples(split), answers, suite, split, self.experiment.seed)
             (out / "scores.json").write_text(scores.model_dump_json(), encoding="utf-8")
-            write_jsonl(out / "rows.jsonl", rows)
+            write_rows(out / "rows.jsonl", rows)
 
         artifact = self.house.store.make("score", key, build)
         text = (artifact.path / "scores.json").read_text(encoding="utf-8")

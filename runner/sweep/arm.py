@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runner.errors import SftError
+from runner.config import Suite
+from runner.errors import INCOMPLETE, SftError
 from runner.ledger import now_ms
 from runner.pipeline import Pipeline, Scored
-from runner.records import Checkpoint
-from runner.results import ArmResult, CheckpointScores
+from runner.records import Checkpoint, read_rows
+from runner.results import ArmResult, CheckpointScores, Scores
 from runner.store import Artifact
 from runner.sweep.arms import Arm
+from runner.sweep.same_rows import common_scores
 
 Save = Callable[[ArmResult], None]
 
@@ -56,8 +58,9 @@ def _tuned(arm: Arm, pipeline: Pipeline) -> dict[str, Any]:
     """Every checkpoint is scored on validation; the best one answers the test split."""
     from runner.evaluation import pick_checkpoint
 
-    tuning = pipeline.tuning_result
+    tuning, suite = pipeline.tuning_result, arm.experiment.suite
     on_validation = _on_validation(pipeline, tuning.checkpoints)
+    scores = _comparable(on_validation, suite, arm.experiment.seed)
     scored = [
         CheckpointScores(
             id=checkpoint.id,
@@ -65,33 +68,29 @@ def _tuned(arm: Arm, pipeline: Pipeline) -> dict[str, Any]:
             step=checkpoint.step,
             eval_loss=checkpoint.eval_loss,
             path=checkpoint.path,
-            validation=on_validation[checkpoint.id].scores,
+            validation=scores[checkpoint.id],
         )
         for checkpoint in tuning.checkpoints
         if checkpoint.id in on_validation
     ]
     # Without validation rows there is nothing to choose by: the last checkpoint it is.
-    best = (
-        pick_checkpoint(scored, arm.experiment.suite.primary)
-        if scored
-        else tuning.checkpoints[-1].id
-    )
+    best = pick_checkpoint(scored, suite.primary) if scored else tuning.checkpoints[-1].id
     chosen = next(item for item in tuning.checkpoints if item.id == best)
     test = pipeline.scored("test", chosen)
     made = {"prepare": pipeline.prepared, "render": pipeline.rendered, "tune": pipeline.tuned}
     made["predict"] = pipeline.predicted("test", chosen)
     made["score"] = test.artifact
-    rows = {"test": str(test.rows)}
+    files = {"test": str(test.rows)}
     if best in on_validation:
-        rows["validation"] = str(on_validation[best].rows)
+        files["validation"] = str(on_validation[best].rows)
     return {
         "train_examples": tuning.train_examples,
         "tuning": tuning,
         "checkpoints": scored,
         "best": best,
-        "validation": on_validation[best].scores if best in on_validation else None,
+        "validation": scores.get(best),
         "test": test.scores,
-        "predictions": rows,
+        "predictions": files,
         **_accounts(made),
     }
 
@@ -100,6 +99,14 @@ def _on_validation(pipeline: Pipeline, checkpoints: tuple[Checkpoint, ...]) -> d
     if not pipeline.examples("validation"):
         return {}
     return {item.id: pipeline.scored("validation", item) for item in checkpoints}
+
+
+def _comparable(on_validation: dict[str, Scored], suite: Suite, seed: int) -> dict[str, Scores]:
+    """Scores by checkpoint over the same rows: none is picked for having left the hard ones out."""
+    if suite.unanswered == "wrong":
+        return {name: each.scores for name, each in on_validation.items()}
+    rows = {name: list(read_rows(each.rows)) for name, each in on_validation.items()}
+    return common_scores(rows, suite, "validation", seed)
 
 
 def _accounts(made: dict[str, Artifact]) -> dict[str, Any]:
@@ -115,13 +122,14 @@ def _failure(arm: Arm, error: Exception, logs: Path) -> dict[str, Any]:
     log = logs / f"{arm.digest}.log"
     trace = "".join(traceback.format_exception(error))
     log.write_text(trace, encoding="utf-8")
+    code = getattr(error, "exit_code", 1)
     # A bug of ours has no message for people: say so, and where the traceback is.
     message = str(error) if isinstance(error, SftError) else f"{type(error).__name__}: {error}"
     return {
-        "status": "failed",
+        "status": "incomplete" if code == INCOMPLETE else "failed",
         "ended_ms": now_ms(),
         "error": message,
-        "exit_code": getattr(error, "exit_code", 1),
+        "exit_code": code,
         "traceback": trace,
         "log": getattr(error, "log", "") or str(log),
     }

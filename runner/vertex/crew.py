@@ -163,7 +163,7 @@ class _Crew:
                 raise outcome.error
         if outcome.kind == "row":
             self.answers += 1  # the service is there, it does not want this row
-            return Prediction(task.request.id, "", outcome.says, "error")
+            return Prediction(task.request.id, "", outcome.says, "error", cause="refused")
         return self._put_off(task, outcome)
 
     def _put_off(self, task: Task, trouble: Trouble) -> Prediction | None:
@@ -178,7 +178,7 @@ class _Crew:
         if len(self.exhausted) >= GIVE_UP:
             raise self._down()
         says = f"no answer after {task.attempt} tries: {trouble.says}"
-        return Prediction(task.request.id, "", says, "error")
+        return Prediction(task.request.id, "", says, "error", cause="service")
 
     def _down(self) -> BackendError:
         tries = f"{len(self.exhausted)} requests in a row, {self.attempts} tries each"
