@@ -24,6 +24,8 @@ from runner.results import Score
 
 WIDE = 125
 """From this many characters on, everything about an arm stands on one line."""
+WIDEST = 160
+"""From this many on, also the share of rows without an answer."""
 MEDIUM = 72
 """From this many on, all but kind and status; intervals stand below their values."""
 
@@ -58,9 +60,9 @@ def columns_for(width: int, *, priced: bool = False, gaps: bool = False) -> list
         "time", lambda line, _: "".join(seconds(line.seconds).replace("min", "m").split())
     )
     cost = [Column("USD", lambda line, _: dollars(line.arm.usd))] if priced else []
-    lost = [Column("unanswered", _unanswered)] if gaps else []
+    # The lines below the table say who left what unanswered; the column needs some room.
+    lost = [Column("unanswered", _unanswered)] if gaps and width >= WIDEST else []
     if width < WIDE:
-        # No room for a column: the lines below the table say who left what unanswered.
         return [rows, Column("validation", _validation_below), test, gain, p, time, *cost]
     return [
         Column("kind", lambda line, _: KINDS[line.arm.kind], justify="left"),

@@ -45,7 +45,7 @@ def print_leaderboard(result: ExperimentResult, console: Console) -> None:
         console.print(words, style="dim", markup=False, highlight=False)
     for line in lines:
         if line.unanswered:
-            words = f"{one_line(line.arm.name, 80)} left {line.unanswered} of the test rows"
+            words = f"{one_line(line.arm.name, 80)} left {line.unanswered}"
             console.print(words, style="yellow", markup=False, highlight=False)
     for line in lines:
         if line.arm.status in ("failed", "incomplete"):

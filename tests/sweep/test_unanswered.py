@@ -116,7 +116,7 @@ def test_an_arm_that_leaves_the_hard_rows_out_does_not_win_by_it(trial: Trial) -
     page = outcome.report.read_text()
     assert "40 % unanswered: blocked 40 %" in page
     shown = plain_leaderboard(outcome.result)
-    assert "epochs 2 left 40 % unanswered: blocked 40 % of the test rows" in shown
+    assert "epochs 2 left 40 % unanswered: blocked 40 %\n" in shown
     found = {m.key: m.value for m in arm_measures(outcome.result, arm(outcome, "epochs 2"))}
     assert (found["test/unanswered"], found["test/unanswered_blocked"]) == (0.4, 0.4)
 
