@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from runner.records.answers import NotAnswered, cause_of_error
-from runner.records.jsonl import compact, read_jsonl, write_jsonl
+from runner.records.jsonl import read_jsonl, write_jsonl
 
 Cause = NotAnswered | Literal["cut", "looping", "empty", "unparsable"]
 """Why a row has no usable answer: the first ones a backend says, the rest shows in the text."""
@@ -89,7 +89,10 @@ class ScoredRow:
     """The row's own value of every score that has one."""
 
     def to_json(self) -> dict[str, Any]:
-        return compact(self)
+        """With every key, also the empty ones: people read these files as tables."""
+        plain = {name: getattr(self, name) for name in _FIELDS}
+        changed = {"references": list(self.references), "slices": dict(self.slices)}
+        return {**plain, **changed, "scores": dict(self.scores)}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
