@@ -18,6 +18,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+INCOMPLETE = 3
+"""What `sft` exits with when the same command goes on from where it stopped."""
+
 
 class SftError(Exception):
     """Base of all errors a user can act on. `str(error)` is the whole message."""
@@ -88,7 +91,8 @@ class DataError(SftError):
 class BackendError(SftError):
     """A tuning or inference backend failed.
 
-    `transient` says whether the same request may work later (HTTP 429/5xx, a lost connection);
+    `transient` says whether the same request may work later (HTTP 429/5xx, a lost connection):
+    what was begun is then incomplete, and the same command goes on with it;
     `log` names the file that holds the backend's own output and traceback; `in_doubt` says that
     a tuning job may have been made which nobody has seen yet.
     """
@@ -98,6 +102,8 @@ class BackendError(SftError):
 
     def __init__(self, message: str, *, transient: bool = False, log: str = "") -> None:
         self.transient = transient
+        if transient:
+            self.exit_code = INCOMPLETE
         self.log = log
         super().__init__(f"{message}\n  log: {log}" if log else message)
 

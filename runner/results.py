@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from runner.records import TuningResult
+from runner.records import EDITS, POINTS, UNKNOWN, Scale, TuningResult
 
 
 class _Result(BaseModel):
@@ -27,6 +28,8 @@ class Score(_Result):
     """Rows the value rests on (errors left out)."""
     signature: str = ""
     """sacreBLEU's signature, or the variant of the rule."""
+    scale: Scale = UNKNOWN
+    """What the value means, as the metric says."""
 
 
 class Scores(_Result):
@@ -34,11 +37,62 @@ class Scores(_Result):
 
     split: str
     rows: int
-    errors: int
-    """Rows without an answer; an outcome of its own, not a wrong answer."""
+    unanswered: dict[str, int] = {}
+    """Rows without a usable answer by cause (`runner.records.Cause`), most first. Whether they
+    count as wrong or are left out, the suite says."""
     overall: dict[str, Score]
     slices: dict[str, dict[str, Score]] = {}
     """``"phrasing=unseen"`` to the same scores on those rows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old(cls, raw: Any) -> Any:
+        """Scores that were stored before they had scales and causes."""
+        if not isinstance(raw, Mapping) or "errors" not in raw:
+            return raw
+        rest = {name: value for name, value in raw.items() if name != "errors"}
+        tables = [rest.get("overall", {}), *rest.get("slices", {}).values()]
+        overall, *slices = ({name: _scaled(name, of) for name, of in t.items()} for t in tables)
+        errors = {"unknown": raw["errors"]} if raw["errors"] else {}
+        named = dict(zip(rest.get("slices", {}), slices, strict=True))
+        return {**rest, "unanswered": errors, "overall": overall, "slices": named}
+
+    @property
+    def share_unanswered(self) -> float:
+        """Of all rows; 0 of none."""
+        return sum(self.unanswered.values()) / self.rows if self.rows else 0.0
+
+    def why_unanswered(self, causes: Collection[str] | None = None) -> str:
+        """``40 % unanswered: blocked 38 %, cut 2 %``, of these causes or of all; empty when every
+        row was answered."""
+        found = {c: n for c, n in self.unanswered.items() if causes is None or c in causes}
+        if not found or not self.rows:
+            return ""
+        parts = ", ".join(f"{in_words(c)} {_percent(n, self.rows)}" for c, n in found.items())
+        return f"{_percent(sum(found.values()), self.rows)} unanswered: {parts}"
+
+
+def in_words(cause: str) -> str:
+    """A cause for people: ``too_long`` is a prompt that is too long."""
+    return {"too_long": "prompt too long", "refused": "refused by the service"}.get(cause, cause)
+
+
+def _percent(rows: int, of: int) -> str:
+    """``38 %``; below one per cent with a decimal, so that a row is never shown as none."""
+    value = 100 * rows / of
+    return f"{value:.1f} %" if value < 1 else f"{value:.0f} %"
+
+
+_OLD_SCALES = {"ter": EDITS, "bleu": POINTS, "chrf": POINTS, "chrf++": POINTS}
+"""Scales of scores that were stored without one, where they were no shares."""
+
+
+def _scaled(name: str, score: Any) -> Any:
+    """A stored score with the scale it has today. What a plug-in meant is not known, but until
+    then higher had to be better."""
+    if not isinstance(score, Mapping) or "scale" in score or name not in _OLD_SCALES:
+        return score
+    return {**score, "scale": _OLD_SCALES[name]}
 
 
 class CheckpointScores(_Result):
@@ -87,7 +141,8 @@ class Spent(_Result):
 
 
 ArmKind = Literal["zero_shot", "few_shot", "tuned"]
-ArmStatus = Literal["pending", "running", "done", "failed"]
+ArmStatus = Literal["pending", "running", "done", "failed", "incomplete"]
+"""`incomplete`: a service did not do its part; the same command goes on from there."""
 
 
 class ArmResult(_Result):
@@ -116,8 +171,7 @@ class ArmResult(_Result):
     baseline: str = ""
     """Digest of the strongest untuned arm this arm is held against; empty for baselines."""
     predictions: dict[str, str] = {}
-    """Split to a JSONL file: id, prompt, target, references, text, error, slices and, under
-    ``scores``, the per-row value of every row-wise metric."""
+    """Split to the file of its `ScoredRow`s."""
     artifacts: dict[str, str] = {}
     """Stage (``prepare``, ``render``, ``tune``, ``predict``, ``score``) to artifact folder."""
     seconds: dict[str, float] = {}
@@ -162,13 +216,13 @@ class ArmResult(_Result):
 
     @model_validator(mode="after")
     def _failed_says_why(self) -> Self:
-        if self.status == "failed" and not self.error:
-            raise ValueError("a failed arm must carry its error")
+        if self.status in ("failed", "incomplete") and not self.error:
+            raise ValueError(f"an arm that is {self.status} must carry its error")
         return self
 
 
 class Difference(_Result):
-    """A paired difference of the primary metric on the test rows both arms answered."""
+    """A paired difference of the primary metric on the test rows that count for both arms."""
 
     arm: str
     """Digest of the arm."""
@@ -189,6 +243,23 @@ class Difference(_Result):
     """Whether this is more than luck: the interval leaves 0 out, and `p_holm` is below one minus
     the suite's confidence. Both, because a percentile bootstrap is too narrow for few
     discordant rows."""
+    scale: Scale = UNKNOWN
+    """Of the two scores, as the metric says."""
+    ours: float = math.nan
+    """The arm's own score on the `n` rows; nan where it was not recorded."""
+    theirs: float = math.nan
+    """The other arm's, on the same rows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old(cls, raw: Any) -> Any:
+        """Differences that were stored before they had scales."""
+        return _scaled(str(raw.get("metric", "")), raw) if isinstance(raw, Mapping) else raw
+
+    @property
+    def gain(self) -> float:
+        """The value with its sign turned so that more is better."""
+        return self.scale.gain(self.value)
 
 
 class Verdict(_Result):
@@ -233,6 +304,14 @@ class ExperimentResult(_Result):
         """US dollars all arms cost together; None where nothing has a price, or it is not
         known."""
         return _sum(self.bill)
+
+    @property
+    def scale(self) -> Scale:
+        """What the primary metric's values mean, as its first score says; unknown before that."""
+        kept = (each for arm in self.arms for each in (arm.test, arm.validation) if each)
+        found = (each.overall[self.primary] for each in kept if self.primary in each.overall)
+        first = next(found, None)
+        return first.scale if first else UNKNOWN
 
     @property
     def rehearsal(self) -> bool:

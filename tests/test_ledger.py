@@ -33,7 +33,7 @@ def test_scores_that_are_nan_come_back(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     known = ledger.begin(experiment())
     score = Score(value=NAN, low=NAN, high=float("inf"), n=0)
-    test = Scores(split="test", rows=0, errors=0, overall={"exact_match": score})
+    test = Scores(split="test", rows=0, overall={"exact_match": score})
     ledger.put_arm("e1", known.arms[0].model_copy(update={"test": test}))
     found = ledger.experiment("e1")
     assert found

@@ -129,6 +129,13 @@ class Suite(Group):
     extract: Extraction = NoExtraction(kind="none")
     generation: GenerationSettings = GenerationSettings()
     bootstrap: Bootstrap = Bootstrap()
+    unanswered: Literal["wrong", "common"] = "wrong"
+    """Rows to which the model gave no usable answer (blocked, cut, looping, empty, not to be
+    parsed): ``wrong`` counts them with the metric's worst value, ``common`` compares on the rows
+    that all arms answered. What the service failed to answer is neither: it is asked again."""
+    max_unanswered: float | None = Field(default=None, ge=0, le=1)
+    """Share of test rows without a usable answer above which an arm does not win; null: no
+    limit."""
     max_validation: int | None = Field(default=None, gt=0)
     """Rows that choose the checkpoint; null takes all of the validation split."""
     slice_min: int = Field(default=5, ge=1)

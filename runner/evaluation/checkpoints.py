@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import reduce
 
 from runner.errors import ConfigError, Problem
-from runner.evaluation.names import better
 from runner.results import CheckpointScores
 
 
@@ -29,11 +28,12 @@ def pick_checkpoint(scores: Sequence[CheckpointScores], primary: str) -> str:
 
 
 def _beats(item: CheckpointScores, best: CheckpointScores, primary: str) -> bool:
+    scale = item.validation.overall[primary].scale
     ours = item.validation.overall[primary].value
     theirs = best.validation.overall[primary].value
-    if better(primary, ours, theirs):
+    if scale.better(ours, theirs):
         return True
-    if better(primary, theirs, ours):
+    if scale.better(theirs, ours):
         return False
     return _tie_break(item) < _tie_break(best)
 

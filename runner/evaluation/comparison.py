@@ -1,17 +1,20 @@
-"""Two arms side by side on the rows both of them answered."""
+"""Two arms side by side on the same rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runner.config import Bootstrap, Suite
 from runner.evaluation.intervals import percentile, resampled_sums
-from runner.evaluation.measure import Judged, Measure, mean_of
+from runner.evaluation.measure import Measure, share_of
 from runner.evaluation.names import check_suite, reference_fields
 from runner.evaluation.registry import kind_of
-from runner.evaluation.rows import judged
+from runner.evaluation.rows import answer_of
+from runner.evaluation.same_rows import only, shared_rows
+from runner.evaluation.scoring import measured_by
 from runner.evaluation.significance import mcnemar, swap_test
+from runner.records import ScoredRow
 from runner.results import Difference
 
 if TYPE_CHECKING:
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def compare(
-    arm_rows: Sequence[Mapping[str, Any]],
-    against_rows: Sequence[Mapping[str, Any]],
+    arm_rows: Sequence[ScoredRow],
+    against_rows: Sequence[ScoredRow],
     metric: str,
     suite: Suite,
     seed: int,
@@ -28,14 +31,15 @@ def compare(
     arm: str = "",
     against: str = "",
 ) -> Difference:
-    """The paired difference `arm` minus `against` of one score, over rows both answered.
+    """The paired difference `arm` minus `against` of one score, over the rows that count for both.
 
-    Rows are those that `score` gives, paired by id. The interval is a percentile bootstrap that
-    draws pairs; p is two-sided, exact McNemar for 0/1 scores and a swap test for the others
-    (sign flips for means, approximate randomisation for corpus scores); `p_holm` is p until
-    `holm` has seen all differences. Without a common row value, interval and p are nan with
-    ``n=0``. The value is the plain difference: of TER, less than 0 is the better one. Raises
-    ConfigError when the suite gives no such score.
+    Rows are those that `score` gives, paired by id; as in the scores themselves, one without a
+    usable answer is at its worst, or left out for both (`suite.unanswered`). The interval is a
+    percentile bootstrap that draws pairs; p is two-sided, exact McNemar for 0/1 scores and a
+    swap test for the others (sign flips for means, approximate randomisation for corpus scores);
+    `p_holm` is p until `holm` has seen all differences. Without a common row value, interval and
+    p are nan with ``n=0``. The value is the plain difference: `gain` turns its sign so that more
+    is better. Raises ConfigError when the suite gives no such score.
     """
     ours, theirs = _pairs(arm_rows, against_rows, suite)
     measure = _measure([*ours, *theirs], metric, suite)
@@ -43,6 +47,7 @@ def compare(
     both = measure.counted[:size] & measure.counted[size:]
     a, b = measure.statistics[:size][both], measure.statistics[size:][both]
     value, low, high = _value_and_interval(measure, a, b, suite.bootstrap, seed)
+    both_scores = [_score(measure, part) for part in (a, b)]
     p = _p(measure, a, b, seed)
     return Difference(
         arm=arm,
@@ -55,32 +60,41 @@ def compare(
         p_holm=p,
         n=len(a),
         discordant=int((a != b).any(axis=1).sum()),
+        scale=measure.scale,
+        ours=both_scores[0],
+        theirs=both_scores[1],
     )
 
 
 def _pairs(
-    arm_rows: Sequence[Mapping[str, Any]],
-    against_rows: Sequence[Mapping[str, Any]],
-    suite: Suite,
-) -> tuple[list[Judged], list[Judged]]:
-    """The common answered rows by id, so that the order of the files does not matter."""
-    ours = {row["id"]: row for row in arm_rows if not row["error"]}
-    theirs = {row["id"]: row for row in against_rows if not row["error"]}
-    ids = sorted(ours.keys() & theirs.keys(), key=str)
-    return [judged(ours[id_], suite) for id_ in ids], [judged(theirs[id_], suite) for id_ in ids]
+    arm_rows: Sequence[ScoredRow], against_rows: Sequence[ScoredRow], suite: Suite
+) -> tuple[list[ScoredRow], list[ScoredRow]]:
+    """The rows that count for both, by id, so that the order of the files does not matter."""
+    ids = shared_rows([arm_rows, against_rows], suite)
+    ours, theirs = (
+        sorted(only(rows, ids), key=lambda row: row.id) for rows in (arm_rows, against_rows)
+    )
+    return ours, theirs
 
 
-def _measure(rows: list[Judged], name: str, suite: Suite) -> Measure:
+def _measure(rows: list[ScoredRow], name: str, suite: Suite) -> Measure:
     """One score over both arms' rows at once, so that labels have the same columns."""
-    fields = reference_fields(rows, suite)
+    answers = [answer_of(row, suite) for row in rows]
+    fields = reference_fields(answers, suite)
     check_suite(suite.model_copy(update={"primary": name}), fields)
     for metric in suite.metrics:
-        kind = kind_of(metric)
-        if name in kind.names(metric, fields):
-            measured = kind.measure(rows, metric, suite)
+        if name in kind_of(metric).names(metric, fields):
+            measured = measured_by(metric, rows, answers, suite)
             return next(item for item in measured.measures if item.name == name)
     # Only a field score of no rows comes this far: the fields are not known.
-    return mean_of(name, [], binary=True)
+    return share_of(name, [])
+
+
+def _score(measure: Measure, statistics: Matrix) -> float:
+    """The score of one side's rows, nan of none."""
+    if not len(statistics):
+        return float("nan")
+    return float(measure.combine(statistics.sum(axis=0, keepdims=True))[0])
 
 
 def _value_and_interval(

@@ -8,10 +8,11 @@ true positives, false positives and misses by label. Resampling then means re-ad
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from runner.config import Suite
+from runner.records import SHARE, UNKNOWN, Scale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """One answered row as metrics see it, extraction done."""
+class ScoredAnswer:
+    """One row as metrics see it, extraction done."""
 
     answer: str | None
-    """None when the extraction found nothing: a wrong answer, not an error."""
+    """None when there is no usable answer: what the metric makes of that has to be the worst
+    there is, and the mean of rows takes the scale's worst value in its place."""
     references: tuple[str, ...]
     """The target first."""
 
@@ -53,10 +55,12 @@ class Measure:
     binary: bool = False
     """Rows are 0 or 1, so that exact formulas hold (Wilson, McNemar)."""
     signature: str = ""
+    scale: Scale = UNKNOWN
+    """What the values mean; a metric says so itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MetricResult:
     """What one metric of a suite gave."""
 
     measures: list[Measure]
@@ -66,17 +70,23 @@ class Measured:
 
 class MetricKind(Protocol):
     """How a kind of metric is added: a module here, or an object that an installed package
-    names under the entry point ``runner.metrics``. Higher must be better."""
+    names under the entry point ``runner.metrics``. Each score says by its `Scale` what its
+    values mean, which way is up and which value is the worst."""
 
     def names(self, metric: Any, fields: Sequence[str]) -> list[str]:
         """The scores it gives; `fields` are the JSON fields that stand in the references."""
 
-    def measure(self, rows: Sequence[Judged], metric: Any, suite: Suite) -> Measured:
+    def measure(self, rows: Sequence[ScoredAnswer], metric: Any, suite: Suite) -> MetricResult:
         """The scores over the rows, also over none. `metric` is its part of the suite."""
 
 
 def mean_of(
-    name: str, values: Sequence[float], *, binary: bool = False, signature: str = ""
+    name: str,
+    values: Sequence[float],
+    *,
+    binary: bool = False,
+    signature: str = "",
+    scale: Scale = UNKNOWN,
 ) -> Measure:
     """The mean of one value a row; nan is a row without one."""
     import numpy as np
@@ -84,11 +94,35 @@ def mean_of(
     rows = np.asarray(values, dtype=np.float64).reshape(-1)
     counted = ~np.isnan(rows)
     statistics = np.stack([np.where(counted, rows, 0.0), counted.astype(np.float64)], axis=1)
-    return Measure(name, statistics, _mean, counted, rows, binary, signature)
+    return Measure(name, statistics, _mean, counted, rows, binary, signature, scale)
+
+
+def share_of(name: str, values: Sequence[float], signature: str = "") -> Measure:
+    """The share of rows that are 1, of rows that are 0 or 1; nan is a row without a value."""
+    return mean_of(name, values, binary=True, signature=signature, scale=SHARE)
+
+
+def is_mean(measure: Measure) -> bool:
+    """Whether the score is a mean of row values, so that a row's value can be put in its place."""
+    return measure.combine is _mean
 
 
 def _mean(sums: Matrix) -> Matrix:
     return ratio(sums[:, 0], sums[:, 1])
+
+
+def with_worst(measure: Measure, unanswered: Mask) -> Measure:
+    """A mean of rows with the scale's worst value on the rows without a usable answer, whatever
+    the metric made of them; of a scale without a worst value those rows count for nothing, which
+    `n` shows. Corpus scores stay as they are: their metrics saw an empty hypothesis."""
+    import numpy as np
+
+    if not is_mean(measure) or measure.rows is None or not unanswered.any():
+        return measure
+    worst = float("nan") if measure.scale.worst is None else measure.scale.worst
+    rows = np.where(unanswered, worst, measure.rows)
+    again = mean_of(measure.name, rows.tolist())
+    return replace(measure, rows=rows, statistics=again.statistics, counted=again.counted)
 
 
 def ratio(top: Matrix, bottom: Matrix) -> Matrix:

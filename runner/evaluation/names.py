@@ -1,4 +1,4 @@
-"""The scores a suite can give, whether its primary score is one of them, and which way is up."""
+"""The scores a suite can give, and whether its primary score is one of them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from runner.config import JsonFields, Suite
+from runner.config import JsonFields, PluginMetric, Suite
 from runner.errors import ConfigError, Problem
 from runner.evaluation.extract import extraction_problems
-from runner.evaluation.measure import Judged
+from runner.evaluation.measure import ScoredAnswer, is_mean
 from runner.evaluation.metrics.json_fields import fields_of
 from runner.evaluation.registry import kind_of
 
-LOWER_IS_BETTER = frozenset({"ter"})
-"""TER counts edits. Every other score is better when higher, plug-ins included."""
-
 FIELD = "json_field/"
-
-
-def better(metric: str, value: float, than: float) -> bool:
-    """Whether `value` is strictly better; nan is worse than any number."""
-    if value != value or than != than:
-        return value == value
-    return value < than if metric in LOWER_IS_BETTER else value > than
 
 
 def known_scores(suite: Suite, fields: Sequence[str] = ()) -> list[str]:
@@ -38,7 +28,8 @@ def known_scores(suite: Suite, fields: Sequence[str] = ()) -> list[str]:
 
 def check_suite(suite: Suite, fields: Sequence[str] = ()) -> None:
     """Raise ConfigError with everything that is wrong in a suite that has the right shape:
-    the extraction, scores given twice, a primary score that no metric gives."""
+    the extraction, scores given twice, a primary score that no metric gives or that has no worst
+    value for rows without a usable answer."""
     names = known_scores(suite, fields)
     problems = extraction_problems(suite.extract, list(suite.normalize))
     for name, count in Counter(names).items():
@@ -47,11 +38,33 @@ def check_suite(suite: Suite, fields: Sequence[str] = ()) -> None:
             problems.append(Problem("suite.metrics", message, hint="keep one of them"))
     if suite.primary not in names and not _open_field(suite, fields):
         problems.append(_unknown_primary(suite.primary, names))
+    elif suite.unanswered == "wrong":
+        problems += _bottomless(suite)
     if problems:
         raise ConfigError(problems)
 
 
-def reference_fields(rows: Sequence[Judged], suite: Suite) -> list[str]:
+def _bottomless(suite: Suite) -> list[Problem]:
+    """The problem with a plug-in's primary score that is a mean of rows and has no worst value."""
+    for metric in suite.metrics:
+        if not isinstance(metric, PluginMetric):
+            continue
+        for item in kind_of(metric).measure([], metric, suite).measures:
+            if item.name == suite.primary and is_mean(item) and item.scale.worst is None:
+                bound = "highest" if not item.scale.higher_is_better else "lowest"
+                message = (
+                    f"{item.name} has no worst value, which rows without a usable answer count "
+                    "with under suite.unanswered: wrong"
+                )
+                hint = (
+                    f"let the plug-in {metric.name!r} declare it, as {bound} of the score's Scale; "
+                    "or compare on rows that all answered: suite.unanswered: common"
+                )
+                return [Problem("suite.primary", message, hint=hint)]
+    return []
+
+
+def reference_fields(rows: Sequence[ScoredAnswer], suite: Suite) -> list[str]:
     """The JSON fields of the references, when a metric of the suite asks for them."""
     wanted = any(isinstance(metric, JsonFields) for metric in suite.metrics)
     return fields_of(rows) if wanted else []

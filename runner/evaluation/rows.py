@@ -1,26 +1,25 @@
-"""From an example and its prediction to what metrics judge, and to the row that is kept."""
+"""From an example and its prediction to what metrics score, and to the row that is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from runner.config import Suite
 from runner.errors import DataError, RowFault
 from runner.evaluation.extract import extracted, extracted_reference
-from runner.evaluation.measure import Judged
+from runner.evaluation.measure import ScoredAnswer
+from runner.evaluation.unanswered import cause_of
 from runner.plural import plural
-from runner.records import Example, Prediction
+from runner.records import Example, Prediction, ScoredRow
 
 
 def rows_of(
     examples: Sequence[Example], predictions: Sequence[Prediction], suite: Suite
-) -> list[dict[str, Any]]:
-    """One row an example, in their order, ready for JSONL; ``scores`` are still empty.
+) -> list[ScoredRow]:
+    """One row an example, in their order, without scores yet.
 
-    ``extracted`` is None where there is no answer, or no judged part in it. Raises ValueError
-    when examples and predictions do not belong together, DataError for targets that have no
-    JSON where the suite asks for it.
+    Raises ValueError when examples and predictions do not belong together or the service owes
+    an answer, DataError for targets that have no JSON where the suite asks for it.
     """
     answers = {prediction.id: prediction for prediction in predictions}
     asked = {example.id for example in examples}
@@ -35,7 +34,7 @@ def rows_of(
 
 
 def check_targets(examples: Sequence[Example], suite: Suite) -> None:
-    """Raise DataError for every target and reference the suite cannot judge an answer by.
+    """Raise DataError for every target and reference the suite cannot compare an answer with.
 
     Cheap; worth calling before anything is generated.
     """
@@ -60,22 +59,24 @@ def _named(references: Sequence[str]) -> list[tuple[str, str]]:
     return [("references", text) for text in references]
 
 
-def _row(example: Example, answer: Prediction, suite: Suite) -> dict[str, Any]:
-    return {
-        "id": example.id,
-        "prompt": example.prompt,
-        "target": example.target,
-        "references": list(example.references),
-        "text": answer.text,
-        "extracted": None if answer.error else extracted(answer.text, suite),
-        "error": answer.error,
-        "finish": answer.finish,
-        "slices": dict(example.slices),
-        "scores": {},
-    }
+def _row(example: Example, answer: Prediction, suite: Suite) -> ScoredRow:
+    found = None if answer.error else extracted(answer.text, suite)
+    cause = cause_of(answer, found, (example.target, *example.references), suite)
+    return ScoredRow(
+        id=example.id,
+        prompt=example.prompt,
+        target=example.target,
+        references=tuple(example.references),
+        text=answer.text,
+        extracted=None if cause else found,
+        error=answer.error,
+        finish=answer.finish,
+        unanswered=cause or "",
+        slices=dict(example.slices),
+    )
 
 
-def judged(row: Mapping[str, Any], suite: Suite) -> Judged:
-    """An answered row as metrics see it."""
-    texts = (row["target"], *row.get("references", ()))
-    return Judged(row["extracted"], tuple(extracted_reference(text, suite) for text in texts))
+def answer_of(row: ScoredRow, suite: Suite) -> ScoredAnswer:
+    """A row as metrics see it."""
+    texts = (row.target, *row.references)
+    return ScoredAnswer(row.extracted, tuple(extracted_reference(text, suite) for text in texts))

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from runner.config import Suite
+from runner.config import Metric, PluginMetric, Suite
 from runner.evaluation.intervals import intervals
-from runner.evaluation.measure import Judged, Measure, Measured, value_of
+from runner.evaluation.measure import Measure, MetricResult, ScoredAnswer, value_of, with_worst
 from runner.evaluation.names import check_suite, reference_fields
 from runner.evaluation.registry import kind_of
-from runner.evaluation.rows import judged, rows_of
-from runner.records import Example, Prediction
+from runner.evaluation.rows import answer_of, rows_of
+from runner.evaluation.same_rows import counted_rows, only
+from runner.records import Example, Prediction, ScoredRow
 from runner.results import Score, Scores
 
 if TYPE_CHECKING:
     from runner.evaluation.measure import Mask
 
-SCORE_VERSION = "1"
+SCORE_VERSION = "2"
 """Raised when the same answers would be scored differently; part of every score's digest."""
+NOT_SCORED = {"name", "generation", "max_unanswered"}
+"""What of a suite changes no score."""
 
 
 def score(
@@ -27,44 +32,86 @@ def score(
     suite: Suite,
     split: str,
     seed: int,
-) -> tuple[Scores, list[dict[str, Any]]]:
-    """Score answers by a suite: the scores, and one row an example ready for JSONL.
+) -> tuple[Scores, list[ScoredRow]]:
+    """Score answers by a suite: the scores, and one row an example, in their order.
 
-    Rows without an answer (`Prediction.error`) are counted in `Scores.errors` and left out of
-    every score. Scores do not depend on the order of the rows. Intervals: Wilson for shares of
-    0/1 rows, else a percentile bootstrap over rows. A set of fewer than `suite.slice_min` rows
-    gets none as a slice. No rows give nan with ``n=0``.
+    A row without a usable answer counts with the worst value there is, or, where the suite
+    compares on `common` rows, is left out; `Scores.unanswered` counts such rows by cause either
+    way. Scores do not depend on the order of the rows. Intervals: Wilson for shares of 0/1 rows,
+    else a percentile bootstrap over rows. A set of fewer than `suite.slice_min` rows gets none
+    as a slice. No rows give nan with ``n=0``.
 
-    Raises ConfigError for a suite that cannot work, DataError for targets it cannot judge by,
-    ValueError when predictions and examples do not belong together.
+    Raises ConfigError for a suite that cannot work, DataError for targets it cannot compare
+    with, ValueError when predictions and examples do not belong together.
     """
     rows = rows_of(examples, predictions, suite)
-    # One order for all, so that resampling gives the same interval for the same rows.
-    answered = sorted((row for row in rows if not row["error"]), key=lambda row: str(row["id"]))
-    measured = measure_all([judged(row, suite) for row in answered], suite)
-    for index, row in enumerate(answered):
-        row["scores"] = _row_scores(measured.measures, index)
-    overall, tables = _overall(measured, len(answered), suite, seed)
-    for name, by_name in _slices(rows, answered, measured.measures, suite, seed).items():
+    counted, measured = _measured(rows, counted_rows(rows, suite), suite)
+    own = {row.id: _row_scores(measured.measures, index) for index, row in enumerate(counted)}
+    scores = _scores_of(rows, counted, measured, suite, split, seed)
+    return scores, [replace(row, scores=own.get(row.id, {})) for row in rows]
+
+
+def score_among(
+    rows: Sequence[ScoredRow], ids: Collection[str], suite: Suite, split: str, seed: int
+) -> Scores:
+    """The scores of rows that `score` gave, over those of them that have one of these ids: what
+    one of several candidates has on the rows that all of them are compared on."""
+    counted, measured = _measured(rows, ids, suite)
+    return _scores_of(rows, counted, measured, suite, split, seed)
+
+
+def _measured(
+    rows: Sequence[ScoredRow], ids: Collection[str], suite: Suite
+) -> tuple[list[ScoredRow], MetricResult]:
+    """The counted rows, in one order for all, so that resampling gives the same interval for the
+    same rows; and what the suite's metrics make of them."""
+    counted = sorted(only(rows, ids), key=lambda row: row.id)
+    return counted, measure_all(counted, suite)
+
+
+def _scores_of(
+    rows: Sequence[ScoredRow],
+    counted: Sequence[ScoredRow],
+    measured: MetricResult,
+    suite: Suite,
+    split: str,
+    seed: int,
+) -> Scores:
+    overall, tables = _overall(measured, len(counted), suite, seed)
+    for name, by_name in _slices(rows, counted, measured.measures, suite, seed).items():
         tables[name] = {**by_name, **tables.get(name, {})}
-    scores = Scores(
+    return Scores(
         split=split,
         rows=len(rows),
-        errors=len(rows) - len(answered),
+        unanswered=dict(Counter(row.unanswered for row in rows if row.unanswered).most_common()),
         overall=overall,
         slices=dict(sorted(tables.items())),
     )
-    return scores, rows
 
 
-def measure_all(rows: Sequence[Judged], suite: Suite) -> Measured:
+def measure_all(rows: Sequence[ScoredRow], suite: Suite) -> MetricResult:
     """Every score of the suite over the rows. Raises ConfigError when the suite cannot work."""
-    check_suite(suite, reference_fields(rows, suite))
-    found = [kind_of(metric).measure(rows, metric, suite) for metric in suite.metrics]
-    return Measured(
+    answers = [answer_of(row, suite) for row in rows]
+    check_suite(suite, reference_fields(answers, suite))
+    found = [measured_by(metric, rows, answers, suite) for metric in suite.metrics]
+    return MetricResult(
         [measure for part in found for measure in part.measures],
         {name: table for part in found for name, table in part.tables.items()},
     )
+
+
+def measured_by(
+    metric: Metric, rows: Sequence[ScoredRow], answers: Sequence[ScoredAnswer], suite: Suite
+) -> MetricResult:
+    """What one metric makes of the rows, those without a usable answer at their worst. The
+    metrics of this package see to that themselves; a plug-in need not."""
+    import numpy as np
+
+    found = kind_of(metric).measure(answers, metric, suite)
+    if not isinstance(metric, PluginMetric):
+        return found
+    unanswered = np.asarray([bool(row.unanswered) for row in rows], dtype=np.bool_)
+    return replace(found, measures=[with_worst(item, unanswered) for item in found.measures])
 
 
 def _row_scores(measures: Iterable[Measure], index: int) -> dict[str, float]:
@@ -74,7 +121,7 @@ def _row_scores(measures: Iterable[Measure], index: int) -> dict[str, float]:
 
 
 def _overall(
-    measured: Measured, count: int, suite: Suite, seed: int
+    measured: MetricResult, count: int, suite: Suite, seed: int
 ) -> tuple[dict[str, Score], dict[str, dict[str, Score]]]:
     """The suite's scores over all rows, and the metrics' own tables, from one resampling."""
     import numpy as np
@@ -93,24 +140,24 @@ def _overall(
 
 
 def _slices(
-    rows: Sequence[dict[str, Any]],
-    answered: Sequence[dict[str, Any]],
+    rows: Sequence[ScoredRow],
+    counted: Sequence[ScoredRow],
     measures: Sequence[Measure],
     suite: Suite,
     seed: int,
 ) -> dict[str, dict[str, Score]]:
-    """Scores of every ``key=label``; a slice whose rows all failed is listed with ``n=0``."""
+    """Scores of every ``key=label``; a slice of which no row counts is listed with ``n=0``."""
     import numpy as np
 
     members: dict[str, list[int]] = {
-        f"{key}={label}": [] for row in rows for key, label in row["slices"].items()
+        f"{key}={label}": [] for row in rows for key, label in row.slices.items()
     }
-    for index, row in enumerate(answered):
-        for key, label in row["slices"].items():
+    for index, row in enumerate(counted):
+        for key, label in row.slices.items():
             members[f"{key}={label}"].append(index)
     found = {}
     for name, indices in members.items():
-        picked = np.zeros(len(answered), dtype=np.bool_)
+        picked = np.zeros(len(counted), dtype=np.bool_)
         picked[indices] = True
         scores = _scores(measures, picked, suite, seed, minimum=suite.slice_min)
         found[name] = {item.name: score for item, score in zip(measures, scores, strict=True)}
@@ -125,6 +172,13 @@ def _scores(
     values = [value if count >= minimum else float("nan") for value, count in pairs]
     limits = intervals(measures, values, picked, suite.bootstrap, seed)
     return [
-        Score(value=value, low=low, high=high, n=count, signature=measure.signature)
+        Score(
+            value=value,
+            low=low,
+            high=high,
+            n=count,
+            signature=measure.signature,
+            scale=measure.scale,
+        )
         for measure, (value, count), (low, high) in zip(measures, pairs, limits, strict=True)
     ]

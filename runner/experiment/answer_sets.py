@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from runner.experiment.answer_set import ONCE, AnswerSet, CheckpointsToCome
 from runner.experiment.predict_stage import Predict
 from runner.experiment.render_stage import examples
-from runner.experiment.score_stage import Score
+from runner.experiment.same_rows import common_scores
+from runner.experiment.score_stage import Score, rows_file
 from runner.experiment.stage import ArmRun
 from runner.experiment.tune_stage import Tune, checkpoints_to_come
-from runner.records import Checkpoint
-from runner.results import CheckpointScores
+from runner.records import Checkpoint, read_rows
+from runner.results import CheckpointScores, Scores
 
 ONE_TO_COME = CheckpointsToCome(ONCE)
 
@@ -65,7 +66,9 @@ def chosen(run: ArmRun) -> Checkpoint:
 
 
 def checkpoint_scores(run: ArmRun) -> list[CheckpointScores]:
-    """Every checkpoint with its scores on validation."""
+    """Every checkpoint with its scores on validation, all of them over the same rows."""
+    sets = {made.id: each for each in on_validation(run) if (made := each.checkpoint)}
+    scores = _comparable(run, sets)
     return [
         CheckpointScores(
             id=made.id,
@@ -73,8 +76,17 @@ def checkpoint_scores(run: ArmRun) -> list[CheckpointScores]:
             step=made.step,
             eval_loss=made.eval_loss,
             path=made.path,
-            validation=run.read(Score(answers)),
+            validation=scores[made.id],
         )
-        for answers in on_validation(run)
+        for answers in sets.values()
         if (made := answers.checkpoint)
     ]
+
+
+def _comparable(run: ArmRun, sets: Mapping[str, AnswerSet]) -> Mapping[str, Scores]:
+    """Scores by checkpoint over the same rows: none is picked for having left the hard ones out."""
+    suite = run.experiment.suite
+    if suite.unanswered == "wrong" or not sets:
+        return {name: run.read(Score(answers)) for name, answers in sets.items()}
+    rows = {name: list(read_rows(rows_file(run, answers))) for name, answers in sets.items()}
+    return common_scores(rows, suite, "validation", run.experiment.seed)

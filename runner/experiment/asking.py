@@ -14,7 +14,7 @@ from runner.experiment.presence import note_uploads
 from runner.experiment.stage import ArmRun, Stage
 from runner.inference import Question
 from runner.money import AnswerOrder, Band, Calls, Order, Rates
-from runner.records import Generation, Prediction, Request, read_jsonl, write_jsonl
+from runner.records import Generation, Prediction, Request, write_jsonl
 
 PREDICTIONS = "predictions.jsonl"
 
@@ -116,7 +116,9 @@ class Asking(Stage[list[Prediction]]):
         write_jsonl(out / PREDICTIONS, (answer.to_json() for answer in answers))
 
     def read(self, path: Path) -> list[Prediction]:
-        return [Prediction.from_json(row) for row in read_jsonl(path / PREDICTIONS)]
+        from runner.inference import stored_answers
+
+        return stored_answers(path / PREDICTIONS)
 
     def _unanswered(self, run: ArmRun) -> list[Request]:
         """The requests that nobody has been asked before."""

@@ -11,7 +11,7 @@ from runner.experiment.answer_set import AnswerSet
 from runner.experiment.predict_stage import Predict
 from runner.experiment.render_stage import Render, examples
 from runner.experiment.stage import AnswerStage, ArmRun, Stage
-from runner.records import write_jsonl
+from runner.records import write_rows
 from runner.results import Scores
 from runner.store import digest_of
 
@@ -33,12 +33,14 @@ class Score(AnswerStage[Scores]):
         return (Render(), Predict(self.answers))
 
     def key(self, run: ArmRun) -> Mapping[str, Any]:
+        from runner.evaluation import NOT_SCORED
+
         suite, split = run.experiment.suite, self.answers.split
         return {
             "version": self.version(),
             "predicted": run.digest(Predict(self.answers)),
             "examples": digest_of([example.to_json() for example in examples(run, split)]),
-            "suite": suite.model_dump(mode="json", exclude={"name", "generation"}),
+            "suite": suite.model_dump(mode="json", exclude=NOT_SCORED),
             "split": split,
             "seed": run.experiment.seed,
         }
@@ -50,7 +52,7 @@ class Score(AnswerStage[Scores]):
         answers = run.read(Predict(self.answers))
         scores, rows = score(examples(run, split), answers, suite, split, seed)
         (out / "scores.json").write_text(scores.model_dump_json(), encoding="utf-8")
-        write_jsonl(out / ROWS, rows)
+        write_rows(out / ROWS, rows)
 
     def read(self, path: Path) -> Scores:
         return Scores.model_validate_json((path / "scores.json").read_text(encoding="utf-8"))

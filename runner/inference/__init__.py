@@ -7,6 +7,7 @@ from runner.inference.question import Question
 from runner.inference.requests import requests_for
 from runner.inference.sample import sample
 from runner.inference.shots import draw_shots
+from runner.inference.stored import stored_answers
 
 __all__ = [
     "PREDICT_VERSION",
@@ -20,5 +21,6 @@ __all__ = [
     "predict",
     "requests_for",
     "sample",
+    "stored_answers",
     "unanswered",
 ]

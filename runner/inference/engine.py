@@ -159,7 +159,7 @@ class _Workers:
             raise outcome.error
         if outcome.kind == "permanent":
             self.answers += 1  # the service is there, it does not want this request
-            return Prediction(task.request.id, "", outcome.says, "error")
+            return Prediction(task.request.id, "", outcome.says, "error", cause="refused")
         return self._put_off(task, outcome)
 
     def _put_off(self, task: _Task, failure: Failure) -> Prediction | None:
@@ -174,7 +174,7 @@ class _Workers:
         if len(self.exhausted) >= GIVE_UP:
             raise self._down()
         says = f"no answer after {task.attempt} tries: {failure.says}"
-        return Prediction(task.request.id, "", says, "error")
+        return Prediction(task.request.id, "", says, "error", cause="service")
 
     def _down(self) -> BackendError:
         tries = f"{len(self.exhausted)} requests in a row, {self.attempts} tries each"

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 
 from runner.errors import BackendError
 from runner.inference.cache import PredictionCache
+from runner.plural import plural
 from runner.records import Generation, Prediction, Progress, Request, quiet
 
 PREDICT_VERSION = "1"
@@ -18,7 +19,10 @@ PREDICT_VERSION = "1"
 Pay = Callable[[Iterator[Prediction], int], Iterator[Prediction]]
 """Passes on the answers to so many requests, each of them once it is on record as paid."""
 
-NO_ANSWER = "the backend gave no answer to this request"
+LEFT_OUT = Prediction(
+    "", "", "the backend gave no answer to this request", "error", cause="service"
+)
+GO_ON = "the others are kept; give the same command again to ask for the rest"
 
 
 def unpaid(answers: Iterator[Prediction], requests: int) -> Iterator[Prediction]:
@@ -41,8 +45,9 @@ def predict(
     `generation` it names the answer in the cache. `generate` gets one request for each text
     that the cache lacks and may answer in any order. Every answer goes through `pay` before it is
     stored, and is stored before the next is taken: a kill loses what was being generated, never
-    the record of a payment. A request that is left out gets a prediction with `error`. Raises
-    BackendError for an answer nobody asked for, and whatever `generate` and `pay` raise.
+    the record of a payment. Raises BackendError for an answer nobody asked for, a transient one
+    when the service owes answers (those that came are kept, and the next call asks for the rest),
+    and whatever `generate` and `pay` raise.
     """
     digests = [_digest(request, key, generation) for request in requests]
     answers = cache.get(sorted(set(digests)))
@@ -57,10 +62,23 @@ def predict(
         answers[digest] = answer
         done += times[digest]
         progress(done, len(requests), note)
-    return [
-        replace(answers.get(digest, Prediction("", "", NO_ANSWER, "error")), id=request.id)
+    found = [
+        replace(answers.get(digest, LEFT_OUT), id=request.id)
         for digest, request in zip(digests, requests, strict=True)
     ]
+    refuse_gaps(found)
+    return found
+
+
+def refuse_gaps(answers: Sequence[Prediction], advice: str = GO_ON) -> None:
+    """Raise a transient BackendError, with `advice`, when the service owes answers."""
+    lost = [answer.error for answer in answers if answer.lost]
+    if lost:
+        raise BackendError(
+            f"{len(lost):,} of {plural(len(answers), 'answer')} did not come, which is the "
+            f"service's doing and counts against no model; the first: {lost[0]}\n  {advice}",
+            transient=True,
+        )
 
 
 def unanswered(

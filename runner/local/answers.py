@@ -68,7 +68,7 @@ class Answerer:
             f"the prompt has {length} tokens; with up to {wanted} for the answer it does not fit "
             f"into model.context_tokens={self.context_tokens}"
         )
-        return Prediction(name, "", error=error, finish="error", prompt_tokens=length)
+        return Prediction(name, "", error, "error", prompt_tokens=length, cause="too_long")
 
     def _using(self, adapter: str | None) -> AbstractContextManager[Any]:
         """Switch to the adapter in this folder, or to the untuned model."""

@@ -5,7 +5,7 @@ Order of life: a source yields `Row`s; prepare keeps or drops them (`Dropped`, c
 answers with `Prediction`s; tuning leaves `Checkpoint`s and `CurvePoint`s.
 """
 
-from runner.records.answers import Generation, Prediction, Request
+from runner.records.answers import Generation, NotAnswered, Prediction, Request
 from runner.records.json_form import (
     fields_of,
     read_record,
@@ -19,12 +19,28 @@ from runner.records.jsonl import read_jsonl, write_jsonl
 from runner.records.parts import call_json, parts_text, plain_text
 from runner.records.progress import Progress, quiet
 from runner.records.rows import SPLITS, Example, Origin, Row, Turn
+from runner.records.scores import (
+    EDITS,
+    POINTS,
+    SHARE,
+    UNKNOWN,
+    Cause,
+    Scale,
+    ScoredRow,
+    read_rows,
+    write_rows,
+)
 from runner.records.tally import Dropped, FaultLog, Mixed, SplitFault, Tally
 from runner.records.tuning import Checkpoint, CurvePoint, DroppedRow, Resource, TuningResult
 from runner.records.vectors import packed, unpacked
 
 __all__ = [
+    "EDITS",
+    "POINTS",
+    "SHARE",
     "SPLITS",
+    "UNKNOWN",
+    "Cause",
     "Checkpoint",
     "CurvePoint",
     "Dropped",
@@ -33,12 +49,15 @@ __all__ = [
     "FaultLog",
     "Generation",
     "Mixed",
+    "NotAnswered",
     "Origin",
     "Prediction",
     "Progress",
     "Request",
     "Resource",
     "Row",
+    "Scale",
+    "ScoredRow",
     "SplitFault",
     "Tally",
     "TuningResult",
@@ -53,9 +72,11 @@ __all__ = [
     "read_record",
     "read_record_list",
     "read_records",
+    "read_rows",
     "record_file",
     "record_json",
     "record_line",
     "unpacked",
     "write_jsonl",
+    "write_rows",
 ]

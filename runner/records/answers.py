@@ -34,10 +34,26 @@ class Request:
     part of what is asked, since a path says nothing about what is there."""
 
 
+NotAnswered = Literal["blocked", "refused", "too_long", "service"]
+"""Why a backend has no answer. The model's doing: `blocked` (withheld for safety, recitation ...),
+`refused` (no request that it takes), `too_long` (the prompt does not fit). `service` is anything
+that may work another time: 429, 5xx, a lost connection."""
+
+_OLD_ERRORS: dict[str, NotAnswered] = {
+    "the prompt was blocked": "blocked",
+    "the answer was withheld": "blocked",
+    "the prompt has": "too_long",
+    "no answer after": "service",
+    "the batch came back without": "service",
+    "the backend gave no answer": "service",
+}
+"""How errors began that were stored before causes had names; all others were refusals."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A model's answer to one request. `error` non-empty means there is no answer: an
-    outcome of its own, never counted as a wrong answer."""
+    """A model's answer to one request. `error` non-empty means that there is none, and `cause`
+    says whose doing that is: the model's counts as a wrong answer, the service's never does."""
 
     id: str
     text: str
@@ -45,10 +61,27 @@ class Prediction:
     finish: Literal["stop", "length", "error"] = "stop"
     prompt_tokens: int = 0
     output_tokens: int = 0
+    cause: NotAnswered | Literal[""] = ""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the service owes the answer. A backend that gives no cause may mean that, and
+        what it may owe is not held against the model."""
+        return bool(self.error) and self.cause in ("", "service")
 
     def to_json(self) -> dict[str, object]:
         return compact(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        return cls(**{"text": "", **raw})
+        """Predictions that were written before causes had names are read as well."""
+        found = {"text": "", **raw}
+        if found.get("error") and "cause" not in found:
+            found["cause"] = cause_of_error(found["error"])
+        return cls(**found)
+
+
+def cause_of_error(error: str) -> NotAnswered:
+    """The cause behind an error that was stored without one."""
+    known = (cause for start, cause in _OLD_ERRORS.items() if error.startswith(start))
+    return next(known, "refused")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runner.results import ExperimentResult
 
-REPORT_VERSION = "2"
+REPORT_VERSION = "3"
 """Raised when the same result would give another page; a finished experiment is written anew."""
 
 

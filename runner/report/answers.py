@@ -7,9 +7,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from runner.records import read_jsonl
+from runner.records import ScoredRow, read_rows
 from runner.report.scoreboard import Line
 
 FALLBACKS = ("exact_match", "accuracy", "token_f1")
@@ -32,12 +31,11 @@ class Answers:
     line: Line
     outcomes: Mapping[str, Outcome] | None
 
-    def rows(self, wanted: Collection[str]) -> dict[str, dict[str, Any]]:
+    def rows(self, wanted: Collection[str]) -> dict[str, ScoredRow]:
         """The whole rows with these ids."""
         if self.outcomes is None:
             return {}
-        rows = ((str(row.get("id", "")), row) for row in read_jsonl(_file(self.line)))
-        return {key: row for key, row in rows if key in wanted}
+        return {row.id: row for row in read_rows(_file(self.line)) if row.id in wanted}
 
 
 def read_answers(shown: Sequence[Line], primary: str) -> list[Answers]:
@@ -49,10 +47,8 @@ def _outcomes(line: Line, primary: str) -> dict[str, Outcome] | None:
     if not _file(line).is_file():
         return None
     return {
-        str(row.get("id", "")): Outcome(
-            row_score(row, primary), hash(str(row.get("text", "")).strip())
-        )
-        for row in read_jsonl(_file(line))
+        row.id: Outcome(row_score(row, primary), hash(row.text.strip()))
+        for row in read_rows(_file(line))
     }
 
 
@@ -60,14 +56,16 @@ def _file(line: Line) -> Path:
     return Path(line.arm.predictions.get("test", ""))
 
 
-def row_score(row: Mapping[str, Any], primary: str) -> float | None:
+def row_score(row: ScoredRow, primary: str) -> float | None:
     """The row's own score by the primary metric or by the next best thing; None for rows
-    without an answer and for metrics that have no row-wise form."""
-    if row.get("error"):
-        return None
-    scores = row.get("scores") or {}
-    for name in (primary, *FALLBACKS):
-        value = scores.get(name)
-        if isinstance(value, int | float) and math.isfinite(value):
-            return float(value)
-    return None
+    without any text and for metrics that have no row-wise form."""
+    name = row_metric(row, primary)
+    return None if row.error or not name else float(row.scores[name])
+
+
+def row_metric(row: ScoredRow, primary: str) -> str:
+    """Which score stands for the row; empty where none is row-wise."""
+    names = (
+        name for name in (primary, *FALLBACKS) if math.isfinite(row.scores.get(name, math.nan))
+    )
+    return next(names, "")

@@ -118,7 +118,7 @@ def _row(
         rows=_examples(line),
         best=line.best,
         validation=_score(line.validation, places),
-        test=_score(line.test, places, _errors(line)),
+        test=_score(line.test, places, line.unanswered),
         difference=_difference(line),
         better=verdict_of(line),
         p=_p(line),
@@ -165,16 +165,11 @@ def _without_log(arm: ArmResult) -> str:
     return "\n".join(line for line in lines if line.strip() != f"log: {arm.log}")
 
 
-def _errors(line: Line) -> str:
-    errors = line.arm.test.errors if line.arm.test else 0
-    return f"{count(errors)} unanswered" if errors else ""
-
-
 def _difference(line: Line) -> Cell:
     found = line.difference
     if found is None:
         return Cell(MISSING)
-    places = decimals((found.value, found.low, found.high))
+    places = decimals([found])
     return Cell(
         signed(found.value, places),
         note=interval(found.low, found.high, places),

@@ -12,7 +12,7 @@ from runner.records import read_records
 from runner.records.summaries import NewRow
 from runner.report.flow import read_tallies
 from runner.report.reasons import in_words, is_move
-from runner.report.scoreboard import LOWER_IS_BETTER, Line
+from runner.report.scoreboard import Line
 from runner.report.wording import MISSING, count, decimals, interval, number, signed
 from runner.results import Difference, ExperimentResult, Score
 
@@ -63,7 +63,7 @@ def bought(lines: Sequence[Line], result: ExperimentResult, digits: int) -> list
 def _line(line: Line, found: Difference | None, digits: int) -> Bought:
     folders = [Path(line.arm.artifacts[name]) for name in ("prepare", "render")]
     shown = line.test
-    places = decimals((found.value, found.low, found.high)) if found else digits
+    places = decimals([found]) if found else digits
     return Bought(
         arm=line.arm.name,
         rows=count(line.arm.train_examples),
@@ -91,7 +91,7 @@ def _clear(found: Difference | None) -> str:
         return "first"
     if not found.clear:
         return "open"
-    return "better" if (found.value > 0) != (found.metric in LOWER_IS_BETTER) else "worse"
+    return "better" if found.gain > 0 else "worse"
 
 
 def _removed(folders: Sequence[Path]) -> list[str]:

@@ -17,16 +17,19 @@ from runner.report.wording import (
     number,
     p_value,
     seconds,
+    share,
     signed,
 )
 from runner.results import Score
 
 WIDE = 125
 """From this many characters on, everything about an arm stands on one line."""
+WIDEST = 160
+"""From this many on, also the share of rows without an answer."""
 MEDIUM = 72
 """From this many on, all but kind and status; intervals stand below their values."""
 
-STATUS_TINTS = {"failed": "red", "running": "cyan", "pending": "dim"}
+STATUS_TINTS = {"failed": "red", "incomplete": "yellow", "running": "cyan", "pending": "dim"}
 GAIN_TINTS = {"better": "green", "worse": "red", "open": "default"}
 
 
@@ -44,9 +47,9 @@ class Column:
     justify: Literal["left", "right"] = "right"
 
 
-def columns_for(width: int, *, priced: bool = False) -> list[Column]:
+def columns_for(width: int, *, priced: bool = False, gaps: bool = False) -> list[Column]:
     """The columns behind the arm's name for a terminal of `width` characters; US dollars only
-    where something was paid."""
+    where something was paid, unanswered rows only where there are some."""
     gain = Column("gain", _gain_below, _gain_tint)
     test = Column("test", lambda line, digits: _below(line.test, digits))
     if width < MEDIUM:
@@ -57,6 +60,8 @@ def columns_for(width: int, *, priced: bool = False) -> list[Column]:
         "time", lambda line, _: "".join(seconds(line.seconds).replace("min", "m").split())
     )
     cost = [Column("USD", lambda line, _: dollars(line.arm.usd))] if priced else []
+    # The lines below the table say who left what unanswered; the column needs some room.
+    lost = [Column("unanswered", _unanswered)] if gaps and width >= WIDEST else []
     if width < WIDE:
         return [rows, Column("validation", _validation_below), test, gain, p, time, *cost]
     return [
@@ -65,6 +70,7 @@ def columns_for(width: int, *, priced: bool = False) -> list[Column]:
         Column("best", lambda line, _: line.best or MISSING),
         Column("validation", lambda line, digits: _beside(line.validation, digits)),
         Column("test", lambda line, digits: _beside(line.test, digits)),
+        *lost,
         Column("gain", _gain_beside, _gain_tint),
         p,
         time,
@@ -76,6 +82,10 @@ def columns_for(width: int, *, priced: bool = False) -> list[Column]:
 def _examples(line: Line) -> str:
     tuned = line.arm.kind == "tuned" and line.arm.train_examples
     return count(line.arm.train_examples) if tuned else MISSING
+
+
+def _unanswered(line: Line, _: int) -> str:
+    return share(line.arm.test.share_unanswered) if line.arm.test else MISSING
 
 
 def _beside(score: Score | None, digits: int) -> str:
@@ -102,7 +112,7 @@ def _gain_beside(line: Line, _: int) -> str:
     found = line.difference
     if found is None:
         return MISSING
-    digits = decimals((found.value, found.low, found.high))
+    digits = decimals([found])
     return f"{signed(found.value, digits)} {interval(found.low, found.high, digits)}".rstrip()
 
 
@@ -110,7 +120,7 @@ def _gain_below(line: Line, _: int) -> str:
     found = line.difference
     if found is None:
         return MISSING
-    digits = decimals((found.value, found.low, found.high))
+    digits = decimals([found])
     around = interval(found.low, found.high, max(1, digits - 1))
     return f"{signed(found.value, digits)}\n{around}".rstrip()
 

@@ -52,6 +52,7 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, obje
         "result": result,
         "title": result.name,
         "primary": result.primary or "the primary metric",
+        "lower": not result.scale.higher_is_better,
         "level": f"{100 * confidence(result):g} %",
         "state": verdict_state(lines, result),
         "headline": _headline(result),

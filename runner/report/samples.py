@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.report.answers import Answers, row_score
-from runner.report.scoreboard import LOWER_IS_BETTER, Line
+from runner.records import UNKNOWN, ScoredRow
+from runner.report.answers import Answers, row_metric, row_score
+from runner.report.scoreboard import Line
 from runner.report.wording import clip, number
 
 MAX_SAMPLES = 60
@@ -52,10 +53,13 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """What a row's score means: `best` is the value of a perfect answer."""
+class Marks:
+    """What a row's score means: `best` and `worst` are the values of a perfect answer and of the
+    worst one, None where there is no such value."""
 
-    best: float
+    best: float | None
+    worst: float | None
+    places: int
 
     def mark(self, score: float | None) -> str:
         """``right``, ``partly``, ``wrong``, or ``unscored`` when there is no score."""
@@ -63,7 +67,11 @@ class Scale:
             return "unscored"
         if score == self.best:
             return "right"
-        return "wrong" if score == 0 else "partly"
+        return "wrong" if score == self.worst else "partly"
+
+
+Rows = Sequence[tuple[Line, Mapping[str, ScoredRow]]]
+"""Every arm with the whole rows it is shown with."""
 
 
 def samples(found: Sequence[Answers], primary: str, looks: Mapping[str, str]) -> Samples | None:
@@ -75,16 +83,23 @@ def samples(found: Sequence[Answers], primary: str, looks: Mapping[str, str]) ->
     chosen = sorted(ids, key=lambda key: -spread[key])[:MAX_SAMPLES]
     wanted = frozenset(chosen)
     rows = [(answers.line, answers.rows(wanted)) for answers in found]
-    scale = _scale(found, primary)
+    scale = _marks(found, rows, primary)
     shown = [_sample(rows, key, primary, looks, scale, spread[key] > 0) for key in chosen]
     return Samples(shown, len(ids), sum(value > 0 for value in spread.values()))
 
 
-def _scale(found: Sequence[Answers], primary: str) -> Scale:
-    if primary in LOWER_IS_BETTER:
-        return Scale(best=0.0)
+def _marks(found: Sequence[Answers], rows: Rows, primary: str) -> Marks:
+    """By the scale of the score that stands for the rows. Where its metric does not say, scores
+    above 1 are out of 100."""
+    named = (row_metric(row, primary) for _, mine in rows for row in mine.values())
+    name = next(filter(None, named), "")
+    tests = (line.arm.test.overall for line, _ in rows if line.arm.test)
+    scale = next((scores[name].scale for scores in tests if name in scores), UNKNOWN)
+    if scale != UNKNOWN:
+        return Marks(scale.best, scale.worst, scale.places())
     outcomes = (item for answers in found for item in (answers.outcomes or {}).values())
-    return Scale(best=100.0 if any((item.score or 0) > 1 for item in outcomes) else 1.0)
+    high = any((item.score or 0) > 1 for item in outcomes)
+    return Marks(100.0, 0.0, 1) if high else Marks(1.0, 0.0, 3)
 
 
 def _spread(found: Sequence[Answers], key: str) -> float:
@@ -96,25 +111,21 @@ def _spread(found: Sequence[Answers], key: str) -> float:
     return float(len({item.text for item in outcomes}) > 1)
 
 
-Rows = Sequence[tuple[Line, Mapping[str, Mapping[str, Any]]]]
-"""Every arm with the whole rows it is shown with."""
-
-
 def _sample(
     rows: Rows,
     key: str,
     primary: str,
     looks: Mapping[str, str],
-    scale: Scale,
+    scale: Marks,
     disagree: bool,
 ) -> Sample:
     row = next(mine[key] for _, mine in rows if key in mine)
     return Sample(
         id=key,
-        prompt=clip(str(row.get("prompt", "")), MAX_PROMPT),
-        target=clip(str(row.get("target", "")), MAX_ANSWER),
-        references=[clip(str(text), MAX_ANSWER) for text in row.get("references") or ()],
-        slices={str(name): str(value) for name, value in (row.get("slices") or {}).items()},
+        prompt=clip(row.prompt, MAX_PROMPT),
+        target=clip(row.target, MAX_ANSWER),
+        references=[clip(text, MAX_ANSWER) for text in row.references],
+        slices=dict(row.slices),
         answers=[
             _answer(line.arm.name, mine.get(key), primary, looks[line.arm.digest], scale)
             for line, mine in rows
@@ -123,39 +134,38 @@ def _sample(
     )
 
 
-def _answer(
-    name: str, row: Mapping[str, Any] | None, primary: str, css: str, scale: Scale
-) -> Answer:
+def _answer(name: str, row: ScoredRow | None, primary: str, css: str, scale: Marks) -> Answer:
     if row is None:
         return Answer(name, css, "", "missing", "", "no answer recorded")
-    if row.get("error"):
-        return Answer(name, css, clip(str(row["error"]), MAX_ANSWER), "error", "", "no answer")
+    if row.error:
+        return Answer(name, css, clip(row.error, MAX_ANSWER), "error", "", "no answer")
     score = row_score(row, primary)
     mark = scale.mark(score)
     return Answer(
         arm=name,
         css=css,
-        text=clip(str(row.get("text", "")).strip(), MAX_ANSWER),
+        text=clip(row.text.strip(), MAX_ANSWER),
         mark=mark,
-        score=number(score, 1 if scale.best > 1 else 3) if mark == "partly" else "",
+        score=number(score, scale.places) if mark == "partly" else "",
         note=_note(row, mark),
     )
 
 
-def _note(row: Mapping[str, Any], mark: str) -> str:
+def _note(row: ScoredRow, mark: str) -> str:
     """Why an answer is not right, where that can be told from its form."""
-    text = str(row.get("text", ""))
+    text = row.text
     notes = [] if text.strip() else ["nothing but white space" if text else "empty answer"]
-    if row.get("finish") == "length":
-        notes.append("cut at the token limit")
-    if mark != "right" and (target := _object(row.get("target"))):
+    if row.finish == "length":
+        loops = "repeats itself up to" if row.unanswered == "looping" else "cut at"
+        notes.append(f"{loops} the token limit")
+    if mark != "right" and (target := _object(row.target)):
         notes += [_json_note(target, row)] if text.strip() else []
     return "; ".join(filter(None, notes))
 
 
-def _json_note(target: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+def _json_note(target: Mapping[str, Any], row: ScoredRow) -> str:
     """Top-level fields of a JSON target that the answer has otherwise, or not at all."""
-    answer = _object(row.get("extracted")) or _object(row.get("text"))
+    answer = _object(row.extracted) or _object(row.text)
     if answer is None:
         return "not a JSON object"
     wrong = [str(key) for key in target if answer.get(key) != target[key]]

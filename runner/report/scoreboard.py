@@ -12,9 +12,6 @@ from runner.results import ArmResult, Difference, ExperimentResult, Score, Score
 
 Role = Literal["winner", "strongest", "baseline", "tuned"]
 
-LOWER_IS_BETTER = frozenset({"ter"})
-"""Scores that count errors."""
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -33,10 +30,13 @@ class Line:
     @property
     def gain(self) -> float:
         """The difference with its sign turned so that more is better; nan when there is none."""
-        if self.difference is None:
-            return math.nan
-        down = self.difference.metric in LOWER_IS_BETTER
-        return -self.difference.value if down else self.difference.value
+        return math.nan if self.difference is None else self.difference.gain
+
+    @property
+    def unanswered(self) -> str:
+        """``40 % unanswered: blocked 38 %, cut 2 %`` of the test rows; empty when there is an
+        answer to each."""
+        return self.arm.test.why_unanswered() if self.arm.test else ""
 
     @property
     def best(self) -> str:
@@ -61,8 +61,7 @@ def board(result: ExperimentResult) -> list[Line]:
         )
         for arm in result.arms
     ]
-    sign = 1 if result.primary in LOWER_IS_BETTER else -1
-    return sorted(lines, key=lambda line: _rank(line, sign))
+    return sorted(lines, key=_rank)
 
 
 def primary_score(scores: Scores | None, metric: str) -> Score | None:
@@ -73,8 +72,7 @@ def primary_score(scores: Scores | None, metric: str) -> Score | None:
 
 def places(lines: Iterable[Line]) -> int:
     """Decimals for the primary metric, the same for every arm."""
-    known = [score for line in lines for score in (line.test, line.validation) if score]
-    return decimals(score.value for score in known)
+    return decimals([score for line in lines for score in (line.test, line.validation) if score])
 
 
 def featured(lines: Sequence[Line], limit: int) -> list[Line]:
@@ -106,7 +104,7 @@ def _role(arm: ArmResult, winner: str, against: set[str]) -> Role:
     return "strongest" if arm.digest in against else "baseline"
 
 
-def _rank(line: Line, sign: int) -> tuple[int, float]:
-    if line.arm.status == "failed":
+def _rank(line: Line) -> tuple[int, float]:
+    if line.arm.status in ("failed", "incomplete"):
         return 2, 0.0
-    return (0, sign * line.test.value) if line.test else (1, 0.0)
+    return (0, -line.test.scale.gain(line.test.value)) if line.test else (1, 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner.errors import INCOMPLETE
 from runner.report.columns import columns_for
 from runner.report.scoreboard import Line, board, confidence, places
 from runner.report.wording import one_line, visible
@@ -18,7 +19,7 @@ PLAIN_WIDTH = 140
 
 TINTS = {"winner": "bold green", "strongest": "bold", "baseline": "dim", "tuned": ""}
 MARKS = {"winner": " (winner)", "strongest": " (to beat)"}
-STATES = {"failed": "red", "running": "cyan", "pending": "dim"}
+STATES = {"failed": "red", "incomplete": "yellow", "running": "cyan", "pending": "dim"}
 
 REFUSED = 4
 """Exit code of arms that a gate or the budget stopped."""
@@ -34,7 +35,8 @@ def print_leaderboard(result: ExperimentResult, console: Console) -> None:
     against = next((line.arm.name for line in lines if line.role == "strongest"), "")
     if any(line.test for line in lines):
         level = f"{100 * confidence(result):g} %"
-        words = f"{visible(result.primary)} with {level} intervals"
+        lower = "" if result.scale.higher_is_better else " (lower is better)"
+        words = f"{visible(result.primary)}{lower} with {level} intervals"
         if against:
             words += f"; gain is paired, against {one_line(against, 80)}; p after Holm's correction"
         console.print(words, style="dim", markup=False, highlight=False)
@@ -42,7 +44,11 @@ def print_leaderboard(result: ExperimentResult, console: Console) -> None:
         words = "USD: a rehearsal on the emulator; what it would have cost, nothing was paid"
         console.print(words, style="dim", markup=False, highlight=False)
     for line in lines:
-        if line.arm.status == "failed":
+        if line.unanswered:
+            words = f"{one_line(line.arm.name, 80)} left {line.unanswered}"
+            console.print(words, style="yellow", markup=False, highlight=False)
+    for line in lines:
+        if line.arm.status in ("failed", "incomplete"):
             console.print(_failure(line), soft_wrap=True)
 
 
@@ -79,7 +85,8 @@ def _table(lines: list[Line], width: int) -> Table:
     from rich.text import Text
 
     priced = any(line.arm.spent for line in lines)
-    digits, columns = places(lines), columns_for(width, priced=priced)
+    gaps = any(line.unanswered for line in lines)
+    digits, columns = places(lines), columns_for(width, priced=priced, gaps=gaps)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("arm", overflow="fold", min_width=10)
     for column in columns:
@@ -102,13 +109,18 @@ def _name(line: Line, *, shows_status: bool) -> Text:
     return Text(name + tail, style=style)
 
 
+def _state(line: Line) -> str:
+    return "failed" if line.arm.status == "failed" else f"is {line.arm.status}"
+
+
 def _failure(line: Line) -> Text:
     from rich.text import Text
 
     first = next(iter(line.arm.error.splitlines()), "")
-    words = Text(f"{one_line(line.arm.name, 80)} failed: {one_line(first, 300)}", style="red")
+    name, style = one_line(line.arm.name, 80), STATES[line.arm.status]
+    words = Text(f"{name} {_state(line)}: {one_line(first, 300)}", style=style)
     # A refusal says in its own words what to type; where in our code it arose helps nobody.
-    refused = line.arm.exit_code == REFUSED
+    refused = line.arm.exit_code in (REFUSED, INCOMPLETE)
     trace = line.arm.error.splitlines()[1:] if refused else line.arm.traceback.splitlines()
     for text in trace[-TRACEBACK_LINES:]:
         words.append(f"\n  {one_line(text, 200)}", style="dim")

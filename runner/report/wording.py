@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from runner.results import Score
+from runner.results import Difference, Score
 
 MISSING = "–"
 """Stands where there is no value; never a zero."""
@@ -45,9 +45,11 @@ def one_line(text: str, limit: int) -> str:
     return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
-def decimals(values: Iterable[float]) -> int:
-    """How many decimals a metric needs: 3 for shares, 1 for scores from 0 to 100."""
-    return 1 if any(abs(value) > 1 for value in values if math.isfinite(value)) else 3
+def decimals(scores: Iterable[Score | Difference]) -> int:
+    """How many decimals a metric needs, the same for all of its scores."""
+    known = list(scores)
+    values = [value for each in known for value in (each.value, each.low, each.high)]
+    return known[0].scale.places(*values) if known else 3
 
 
 def number(value: float | None, places: int = 3) -> str:

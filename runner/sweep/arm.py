@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runner.errors import SftError
+from runner.errors import INCOMPLETE, SftError
 from runner.experiment.answer_sets import answer_sets, checkpoint_scores
 from runner.experiment.score_stage import Score, check_targets, rows_file
 from runner.experiment.stage import ArmRun
@@ -56,19 +56,18 @@ def _untuned(arm: Arm, run: ArmRun) -> dict[str, Any]:
 
 def _tuned(run: ArmRun) -> dict[str, Any]:
     """Every checkpoint is scored on validation; the best one answers the test split."""
-    tuning = run.read(Tune())
+    tuning, checkpoints = run.read(Tune()), checkpoint_scores(run)
     *validated, test = answer_sets(run)
     best = test.checkpoint
     assert best is not None
     sets = {"test": test, **{each.split: each for each in validated if each.by == best}}
-    scores = {split: run.read(Score(answers)) for split, answers in sets.items()}
     return {
         "train_examples": tuning.train_examples,
         "tuning": tuning,
-        "checkpoints": checkpoint_scores(run),
+        "checkpoints": checkpoints,
         "best": best.id,
-        "validation": scores.get("validation"),
-        "test": scores["test"],
+        "validation": next((each.validation for each in checkpoints if each.id == best.id), None),
+        "test": run.read(Score(test)),
         "predictions": {split: str(rows_file(run, answers)) for split, answers in sets.items()},
     }
 
@@ -87,13 +86,14 @@ def _failure(arm: Arm, error: Exception, logs: Path) -> dict[str, Any]:
     log = logs / f"{arm.digest}.log"
     trace = "".join(traceback.format_exception(error))
     log.write_text(trace, encoding="utf-8")
+    code = getattr(error, "exit_code", 1)
     # A bug of ours has no message for people: say so, and where the traceback is.
     message = str(error) if isinstance(error, SftError) else f"{type(error).__name__}: {error}"
     return {
-        "status": "failed",
+        "status": "incomplete" if code == INCOMPLETE else "failed",
         "ended_ms": now_ms(),
         "error": message,
-        "exit_code": getattr(error, "exit_code", 1),
+        "exit_code": code,
         "traceback": trace,
         "log": getattr(error, "log", "") or str(log),
     }

@@ -11,12 +11,13 @@ from runner.sweep.arms import Point
 ONE_PLACE = ("name", "paths", "store", "tracking")
 """Where an experiment is kept is the same for all of its arms."""
 
-JUDGED_BY = {"name", "metrics", "primary", "normalize", "extract", "bootstrap", "slice_min"}
-"""What of a suite decides how an answer is judged; how it is generated may vary."""
+SCORED_BY = {"name", "metrics", "primary", "normalize", "extract", "bootstrap", "slice_min"}
+SCORED_BY |= {"unanswered", "max_unanswered"}
+"""What of a suite decides how an answer is scored; how it is generated may vary."""
 
 
 def check_one_experiment(points: Sequence[Point]) -> None:
-    """Raise ConfigError for points that differ in where they are kept or how they are judged."""
+    """Raise ConfigError for points that differ in where they are kept or how they are scored."""
     problems = [
         Problem(
             key,
@@ -26,7 +27,7 @@ def check_one_experiment(points: Sequence[Point]) -> None:
         for key in ONE_PLACE
         if _differ([point.experiment.model_dump(mode="json")[key] for point in points])
     ]
-    suites = [point.experiment.suite.model_dump(mode="json", include=JUDGED_BY) for point in points]
+    suites = [point.experiment.suite.model_dump(mode="json", include=SCORED_BY) for point in points]
     if _differ(suites):
         message = "differs between the arms, but arms are compared by one and the same measure"
         hint = "put all metrics into one suite, or run one experiment for each suite"

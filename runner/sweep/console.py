@@ -59,9 +59,9 @@ class Console:
         """An arm has ended."""
         self._drop_bar()
         of = f" {escape(result.name)}" if self._several else ""
-        if result.status == "failed":
+        if result.status != "done":
             first, *_ = result.error.splitlines() or [""]
-            self.terminal.print(f"  [red]failed{of}:[/red] {escape(first)}")
+            self.terminal.print(f"  [red]{result.status}{of}:[/red] {escape(first)}")
             self.terminal.print(f"  [dim]log: {escape(result.log)}[/dim]")
             return
         spent = sum(result.seconds.values())

@@ -16,6 +16,7 @@ from runner.backends.registry import make_backend
 from runner.config import Tracking
 from runner.experiment.context import RunContext
 from runner.experiment.prepare_stage import Prepare
+from runner.experiment.same_rows import on_common_rows
 from runner.experiment.stage import ArmRun
 from runner.experiment.stages import STAGES, Stages
 from runner.experiment.tokenizer import get_tokenizer
@@ -314,19 +315,20 @@ def _concluded(sweep: Sweep, result: ExperimentResult) -> ExperimentResult:
     from runner.sweep.versions import versions
 
     suite, seed = sweep.arms[0].experiment.suite, sweep.arms[0].experiment.seed
-    found = differences(result.arms, suite, seed)
+    same = on_common_rows(result.arms, suite, seed)
+    found = differences(same, suite, seed)
     arms = [
         arm.model_copy(update={"baseline": item.against})
         if (item := next((d for d in found if d.arm == arm.digest), None))
         else arm
-        for arm in result.arms
+        for arm in same
     ]
     return result.model_copy(
         update={
             "arms": arms,
             "differences": found,
-            "treatments": treatment_differences(result.arms, suite, seed),
-            "verdict": verdict(arms, found, suite),
+            "treatments": treatment_differences(same, suite, seed),
+            "verdict": verdict(arms, found, suite, seed),
             "versions": versions(Path(result.file).parent),
             "ended_ms": now_ms(),
         }
@@ -373,8 +375,8 @@ def _only_one(sweep: Sweep, console: Console) -> FileLock:
 
 
 def exit_code(result: ExperimentResult) -> int:
-    """0 all arms done; what all failures agree on when they do; else 1."""
-    codes = {arm.exit_code for arm in result.arms if arm.status == "failed"}
+    """0 all arms done; what all that are not agree on when they do; else 1."""
+    codes = {arm.exit_code for arm in result.arms if arm.status in ("failed", "incomplete")}
     if not codes:
         return 0
     return codes.pop() if len(codes) == 1 else 1

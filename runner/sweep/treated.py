@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from runner.config import Suite
-from runner.records import read_jsonl
+from runner.experiment.same_rows import LEAST, rows_by_split
+from runner.records import ScoredRow
 from runner.results import ArmResult, Difference
 from runner.store import digest_of
 from runner.sweep.verdict import is_clear
 
 DATA = {"prepare", "source"}
 """Groups of the configuration that say what an arm is tuned on."""
-LEAST = 0.5
-"""Arms that share fewer of their test rows are not compared: what they share is no sample of
-either's."""
 
 
 def treatment_differences(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[Difference]:
@@ -33,7 +30,7 @@ def treatment_differences(arms: Sequence[ArmResult], suite: Suite, seed: int) ->
         for arm in others:
             # Rows of one source are known by their ids, even where a treatment changed their text.
             same = arm.config.get("source") == first.config.get("source")
-            by = ("id", "target") if same else ("id", "prompt", "target")
+            by = _by_id if same else _by_prompt
             rows, against = _rows(arm, by), _rows(first, by)
             shared = rows.keys() & against.keys()
             if not shared:
@@ -64,7 +61,16 @@ def _alike(arms: Sequence[ArmResult]) -> list[list[ArmResult]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _rows(arm: ArmResult, by: Sequence[str]) -> dict[tuple[object, ...], dict[str, object]]:
-    """The answered test rows by the columns that make them the same row for two arms."""
-    rows = read_jsonl(Path(arm.predictions["test"]))
-    return {tuple(row[name] for name in by): row for row in rows}
+def _by_id(row: ScoredRow) -> tuple[str, ...]:
+    return row.id, row.target
+
+
+def _by_prompt(row: ScoredRow) -> tuple[str, ...]:
+    return row.id, row.prompt, row.target
+
+
+def _rows(
+    arm: ArmResult, by: Callable[[ScoredRow], tuple[str, ...]]
+) -> dict[tuple[str, ...], ScoredRow]:
+    """The test rows by what makes them the same row for two arms."""
+    return {by(row): row for row in rows_by_split(arm)}

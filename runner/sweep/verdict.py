@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 from runner.config import Suite
+from runner.experiment.same_rows import chosen_on, rows_by_split, same_rows
 from runner.plural import plural
-from runner.records import read_jsonl
-from runner.results import ArmResult, Difference, Verdict
-from runner.store import digest_of
+from runner.records import Scale
+from runner.results import ArmResult, Difference, Score, Scores, Verdict
+from runner.sweep.withheld import refusal
+
+NOTHING = Score(value=math.nan, low=math.nan, high=math.nan, n=0)
 
 
-def primary_of(arm: ArmResult, primary: str, split: str = "test") -> float:
-    """The arm's primary score on a split; nan when there is none."""
-    scores = arm.test if split == "test" else arm.validation
-    found = scores.overall.get(primary) if scores else None
-    return found.value if found else float("nan")
+def primary_of(scores: Scores | None, primary: str) -> Score:
+    """The primary score; one without a value when there is none."""
+    return scores.overall.get(primary, NOTHING) if scores else NOTHING
 
 
 def strongest(arms: Sequence[ArmResult], primary: str) -> ArmResult | None:
     """The arm with the best primary test score, None when no arm has one."""
-    from runner.evaluation import better
+    return _best(arms, {arm.digest: primary_of(arm.test, primary) for arm in arms})
 
+
+def _best(arms: Sequence[ArmResult], by: Mapping[str, Score]) -> ArmResult | None:
+    """The arm with the best of these scores; the first one of equals."""
     best: ArmResult | None = None
     for arm in arms:
-        value = primary_of(arm, primary)
-        if value == value and (best is None or better(primary, value, primary_of(best, primary))):
+        ours = by[arm.digest]
+        if best is None:
+            best = arm if ours.value == ours.value else None
+        elif ours.scale.better(ours.value, by[best.digest].value):
             best = arm
     return best
 
@@ -38,106 +43,119 @@ def differences(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[Diff
     The strongest baseline is picked on the same test rows; that favours the baseline, so the
     margins are, if anything, too small.
     """
-    from runner.evaluation import compare, holm
+    from runner.evaluation import compare, holm, only, shared_rows
 
     raw = []
-    for peers in _same_rows([arm for arm in arms if arm.status == "done"]):
+    for peers in same_rows([arm for arm in arms if arm.status == "done"]):
         baseline = strongest([arm for arm in peers if arm.kind != "tuned"], suite.primary)
         if baseline is None:
             continue
-        against = _rows(baseline)
+        rows = {arm.digest: rows_by_split(arm) for arm in peers}
+        shared = shared_rows(list(rows.values()), suite)
+        against = only(rows[baseline.digest], shared)
         for arm in peers:
             if arm.kind == "tuned":
                 pair = {"arm": arm.digest, "against": baseline.digest}
-                raw.append(compare(_rows(arm), against, suite.primary, suite, seed, **pair))
+                mine = only(rows[arm.digest], shared)
+                raw.append(compare(mine, against, suite.primary, suite, seed, **pair))
     corrected = holm([difference for difference in raw if difference.n])
     alpha = 1 - suite.bootstrap.confidence
     return [item.model_copy(update={"clear": is_clear(item, alpha)}) for item in corrected]
 
 
-def _same_rows(arms: Sequence[ArmResult]) -> list[list[ArmResult]]:
-    """Arms by the test rows they answered: only answers to the same rows can be paired."""
-    groups: dict[str, list[ArmResult]] = {}
-    for arm in arms:
-        asked = sorted((row["id"], row["target"]) for row in _rows(arm))
-        groups.setdefault(digest_of(asked), []).append(arm)
-    return list(groups.values())
-
-
-def _rows(arm: ArmResult) -> list[dict[str, Any]]:
-    return list(read_jsonl(Path(arm.predictions["test"])))
-
-
-def verdict(arms: Sequence[ArmResult], found: Sequence[Difference], suite: Suite) -> Verdict:
+def verdict(
+    arms: Sequence[ArmResult], found: Sequence[Difference], suite: Suite, seed: int = 0
+) -> Verdict:
     """One sentence for the winner, and the reasons behind it.
 
     The winner is the tuned arm with the best primary score on validation; the test split, which
     chose nothing, says how good it is. Without validation rows the test split has to choose,
-    and the reasons say so.
+    and the reasons say so. No arm wins against `suite.max_unanswered`.
     """
     tuned = [arm for arm in arms if arm.kind == "tuned" and arm.status == "done"]
-    failed = [arm for arm in arms if arm.status == "failed"]
-    reasons = (
-        [f"{len(failed)} of {plural(len(arms), 'arm')} failed; see the table."] if failed else []
-    )
+    reasons = list(_not_done(arms))
     if not tuned:
         return Verdict(headline=_without_tuned(arms, suite.primary), reasons=reasons)
-    winner, how = _winner(tuned, suite.primary)
-    reasons.append(how)
+    winner, how = _winner(tuned, suite, seed)
+    reasons += how
     difference = next((item for item in found if item.arm == winner.digest), None)
-    value = primary_of(winner, suite.primary)
-    if value != value:
+    score = primary_of(winner.test, suite.primary)
+    if score.value != score.value:
         return Verdict(headline=_without_answers(winner, suite.primary), reasons=reasons)
-    if difference is None:
+    against = next((arm for arm in arms if difference and arm.digest == difference.against), None)
+    if difference is None or against is None:
+        shown = _number(score.value, score.scale)
         headline = (
-            f"{winner.name} has {suite.primary} {_number(value)} on the test split; "
-            "there is no untuned arm on the same rows to hold it against."
+            f"{winner.name} has {suite.primary} {shown} on the test split"
+            f"{_left_out(winner)}; there is no untuned arm on the same rows to hold it against."
         )
-        return Verdict(headline=headline, winner=winner.digest, reasons=reasons)
-    against = next(arm for arm in arms if arm.digest == difference.against)
-    reasons.append(_evidence(difference))
-    return Verdict(
-        headline=_headline(winner, against, difference, suite),
-        winner=winner.digest if _beats(difference) else "",
-        reasons=reasons,
-    )
+    else:
+        headline = _headline(winner, against, difference)
+        reasons += [_evidence(difference), *_left_out_too(against)]
+    if refused := refusal(winner, against, arms, suite):
+        return Verdict(headline=refused, reasons=[f"Without that limit: {headline}", *reasons])
+    wins = difference is None or _beats(difference)
+    return Verdict(headline=headline, winner=winner.digest if wins else "", reasons=reasons)
 
 
-def _winner(tuned: Sequence[ArmResult], primary: str) -> tuple[ArmResult, str]:
-    from runner.evaluation import better
-
-    judged = [
-        arm
-        for arm in tuned
-        if primary_of(arm, primary, "validation") == primary_of(arm, primary, "validation")
-    ]
-    split = "validation" if judged else "test"
-    best = (judged or list(tuned))[0]
-    for arm in judged or tuned:
-        if better(primary, primary_of(arm, primary, split), primary_of(best, primary, split)):
-            best = arm
-    rows = best.validation if split == "validation" else best.test
-    count = rows.rows if rows else 0
-    shown = _number(primary_of(best, primary, split))
-    return best, f"{best.name} was chosen on {plural(count, f'{split} row')} ({primary} {shown})."
+def _not_done(arms: Sequence[ArmResult]) -> Iterator[str]:
+    words = {
+        "failed": "failed; see the table.",
+        "incomplete": "incomplete, since a service did not answer; give the same command again.",
+    }
+    for status, said in words.items():
+        count = sum(arm.status == status for arm in arms)
+        if count:
+            verb = "" if status == "failed" else "is " if count == 1 else "are "
+            yield f"{count} of {plural(len(arms), 'arm')} {verb}{said}"
 
 
-def _headline(winner: ArmResult, against: ArmResult, difference: Difference, suite: Suite) -> str:
-    ours = _number(primary_of(winner, suite.primary))
-    theirs = _number(primary_of(against, suite.primary))
-    scores = f"{suite.primary} {ours} against {theirs} for {against.name}, the best untuned arm"
-    margin = f"{_signed(difference.value)} [{_signed(difference.low)}, {_signed(difference.high)}]"
+def _winner(tuned: Sequence[ArmResult], suite: Suite, seed: int) -> tuple[ArmResult, list[str]]:
+    """The arm that validation chose, else the test split; and what to say about it."""
+    on_validation, said = chosen_on(tuned, suite, seed)
+    validation = {arm.digest: on_validation.get(arm.digest) for arm in tuned}
+    test = {arm.digest: arm.test for arm in tuned}
+    for split, scores in (("validation", validation), ("test", test)):
+        by = {digest: primary_of(each, suite.primary) for digest, each in scores.items()}
+        if best := _best(tuned, by):
+            score, of = by[best.digest], scores[best.digest]
+            shown = f"({suite.primary} {_number(score.value, score.scale)})"
+            rows = plural(of.rows if of else 0, f"{split} row")
+            note = [said] if said and split == "validation" else []
+            return best, [f"{best.name} was chosen on {rows} {shown}.", *note]
+    return tuned[0], []
+
+
+def _headline(winner: ArmResult, against: ArmResult, difference: Difference) -> str:
+    scale = difference.scale
+    ours, theirs = _number(difference.ours, scale), _number(difference.theirs, scale)
+    scores = f"{difference.metric} {ours} against {theirs} for {against.name}, the best untuned arm"
+    ends = (difference.low, difference.high)
+    between = ", ".join(_signed(end, scale) for end in ends)
+    told = f"{scores} ({_signed(difference.value, scale)} [{between}]){_left_out(winner)}"
     if _beats(difference):
-        return f"Tuning pays: {winner.name} reaches {scores} ({margin})."
+        return f"Tuning pays: {winner.name} reaches {told}."
     if difference.clear:
-        return f"Tuning hurts: {winner.name} reaches {scores} ({margin})."
-    return f"Not decided: {winner.name} reaches {scores} ({margin}); that can be luck."
+        return f"Tuning hurts: {winner.name} reaches {told}."
+    return f"Not decided: {winner.name} reaches {told}; that can be luck."
+
+
+def _left_out(arm: ArmResult) -> str:
+    """``, with 4 % unanswered: cut 4 %``; empty when every test row was answered."""
+    found = arm.test.why_unanswered() if arm.test else ""
+    return f", with {found}" if found else ""
+
+
+def _left_out_too(arm: ArmResult) -> list[str]:
+    found = arm.test.why_unanswered() if arm.test else ""
+    return [f"{arm.name} left {found}."] if found else []
 
 
 def _evidence(difference: Difference) -> str:
+    lower = "" if difference.scale.higher_is_better else f" Lower {difference.metric} is better."
     return (
         f"Paired over {plural(difference.n, 'test row')}, {difference.discordant} of which differ; "
-        f"p = {difference.p:.2g}, {difference.p_holm:.2g} after Holm's correction."
+        f"p = {difference.p:.2g}, {difference.p_holm:.2g} after Holm's correction.{lower}"
     )
 
 
@@ -148,9 +166,7 @@ def is_clear(difference: Difference, alpha: float) -> bool:
 
 def _beats(difference: Difference) -> bool:
     """Whether the arm is better, and clearly so."""
-    from runner.evaluation import better
-
-    return difference.clear and better(difference.metric, difference.value, 0.0)
+    return difference.clear and difference.gain > 0
 
 
 def _without_answers(arm: ArmResult, primary: str) -> str:
@@ -165,13 +181,14 @@ def _without_tuned(arms: Sequence[ArmResult], primary: str) -> str:
     best = strongest([arm for arm in arms if arm.status == "done"], primary)
     if best is None:
         return "No arm finished, so there is no verdict."
-    value = _number(primary_of(best, primary))
+    score = primary_of(best.test, primary)
+    value = _number(score.value, score.scale)
     return f"No tuned arm finished; the best untuned arm is {best.name} with {primary} {value}."
 
 
-def _number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) <= 1 else f"{value:.1f}"
+def _number(value: float, scale: Scale) -> str:
+    return f"{value:.{scale.places(value)}f}"
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.3f}" if abs(value) <= 1 else f"{value:+.1f}"
+def _signed(value: float, scale: Scale) -> str:
+    return f"{value:+.{scale.places(value)}f}"

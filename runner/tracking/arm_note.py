@@ -17,14 +17,15 @@ MAX_ERROR = 3000
 def arm_note(result: ExperimentResult, arm: ArmResult, places: Places) -> str:
     """The arm's story: what it is, what it scored, against what, or why it failed."""
     parts = [_what(arm)]
-    if arm.status == "failed":
+    if arm.status in ("failed", "incomplete"):
         parts.append(_failure(arm))
     elif arm.status != "done":
         parts.append("**Not finished.** Run the same command again to resume.")
     if arm.test and result.primary in arm.test.overall:
         score = arm.test.overall[result.primary]
         parts.append(
-            f"**{result.primary} on test: {interval(score)}** over {plural(score.n, 'row')}."
+            f"**{result.primary} on test: {interval(score)}** over {plural(score.n, 'row')}"
+            f"{lost(arm)}."
         )
     if line := _difference(result, arm):
         parts.append(line)
@@ -44,6 +45,12 @@ def interval(score: Score) -> str:
     if not (math.isfinite(score.low) and math.isfinite(score.high)):
         return f"{score.value:.3f}"
     return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})"
+
+
+def lost(arm: ArmResult) -> str:
+    """``, 4 % unanswered: cut 4 %``; empty when every test row was answered."""
+    found = arm.test.why_unanswered() if arm.test else ""
+    return f", {found}" if found else ""
 
 
 def _what(arm: ArmResult) -> str:
@@ -69,7 +76,8 @@ def _failure(arm: ArmResult) -> str:
     """The error in a fence longer than any it contains: error texts are not to be trusted."""
     error = arm.error if len(arm.error) <= MAX_ERROR else arm.error[:MAX_ERROR] + " ..."
     log = f"\n\nLog: {code(arm.log)}" if arm.log else ""
-    return f"**Failed.**\n\n{fence(error)}{log}"
+    state = "Failed" if arm.status == "failed" else "Incomplete: the same command goes on"
+    return f"**{state}.**\n\n{fence(error)}{log}"
 
 
 def fence(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.records import read_jsonl
+from runner.records import read_rows
 from runner.results import ArmResult, CheckpointScores, ExperimentResult
 from runner.store import digest_of
 from runner.tracking.arm_note import arm_note
@@ -83,7 +83,7 @@ def arm_run(result: ExperimentResult, arm: ArmResult, colour: str, places: Place
     import yaml
 
     tables = {
-        f"eval/{split}.json": predictions_table(read_jsonl(Path(file)))
+        f"eval/{split}.json": predictions_table(read_rows(Path(file)))
         for split, file in sorted(arm.predictions.items())
         if Path(file).is_file()
     }
@@ -154,16 +154,16 @@ def _traces(arm: ArmResult, arms: int) -> tuple[TraceFact, ...]:
     file = Path(arm.predictions.get("test", ""))
     if "test" not in arm.predictions or not file.is_file():
         return ()
-    rows = sorted(read_jsonl(file), key=lambda row: digest_of(row["id"]))[:count]
+    rows = sorted(read_rows(file), key=lambda row: digest_of(row.id))[:count]
     return tuple(
         TraceFact(
-            row=row["id"],
-            prompt=row.get("prompt", ""),
-            response=row.get("text", ""),
-            error=row.get("error", ""),
-            expected=row.get("target", ""),
-            scores=row.get("scores", {}),
-            slices=row.get("slices", {}),
+            row=row.id,
+            prompt=row.prompt,
+            response=row.text,
+            error=row.error,
+            expected=row.target,
+            scores=row.scores,
+            slices=row.slices,
             time_ms=arm.ended_ms,
         )
         for row in rows

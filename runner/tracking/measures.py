@@ -11,9 +11,6 @@ from runner.results import ArmResult, Difference, ExperimentResult, Score, Score
 from runner.tracking.facts import Measure
 from runner.tracking.names import key
 
-LOWER_IS_BETTER = frozenset({"ter"})
-"""Scores that count errors."""
-
 
 def curve(point: CurvePoint) -> Measure:
     """A curve point under Vertex's words: ``train_total_loss`` becomes ``train/total_loss`` and
@@ -56,6 +53,8 @@ def _by_checkpoint(arm: ArmResult) -> Iterator[Measure]:
         if item.id == arm.best:
             for name, score in item.validation.overall.items():
                 yield from _defined(f"chosen/validation_{name}", score.value, 0, arm.ended_ms)
+            lost = item.validation.share_unanswered
+            yield from _defined("chosen/validation_unanswered", lost, 0, arm.ended_ms)
             yield from _defined("chosen/epoch", item.epoch, 0, arm.ended_ms)
     if arm.validation and not arm.checkpoints:
         for name, score in arm.validation.overall.items():
@@ -71,8 +70,15 @@ def _test(arm: ArmResult, primary: str) -> Iterator[Measure]:
         for suffix, number in _with_interval(score):
             yield from _defined(f"test/{name}{suffix}", number, 0, arm.ended_ms, arm.best, "test")
     yield from _defined("test/rows", arm.test.rows, 0, arm.ended_ms)
-    yield from _defined("test/errors", arm.test.errors, 0, arm.ended_ms)
+    yield from _unanswered("test", arm.test, arm.ended_ms)
     yield from _slices(arm.test, primary, arm.ended_ms)
+
+
+def _unanswered(split: str, scores: Scores, time_ms: int) -> Iterator[Measure]:
+    """The share of rows without a usable answer, and of each cause that there was."""
+    yield from _defined(f"{split}/unanswered", scores.share_unanswered, 0, time_ms)
+    for cause, rows in scores.unanswered.items():
+        yield from _defined(f"{split}/unanswered_{cause}", rows / scores.rows, 0, time_ms)
 
 
 def _slices(scores: Scores, primary: str, time_ms: int) -> Iterator[Measure]:

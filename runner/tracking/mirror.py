@@ -31,7 +31,7 @@ from runner.tracking.tables import table_json
 from runner.tracking.trouble import TrackingError
 from runner.tracking.views import baseline_arm, view_tags
 
-MIRROR_VERSION = 1
+MIRROR_VERSION = 2
 """Raised when the same result is to be shown differently, so that finished runs are redone."""
 PARENT = ""
 """Key of the parent run among the arms' digests."""

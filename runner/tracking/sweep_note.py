@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from runner.results import ArmResult, ExperimentResult, Score
-from runner.tracking.arm_note import code, fence, interval
+from runner.tracking.arm_note import code, fence, interval, lost
 from runner.tracking.facts import Places
 from runner.tracking.links import run_page, view_page
-from runner.tracking.measures import LOWER_IS_BETTER, baseline_difference
+from runner.tracking.measures import baseline_difference
 from runner.tracking.names import MAX_TAG
 from runner.tracking.tables import cell, markdown
 from runner.tracking.views import VIEWS
@@ -22,9 +22,10 @@ def sweep_note(result: ExperimentResult, places: Places) -> str:
     parts = [f"*{cell(result.question)}*"] if result.question else []
     parts += _verdict(result)
     parts.append(_table(result, places))
-    failed = [arm for arm in result.arms if arm.status == "failed"]
+    failed = [arm for arm in result.arms if arm.status in ("failed", "incomplete")]
     parts += [
-        f"**Failed: {code(arm.name)}** {code(arm.error[:MAX_ERROR])}" for arm in failed[:MAX_ROWS]
+        f"**{arm.status.capitalize()}: {code(arm.name)}** {code(arm.error[:MAX_ERROR])}"
+        for arm in failed[:MAX_ROWS]
     ]
     parts.append(_links(places))
     if result.command:
@@ -46,8 +47,12 @@ def experiment_note(result: ExperimentResult, places: Places) -> str:
 def ranked(result: ExperimentResult) -> list[tuple[ArmResult, Score | None]]:
     """Arms by the primary metric on test, best first; those without a score last."""
     pairs = [(arm, _primary(result, arm)) for arm in result.arms]
-    sign = 1 if result.primary in LOWER_IS_BETTER else -1
-    return sorted(pairs, key=lambda pair: sign * pair[1].value if pair[1] else math.inf)
+    return sorted(pairs, key=_rank)
+
+
+def _rank(pair: tuple[ArmResult, Score | None]) -> float:
+    score = pair[1]
+    return -score.scale.gain(score.value) if score else math.inf
 
 
 def _primary(result: ExperimentResult, arm: ArmResult) -> Score | None:
@@ -71,12 +76,13 @@ def _table(result: ExperimentResult, places: Places) -> str:
         rows.append(
             (
                 f"[{name}]({run_page(places.experiment, run)})" if run else name,
-                interval(score) if score else arm.status,
+                f"{interval(score)}{lost(arm)}" if score else arm.status,
                 f"{found.value:+.3f}" if found else "",
                 str(arm.train_examples) if arm.kind == "tuned" else "",
             )
         )
-    heads = ("Arm", f"{result.primary} on test", "over baseline", "rows")
+    lower = "" if result.scale.higher_is_better else ", lower is better"
+    heads = ("Arm", f"{result.primary} on test{lower}", "over baseline", "rows")
     # MLflow gives table cells no room of their own.
     return markdown([f"{head}&nbsp;&nbsp;&nbsp;" for head in heads], rows)
 

@@ -54,7 +54,7 @@ def sweep_run(
 
 def _state(result: ExperimentResult) -> RunState:
     states = {arm.status for arm in result.arms}
-    if states & {"pending", "running"}:
+    if states & {"pending", "running", "incomplete"}:
         return "KILLED"
     return "FAILED" if states == {"failed"} else "FINISHED"
 
@@ -69,6 +69,7 @@ def _measures(result: ExperimentResult) -> Iterator[Measure]:
     numbers: dict[str, float] = {
         "arms/done": sum(arm.status == "done" for arm in result.arms),
         "arms/failed": sum(arm.status == "failed" for arm in result.arms),
+        "arms/incomplete": sum(arm.status == "incomplete" for arm in result.arms),
         "cost/seconds": sum(seconds(arm) for arm in result.arms),
         "cost/train_tokens": sum(trained_tokens(arm) or 0 for arm in result.arms),
     }
@@ -82,7 +83,7 @@ def _measures(result: ExperimentResult) -> Iterator[Measure]:
 
 
 def _best(result: ExperimentResult) -> ArmResult | None:
-    """The winner of the verdict, else the arm with the highest primary metric on test."""
+    """The winner of the verdict, else the arm with the best primary metric on test."""
     winner = result.verdict.winner if result.verdict else ""
     scored = [arm for arm, score in ranked(result) if score is not None]
     return next((arm for arm in scored if arm.digest == winner), next(iter(scored), None))
@@ -94,6 +95,8 @@ def _best_numbers(result: ExperimentResult, best: ArmResult) -> dict[str, float]
         numbers[f"best/{name}"] = score.value
         if name == result.primary:
             numbers |= {f"best/{name}_low": score.low, f"best/{name}_high": score.high}
+    if best.test:
+        numbers["best/unanswered"] = best.test.share_unanswered
     if found := baseline_difference(result, best):
         numbers |= {"best/gain": found.value, "best/gain_p_holm": float(f"{found.p_holm:.3g}")}
     return numbers
@@ -111,12 +114,13 @@ def _leaderboard(result: ExperimentResult) -> Table:
                 _cell(score.low if score else None),
                 _cell(score.high if score else None),
                 _cell(found.value if found else None),
+                _cell(arm.test.share_unanswered if arm.test else None),
                 arm.train_examples if arm.kind == "tuned" else None,
                 arm.error,
             )
         )
-    columns = ("arm", "status", result.primary, "low", "high", "over baseline", "rows", "error")
-    return Table(columns, tuple(rows))
+    scores = (result.primary, "low", "high", "over baseline", "unanswered")
+    return Table(("arm", "status", *scores, "rows", "error"), tuple(rows))
 
 
 def _cell(number: float | None) -> float | None:

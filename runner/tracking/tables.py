@@ -7,36 +7,38 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from runner.records import ScoredRow
 from runner.tracking.facts import Table
 
 FIRST = ("id", "response", "target")
 """`id` lines rows up; MLflow preselects the first column after it for comparison."""
 
 
-def predictions_table(rows: Iterable[Mapping[str, Any]]) -> Table:
+def predictions_table(rows: Iterable[ScoredRow]) -> Table:
     """One row an answer, sorted by id. A row without an answer shows its error instead."""
-    flat = [_flat(row) for row in sorted(rows, key=lambda row: str(row["id"]))]
+    flat = [_flat(row) for row in sorted(rows, key=lambda row: row.id)]
     columns = list(FIRST)
     for row in flat:
         columns += [name for name in row if name not in columns]
     return Table(tuple(columns), tuple(tuple(row.get(name) for name in columns) for row in flat))
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    answer = row.get("text", "")
+def _flat(row: ScoredRow) -> dict[str, Any]:
     out: dict[str, Any] = {
-        "id": str(row["id"]),
-        "response": f"[no answer: {row['error']}]" if row.get("error") else answer,
-        "target": row.get("target", ""),
+        "id": row.id,
+        "response": f"[no answer: {row.error}]" if row.error else row.text,
+        "target": row.target,
     }
-    out |= {name: _number(score) for name, score in row.get("scores", {}).items()}
-    out |= {name: label for name, label in row.get("slices", {}).items() if name not in out}
-    out["prompt"] = row.get("prompt", "")
-    if row.get("references"):
-        out["references"] = json.dumps(row["references"], ensure_ascii=False)
+    out |= {name: _number(score) for name, score in row.scores.items()}
+    out |= {name: label for name, label in row.slices.items() if name not in out}
+    if row.unanswered:
+        out.setdefault("unanswered", row.unanswered)
+    out["prompt"] = row.prompt
+    if row.references:
+        out["references"] = json.dumps(row.references, ensure_ascii=False)
     return out
 
 

@@ -18,7 +18,6 @@ from typing import Any
 from runner.results import ExperimentResult
 from runner.tracking.arm_run import arm_params
 from runner.tracking.links import LEADERBOARD
-from runner.tracking.measures import LOWER_IS_BETTER
 from runner.tracking.names import key
 
 TAG = "mlflow.sharedViewState."
@@ -79,7 +78,7 @@ def _state(view: View, result: ExperimentResult, baseline_run: str) -> State:
         # Without a filter the page shows the parent only and keeps its arms folded.
         "searchFilter": f"tags.`run.kind` {kind}{sweep}",
         "orderByKey": f"metrics.`{key(f'test/{result.primary}')}`",
-        "orderByAsc": result.primary in LOWER_IS_BETTER,
+        "orderByAsc": not result.scale.higher_is_better,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],

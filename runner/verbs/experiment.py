@@ -78,7 +78,7 @@ def objectives(sweep: Sweep) -> list[float]:
     known = sweep.ledger.experiment(sweep.result.digest)
     found = {arm.digest: arm for arm in known.arms} if known else {}
     return [
-        primary_of(found[digest], sweep.result.primary, "validation")
+        primary_of(found[digest].validation, sweep.result.primary).value
         if digest in found
         else float("nan")
         for digest in sweep.points

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.config import GeminiModel, VertexBackend
 from runner.errors import BackendError
-from runner.records import Generation, Prediction, Request
+from runner.records import Generation, NotAnswered, Prediction, Request
 from runner.vertex.errors import translated
 from runner.vertex.requests import body_of, prediction_of
 
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 ENDED_WELL = ("JOB_STATE_SUCCEEDED", "JOB_STATE_PARTIALLY_SUCCEEDED")
 ENDED_BADLY = ("JOB_STATE_FAILED", "JOB_STATE_CANCELLED", "JOB_STATE_EXPIRED")
 LOOKS_LOST = 5
+REFUSED_ROW = "Bad Request"
+"""How the status of a row begins that the service will never take."""
 """Looks at a job in a row that may fail before that is an error."""
 LOOK_UPS = 3
 """Times a job is looked for whose create call had no clear answer."""
@@ -88,7 +90,8 @@ def ask_in_batch(
         if name is not None:
             yield _prediction(name, line)
     for name in waiting.values():
-        yield Prediction(name, "", "the batch came back without this row", "error")
+        says = "the batch came back without this row"
+        yield Prediction(name, "", says, "error", cause="service")
     _tidy(clients, job, place)
 
 
@@ -191,7 +194,8 @@ def _prediction(name: str, line: Mapping[str, Any]) -> Prediction:
     status = line.get("status")
     if status:
         says = status if isinstance(status, str) else json.dumps(status)
-        return Prediction(name, "", f"batch: {says}", "error")
+        cause: NotAnswered = "refused" if says.startswith(REFUSED_ROW) else "service"
+        return Prediction(name, "", f"batch: {says}", "error", cause=cause)
     return prediction_of(name, line.get("response") or {})
 
 

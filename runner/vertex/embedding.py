@@ -50,7 +50,7 @@ def _vector(name: str, response: Mapping[str, Any], dimensions: int) -> Predicti
     values = found[0].get("values") or []
     if len(found) != 1 or len(values) != dimensions:
         error = f"the service gave {len(found)} vectors, of {len(values)} dimensions, for one text"
-        return Prediction(name, "", error, "error")
+        return Prediction(name, "", error, "error", cause="refused")
     told = found[0].get("statistics") or {}
     tokens = int(told.get("tokenCount") or 0)
     return Prediction(name, packed(values), prompt_tokens=tokens)

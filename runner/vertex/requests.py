@@ -66,8 +66,8 @@ def sdk_config(body: Mapping[str, Any]) -> dict[str, Any]:
 def prediction_of(name: str, response: Mapping[str, Any]) -> Prediction:
     """A `GenerateContentResponse` as the answer to the request called `name`.
 
-    An answer that was withheld (safety, recitation ...) is an error that says why, never a
-    wrong answer. Thoughts are no part of the text; they are paid for as output.
+    An answer that was withheld (safety, recitation ...) is an error that says why, and blocked.
+    Thoughts are no part of the text; they are paid for as output.
     """
     usage = response.get("usageMetadata") or {}
     text, error = _outcome(response)
@@ -78,6 +78,7 @@ def prediction_of(name: str, response: Mapping[str, Any]) -> Prediction:
         "error" if error else _finish(response),
         prompt_tokens=_sum(usage, "promptTokenCount", "toolUsePromptTokenCount"),
         output_tokens=_sum(usage, "candidatesTokenCount", "thoughtsTokenCount"),
+        cause="blocked" if error else "",
     )
 
 

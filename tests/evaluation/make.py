@@ -7,7 +7,7 @@ from typing import Any
 
 from runner.config import Suite
 from runner.evaluation import score
-from runner.records import Example, Origin, Prediction, Turn
+from runner.records import Example, Origin, Prediction, ScoredRow, Turn
 from runner.results import Scores
 
 
@@ -40,7 +40,7 @@ def example(
 
 def scored(
     pairs: Sequence[tuple[str, str] | tuple[str, str, list[str]]], chosen: Suite, seed: int = 1
-) -> tuple[Scores, list[dict[str, Any]]]:
+) -> tuple[Scores, list[ScoredRow]]:
     """Score (target, answer) or (target, answer, further references)."""
     examples, answers = [], []
     for index, (target, answer, *more) in enumerate(pairs):

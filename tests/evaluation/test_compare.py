@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 
 from runner.config import Suite
 from runner.errors import ConfigError
-from runner.evaluation import better, compare, holm, pick_checkpoint
+from runner.evaluation import compare, holm, pick_checkpoint
+from runner.records import EDITS, POINTS, UNKNOWN, Scale, ScoredRow
 from runner.results import CheckpointScores, Difference, Score, Scores
 from tests.evaluation.make import scored, suite
 
-Rows = list[dict[str, Any]]
+Rows = list[ScoredRow]
 
 
 def arms(answers: list[tuple[str, str, str]], chosen: Suite) -> tuple[Rows, Rows]:
@@ -104,7 +106,7 @@ def test_many_rows_agree_with_scipys_permutation_test() -> None:
     ]
     one, other = arms(answers, chosen)
     differences = [
-        left["scores"]["token_f1"] - right["scores"]["token_f1"]
+        left.scores["token_f1"] - right.scores["token_f1"]
         for left, right in zip(one, other, strict=True)
     ]
     expected = stats.permutation_test(
@@ -154,10 +156,23 @@ def test_a_real_difference_is_found() -> None:
         assert found.low > 0
 
 
-def test_only_rows_both_answered_count() -> None:
+def blocked(row: ScoredRow) -> ScoredRow:
+    return replace(row, text="", extracted=None, unanswered="blocked")
+
+
+def test_unanswered_rows_are_wrong_for_whom_they_are_missing() -> None:
     chosen = METRICS["exact_match"]
+    one, other = arms([("a", "a", "a")] * 6, chosen)
+    one[0] = blocked(one[0])
+    found = compare(one, other[:5], "exact_match", chosen, 1)
+    assert (found.n, found.discordant) == (5, 1)
+    assert (found.value, found.ours, found.theirs) == (pytest.approx(-0.2), 0.8, 1.0)
+
+
+def test_on_common_rows_only_those_that_both_answered_count() -> None:
+    chosen = METRICS["exact_match"].model_copy(update={"unanswered": "common"})
     one, other = arms([("a", "a", "b")] * 6, chosen)
-    one[0]["error"], other[1]["error"] = "timeout", "timeout"
+    one[0], other[1] = blocked(one[0]), blocked(other[1])
     found = compare(one, other[:5], "exact_match", chosen, 1)
     assert found.n == 3
     nothing = compare(one[:1], other, "exact_match", chosen, 1)
@@ -208,10 +223,10 @@ def test_holm_never_helps_and_keeps_the_order(ps: list[float]) -> None:
 
 
 def checkpoint(
-    name: str, value: float, loss: float, metric: str = "exact_match"
+    name: str, value: float, loss: float, metric: str = "exact_match", scale: Scale = UNKNOWN
 ) -> CheckpointScores:
-    score = Score(value=value, low=value, high=value, n=10)
-    validation = Scores(split="validation", rows=10, errors=0, overall={metric: score})
+    score = Score(value=value, low=value, high=value, n=10, scale=scale)
+    validation = Scores(split="validation", rows=10, overall={metric: score})
     step = int(name)
     return CheckpointScores(
         id=name, epoch=step, step=step, eval_loss=loss, path="", validation=validation
@@ -234,13 +249,13 @@ def test_the_best_checkpoint(rows: list[tuple[str, float, float]], best: str) ->
 
 
 def test_the_best_checkpoint_by_ter_has_the_fewest_edits() -> None:
-    rows = [checkpoint("1", 40.0, 1.0, "ter"), checkpoint("2", 30.0, 2.0, "ter")]
+    rows = [checkpoint("1", 40.0, 1.0, "ter", EDITS), checkpoint("2", 30.0, 2.0, "ter", EDITS)]
     assert pick_checkpoint(rows, "ter") == "2"
-    assert better("ter", 30, 40)
-    assert not better("bleu", 30, 40)
-    assert not better("bleu", 30, 30)
-    assert better("bleu", 30, math.nan)
-    assert not better("bleu", math.nan, 30)
+    assert EDITS.better(30, 40)
+    assert not POINTS.better(30, 40)
+    assert not POINTS.better(30, 30)
+    assert POINTS.better(30, math.nan)
+    assert not POINTS.better(math.nan, 30)
 
 
 def test_a_checkpoint_without_the_score_is_explained() -> None:

@@ -15,7 +15,7 @@ from tests.evaluation.make import scored, suite
 def extracted(text: str, rule: dict[str, object], **changes: object) -> str | None:
     target = "{}" if rule["kind"] == "json" else "x"
     _, rows = scored([(target, text)], suite("exact_match", extract=rule, **changes))
-    found = rows[0]["extracted"]
+    found = rows[0].extracted
     assert found is None or isinstance(found, str)
     return found
 
@@ -41,8 +41,8 @@ def test_a_regex_also_reads_the_target() -> None:
         [("because ... answer: yes", "answer: yes"), ("yes", "answer: yes"), ("yes", "yes")],
         suite("exact_match", extract=rule),
     )
-    assert [row["scores"]["exact_match"] for row in rows] == [1, 1, 0]
-    assert scores.errors == 0, "an answer without the pattern is wrong, not missing"
+    assert [row.scores["exact_match"] for row in rows] == [1, 1, 0]
+    assert scores.unanswered == {"unparsable": 1}, "an answer without the pattern is wrong"
 
 
 def test_a_regex_that_does_not_compile_is_a_config_error() -> None:

@@ -18,7 +18,7 @@ SQUAD = ["case", "punctuation", "articles", "whitespace"]
 def test_exact_match_normalises_both_sides_and_takes_any_reference() -> None:
     chosen = suite("exact_match", normalize=["case", "whitespace"])
     scores, rows = scored([("A b", "a  B "), ("x", "c", ["y", "C"]), ("x", "y")], chosen)
-    assert [row["scores"]["exact_match"] for row in rows] == [1, 1, 0]
+    assert [row.scores["exact_match"] for row in rows] == [1, 1, 0]
     assert scores.overall["exact_match"].value == pytest.approx(2 / 3)
     assert scores.overall["exact_match"].n == 3
 
@@ -34,7 +34,7 @@ def test_exact_match_of_json_compares_values() -> None:
         ('{"a":"b"}', '{"ab":""}'),
     ]
     _, rows = scored(pairs, chosen)
-    assert [row["scores"]["exact_match"] for row in rows] == [1, 0, 0, 0, 0]
+    assert [row.scores["exact_match"] for row in rows] == [1, 0, 0, 0, 0]
 
 
 def squad_f1(prediction: str, gold: str) -> float:
@@ -64,7 +64,7 @@ def test_token_f1_equals_squads_rules(pairs: list[tuple[str, str, list[str]]]) -
     _, rows = scored(pairs, suite("token_f1", normalize=SQUAD))
     for (target, answer, more), row in zip(pairs, rows, strict=True):
         expected = max(squad_f1(answer, gold) for gold in [target, *more])
-        assert row["scores"]["token_f1"] == expected
+        assert row.scores["token_f1"] == expected
 
 
 def test_json_fields_by_path() -> None:
@@ -86,9 +86,9 @@ def test_json_fields_by_path() -> None:
         "json_field/item.name": 2 / 5,
     }
     assert scores.overall["json_field/item.name"].n == 5, "rows whose reference has the field"
-    assert rows[4]["extracted"] is None
-    assert rows[4]["scores"]["json_field/intent"] == 0, "no JSON has no fields"
-    assert "json_field/item.name" not in rows[5]["scores"]
+    assert rows[4].extracted is None
+    assert rows[4].scores["json_field/intent"] == 0, "no JSON has no fields"
+    assert "json_field/item.name" not in rows[5].scores
 
 
 def test_json_fields_that_are_named_and_several_references() -> None:

@@ -51,7 +51,7 @@ def test_corpus_and_sentence_scores_are_sacrebleus(
     for name, metric in metrics(effective_order=True).items():
         for (target, answer, more), row in zip(pairs, rows, strict=True):
             expected = metric.sentence_score(answer, [target, *more])
-            assert row["scores"][name] == expected.score, name
+            assert row.scores[name] == expected.score, name
 
 
 def test_real_references(shared_data: Any) -> None:

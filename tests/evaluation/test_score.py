@@ -14,8 +14,18 @@ from hypothesis import strategies as st
 
 from runner.config import Suite
 from runner.errors import ConfigError
-from runner.evaluation import check_suite, known_scores, score
-from runner.records import Prediction, read_jsonl, write_jsonl
+from runner.evaluation import check_suite, known_scores, score, score_among
+from runner.records import (
+    EDITS,
+    POINTS,
+    UNKNOWN,
+    Example,
+    Prediction,
+    Scale,
+    read_rows,
+    write_jsonl,
+    write_rows,
+)
 from runner.results import Score, Scores
 from tests.evaluation.make import example, scored, suite, values
 
@@ -42,31 +52,89 @@ def test_shipped_suites_work(path: Path) -> None:
     assert not math.isnan(scores.overall[chosen.primary].value)
 
 
-def test_a_row_without_an_answer_is_an_outcome_of_its_own() -> None:
+def missing(name: str) -> Prediction:
+    return Prediction(name, "", "the answer was withheld: SAFETY", "error", cause="blocked")
+
+
+def half_answered() -> tuple[list[Example], list[Prediction]]:
     rows = [example("a", f"r{index}", slices={"kind": "x"}) for index in range(3)]
     rows.append(example("a", "r3", slices={"kind": "lost"}))
-    answers = [
-        Prediction("r0", "a"),
-        Prediction("r1", "b"),
-        Prediction("r2", "", "timeout", "error"),
-        Prediction("r3", "", "timeout", "error"),
-    ]
-    scores, kept = score(rows, answers, suite("exact_match"), "test", 0)
+    return rows, [Prediction("r0", "a"), Prediction("r1", "b"), missing("r2"), missing("r3")]
+
+
+def test_a_row_without_an_answer_is_wrong() -> None:
+    scores, kept = score(*half_answered(), suite("exact_match"), "test", 0)
     found = scores.overall["exact_match"]
-    assert (scores.rows, scores.errors, found.n, found.value) == (4, 2, 2, 0.5)
-    assert kept[2]["error"] == "timeout"
-    assert kept[2]["scores"] == {}
-    assert kept[2]["extracted"] is None
+    assert (scores.rows, scores.unanswered, found.n, found.value) == (4, {"blocked": 2}, 4, 0.25)
+    assert kept[2].error == "the answer was withheld: SAFETY"
+    assert (kept[2].unanswered, kept[2].scores) == ("blocked", {"exact_match": 0.0})
+    assert kept[2].extracted is None
+    lost = scores.slices["kind=lost"]["exact_match"]
+    assert lost.n == 1
+    assert scores.why_unanswered() == "50 % unanswered: blocked 50 %"
+
+
+def test_common_leaves_it_out() -> None:
+    chosen = suite("exact_match", unanswered="common")
+    scores, kept = score(*half_answered(), chosen, "test", 0)
+    found = scores.overall["exact_match"]
+    assert (scores.rows, scores.unanswered, found.n, found.value) == (4, {"blocked": 2}, 2, 0.5)
+    assert kept[2].scores == {}
     assert scores.slices["kind=x"]["exact_match"].n == 2
     lost = scores.slices["kind=lost"]["exact_match"]
     assert lost.n == 0
     assert math.isnan(lost.value)
+    least = score_among(kept, {"r1"}, chosen, "test", 0)
+    assert (least.rows, least.overall["exact_match"].n) == (4, 1)
 
 
-@pytest.mark.parametrize("answers", [[], [Prediction("r0", "", "no", "error")]])
+def test_what_the_service_owes_is_nobodys_wrong_answer() -> None:
+    lost = [Prediction("r0", "", "503", "error", cause=cause) for cause in ("service", "")]
+    for answer in lost:  # a backend that gives no cause may mean the service
+        with pytest.raises(ValueError, match="the service owes the answer to r0: 503"):
+            score([example("a", "r0")], [answer], suite("exact_match"), "test", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "extract", "cause"),
+    [
+        ("the answer is", "length", {"kind": "none"}, "cut"),
+        ("well: no no no no no no no no", "length", {"kind": "none"}, "looping"),
+        ("0" * 30, "length", {"kind": "none"}, "looping"),
+        ("one two three four", "length", {"kind": "none"}, "cut"),
+        (" \n", "stop", {"kind": "none"}, "empty"),
+        ("no no no no no no no no", "stop", {"kind": "none"}, ""),
+        ("prose", "stop", {"kind": "json"}, "unparsable"),
+        ('{"a": 1} and so on and', "length", {"kind": "json"}, ""),
+        ('{"a": 1, "b', "length", {"kind": "json"}, "cut"),
+        ("Answer: 7, and what a", "length", {"kind": "regex", "pattern": r"Answer: (\d)"}, ""),
+        ("", "length", {"kind": "json"}, "cut"),
+    ],
+)
+def test_why_there_is_no_usable_answer(
+    text: str, finish: Any, extract: dict[str, Any], cause: str
+) -> None:
+    chosen = suite("exact_match", extract=extract)
+    answers = [Prediction("r0", text, finish=finish)]
+    scores, (row,) = score([example('{"a": 1}', "r0")], answers, chosen, "test", 0)
+    assert row.unanswered == cause
+    assert scores.unanswered == ({cause: 1} if cause else {})
+
+
+def test_every_score_has_its_worst_for_a_row_without_an_answer() -> None:
+    rows = [example('{"k":"a b c"}', f"r{index}") for index in range(4)]
+    chosen = suite(*EVERYTHING)
+    silent, _ = score(rows, [missing(row.id) for row in rows], chosen, "test", 0)
+    for name, found in silent.overall.items():
+        assert found.n == 4, name
+        # Of TER, an empty hypothesis: every word of the reference is to be put in.
+        assert found.value == (100.0 if name == "ter" else found.scale.worst), name
+
+
+@pytest.mark.parametrize("answers", [[], [missing("r0")]])
 def test_scores_of_nothing_are_nan(answers: list[Prediction]) -> None:
     rows = [example("{}", item.id) for item in answers]
-    scores, _ = score(rows, answers, suite(*EVERYTHING), "test", 0)
+    scores, _ = score(rows, answers, suite(*EVERYTHING, unanswered="common"), "test", 0)
     assert set(scores.overall) >= {"exact_match", "macro_f1", "bleu", "ter", "rougeL"}
     for found in scores.overall.values():
         assert found.n == 0
@@ -107,7 +175,7 @@ def test_intervals_hold_the_value_and_row_order_does_not_matter(
     rng.shuffle(answers)
     again, kept = score(rows, answers, chosen, "test", seed)
     assert again.model_dump_json() == scores.model_dump_json()
-    assert [row["id"] for row in kept] == [row.id for row in rows]
+    assert [row.id for row in kept] == [row.id for row in rows]
 
 
 def test_a_shares_interval_is_wilsons() -> None:
@@ -143,21 +211,25 @@ def test_rows_are_ready_for_jsonl(tmp_path: Path) -> None:
     chosen = suite("json_fields", "exact_match", extract={"kind": "json"})
     pairs = [('{"a":"\\ud800"}', '{"a":"\\ud800"}'), ('{"a":1}', "none"), ('{"b":1}', "{}")]
     _, rows = scored(pairs, chosen)
-    write_jsonl(tmp_path / "rows.jsonl", rows)
-    assert list(read_jsonl(tmp_path / "rows.jsonl")) == rows
-    json.dumps(rows, allow_nan=False)
-    assert set(rows[0]) == {
-        "id",
-        "prompt",
-        "target",
-        "references",
-        "text",
-        "extracted",
-        "error",
-        "finish",
-        "slices",
-        "scores",
-    }
+    write_rows(tmp_path / "rows.jsonl", rows)
+    assert list(read_rows(tmp_path / "rows.jsonl")) == rows
+    json.dumps([row.to_json() for row in rows], allow_nan=False)
+
+
+def test_rows_and_scores_of_an_earlier_version_are_read(tmp_path: Path) -> None:
+    old = {"id": "r0", "prompt": "p", "target": "t", "references": [], "text": "", "scores": {}}
+    said = {"error": "the prompt was blocked: SAFETY", "extracted": None, "finish": "error"}
+    write_jsonl(tmp_path / "rows.jsonl", [{**old, **said, "slices": {"k": "v"}}])
+    (row,) = read_rows(tmp_path / "rows.jsonl")
+    assert (row.unanswered, row.error) == ("blocked", said["error"])
+    score = {"value": 40.0, "low": 30.0, "high": 50.0, "n": 6, "signature": ""}
+    of = {"ter": score, "bleu": score, "length": score}
+    stored = {"split": "test", "rows": 9, "errors": 3, "overall": of, "slices": {"k=v": of}}
+    found = Scores.model_validate_json(json.dumps(stored))
+    assert found.why_unanswered() == "33 % unanswered: unknown 33 %"
+    for scores in (found.overall, found.slices["k=v"]):
+        assert [scores[name].scale for name in of] == [EDITS, POINTS, UNKNOWN]
+    assert Scores.model_validate_json(found.model_dump_json()) == found
 
 
 def test_answers_that_belong_elsewhere_are_refused() -> None:
@@ -186,14 +258,17 @@ def test_a_field_score_is_believed_until_the_fields_are_known() -> None:
 
 
 PLUGIN = """
-from runner.evaluation.measure import Measured, mean_of
+from runner.evaluation.measure import MetricResult, mean_of
+from runner.records import Scale
 
 def names(metric, fields):
     return ["length"]
 
 def measure(rows, metric, suite):
     unit = metric.options["unit"]
-    return Measured([mean_of("length", [len(row.text) / unit for row in rows])])
+    scale = Scale("characters", 0.0, metric.options.get("most"), higher_is_better=False)
+    values = [len(row.text) / unit for row in rows]
+    return MetricResult([mean_of("length", values, scale=scale)])
 """
 
 
@@ -206,10 +281,21 @@ def test_an_installed_package_adds_a_metric(
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: length-metric\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[runner.metrics]\nlength = length_metric\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    chosen = suite({"kind": "plugin", "name": "length", "options": {"unit": 2}}, primary="length")
+    asked = {"kind": "plugin", "name": "length", "options": {"unit": 2, "most": 9.0}}
+    chosen = suite(asked, primary="length")
     scores, _ = scored([("a", "abcd"), ("a", "ab")], chosen)
     assert values(scores) == {"length": 1.5}
-    assert scores.overall["length"].low <= 1.5 <= scores.overall["length"].high
+    found = scores.overall["length"]
+    assert found.low <= 1.5 <= found.high
+    assert found.scale == Scale("characters", 0.0, 9.0, higher_is_better=False)
+    # No answer is the shortest one there is, and counts as the worst.
+    assert values(scored([("a", "abcd"), ("a", "")], chosen)[0]) == {"length": 5.5}
+    endless = {**asked, "options": {"unit": 2}}
+    with pytest.raises(ConfigError, match=r"(?s)length has no worst value.*as highest of"):
+        check_suite(suite(endless, primary="length"))
+    beside = suite("exact_match", endless)
+    assert scored([("a", "abcd"), ("a", "")], beside)[0].overall["length"].n == 1
+    check_suite(suite(endless, primary="length", unanswered="common"))
     unknown = suite({"kind": "plugin", "name": "lenght"}, primary="length")
     with pytest.raises(ConfigError, match="no metric plug-in 'lenght'; installed: length"):
         known_scores(unknown)

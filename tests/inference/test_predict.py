@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import BackendError
-from runner.inference import PredictionCache, predict
-from runner.records import Generation, Prediction, Request, Turn
+from runner.inference import PredictionCache, predict, stored_answers
+from runner.records import Generation, Prediction, Request, Turn, write_jsonl
 
 SETTINGS = Generation(max_tokens=8)
 MODEL = {"model": "m", "checkpoint": None}
@@ -44,7 +44,7 @@ class Model:
 
     def answer(self, name: str, text: str) -> Prediction:
         if text.startswith("bad"):
-            return Prediction(name, "", "refused", "error", 3, 0)
+            return Prediction(name, "", "refused", "error", 3, 0, "refused")
         if text.startswith("full"):
             return Prediction(name, text.upper(), "", "length", 3, SETTINGS.max_tokens)
         return Prediction(name, text.upper(), "", "length" if "long" in text else "stop", 3, 5)
@@ -112,14 +112,36 @@ def test_an_answer_cut_at_max_tokens_is_asked_again_with_more_of_them(
     assert again.asked == ["full"]
 
 
-def test_a_request_left_out_is_an_error_and_a_stranger_is_refused(cache: PredictionCache) -> None:
+@pytest.mark.parametrize("cause", ["left out", "service", ""])
+def test_what_the_service_owes_is_asked_for_by_the_next_call(
+    cache: PredictionCache, cause: Any
+) -> None:
     def first_only(requests: Sequence[Request]) -> Iterator[Prediction]:
         yield Prediction(requests[0].id, "yes")
+        if cause != "left out":
+            yield Prediction(requests[1].id, "", "429", "error", cause=cause)
 
-    answers = predict([ask("a"), ask("b")], first_only, cache, MODEL, SETTINGS)
-    assert [bool(answer.error) for answer in answers] == [False, True]
-    assert answers[1].finish == "error"
+    requests = [ask("a"), ask("b")]
+    with pytest.raises(BackendError, match="1 of 2 answers did not come") as caught:
+        predict(requests, first_only, cache, MODEL, SETTINGS)
+    assert (caught.value.transient, caught.value.exit_code) == (True, 3)
+    again = Model()
+    predict(requests, again, cache, MODEL, SETTINGS)
+    assert again.asked == ["b"]
 
+
+def test_answers_of_an_earlier_version_that_are_missing_are_pointed_at(tmp_path: Path) -> None:
+    file = tmp_path / "predictions.jsonl"
+    blocked = {"id": "a", "error": "the answer was withheld: SAFETY", "finish": "error"}
+    write_jsonl(file, [blocked, {"id": "b", "text": "yes"}])
+    assert [answer.cause for answer in stored_answers(file)] == ["blocked", ""]
+    lost = {"id": "c", "error": "no answer after 5 tries: 503", "finish": "error"}
+    write_jsonl(file, [blocked, lost])
+    with pytest.raises(BackendError, match=f"delete the folder {tmp_path} and give the same"):
+        stored_answers(file)
+
+
+def test_a_stranger_is_refused(cache: PredictionCache) -> None:
     def stranger(requests: Sequence[Request]) -> Iterator[Prediction]:
         yield Prediction("who?", "yes")
 

@@ -162,6 +162,6 @@ def test_length_and_counts(answerer: Any) -> None:
 def test_prompt_beyond_the_context_is_an_error_of_its_own(answerer: Any) -> None:
     long = making.request(1, id="long", contents=(Turn("user", "x" * 2000),))
     found = {p.id: p for p in answerer.answer(None, [long, *requests()], Generation(8))}
-    assert found["long"].finish == "error"
+    assert (found["long"].finish, found["long"].cause) == ("error", "too_long")
     assert "does not fit into model.context_tokens=1024" in found["long"].error
     assert not any(found[one.id].error for one in requests())

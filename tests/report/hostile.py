@@ -26,7 +26,7 @@ def scores(text: str, split: str) -> Scores:
     return Scores(
         split=split,
         rows=3,
-        errors=1,
+        unanswered={"blocked": 1},
         overall={text: one, f"json_field/{text}": one},
         slices={f"kind={text}": {text: one}, f"label={text}": label},
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
 
+from runner.records import EDITS, POINTS
 from runner.report import write_report
 from runner.results import ArmResult, ExperimentResult, Score, Verdict
 from tests.report.tree import Element, read
@@ -269,9 +271,8 @@ def test_a_score_that_is_not_defined_is_a_dash(result: ExperimentResult, tmp_pat
     arms = [blank(arm, nan) for arm in result.arms]
     changed = {"arms": arms, "differences": [], "verdict": None}
     page = written(result.model_copy(update=changed), tmp_path)
-    assert {cells[TEST].text.removesuffix("1 unanswered") for cells in arm_rows(page).values()} == {
-        "–"
-    }
+    shown = {cells[TEST].text for cells in arm_rows(page).values()}
+    assert all(re.fullmatch(r"–(\d+ % unanswered: .*)?", text) for text in shown)
     assert "nan" not in " ".join(str(v) for svg in page.all("svg") for v in svg.attributes.values())
     assert "exact_match is not defined for any checkpoint on validation." in page.text
 
@@ -346,7 +347,8 @@ def test_scores_up_to_a_hundred_get_one_decimal(
     result: ExperimentResult, tmp_path: Path, primary: str
 ) -> None:
     def scaled(arm: ArmResult, value: float) -> ArmResult:
-        score = Score(value=value, low=value - 2, high=value + 2, n=80)
+        scale = EDITS if primary == "ter" else POINTS
+        score = Score(value=value, low=value - 2, high=value + 2, n=80, scale=scale)
         test = arm.test and arm.test.model_copy(update={"overall": {primary: score}})
         return arm.model_copy(update={"test": test, "validation": None, "checkpoints": []})
 

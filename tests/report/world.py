@@ -25,6 +25,7 @@ from runner.records import (
     TuningResult,
     Turn,
     write_jsonl,
+    write_rows,
 )
 from runner.results import ArmResult, CheckpointScores, ExperimentResult, Scores
 from runner.sweep.verdict import differences, verdict
@@ -95,10 +96,12 @@ def scored(
     examples = mails(split)
     answers = [answered(example, skill, draw) for example in examples]
     if skill < 0.3:
-        answers[5] = Prediction(examples[5].id, "", error="503 overloaded", finish="error")
+        answers[5] = Prediction(
+            examples[5].id, "", "the answer was withheld: SAFETY", "error", cause="blocked"
+        )
     scores, rows = score(examples, answers, suite, split, seed=17)
     path = folder / f"{name}_{split}_{skill:g}.jsonl"
-    write_jsonl(path, rows)
+    write_rows(path, rows)
     return scores, path
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from runner.config import Suite
 from runner.evaluation import score
-from runner.records import Example, Origin, Prediction, Turn, write_jsonl
+from runner.records import Example, Origin, Prediction, Turn, write_jsonl, write_rows
 from runner.results import ArmKind, ArmResult
 from runner.sweep.verdict import differences, strongest, verdict
 
@@ -46,7 +46,7 @@ def arm(
 
     test, rows = scored("test", right)
     path = folder / f"{name}.jsonl"
-    write_jsonl(path, rows)
+    write_rows(path, rows)
     return ArmResult(
         digest=name,
         name=name,
@@ -176,7 +176,7 @@ def test_no_test_rows(tmp_path: Path) -> None:
     bare = arm(tmp_path, "tuned", "tuned", 40, suite(), validation=40)
     test, rows = score([], [], suite(), "test", 1)
     path = tmp_path / "none.jsonl"
-    write_jsonl(path, rows)
+    write_rows(path, rows)
     empty = bare.model_copy(update={"test": test, "predictions": {"test": str(path)}})
     headline, winner, _ = judged([empty], suite())
     assert headline.startswith("There is no exact_match on the 0 test rows")

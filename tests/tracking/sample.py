@@ -249,7 +249,7 @@ def _scores(split: str, rows: list[dict[str, Any]]) -> Scores:
         f"phrasing={label}": overall([r for r in rows if r["slices"]["phrasing"] == label])
         for label in labels
     }
-    return Scores(split=split, rows=len(rows), errors=0, overall=overall(rows), slices=slices)
+    return Scores(split=split, rows=len(rows), overall=overall(rows), slices=slices)
 
 
 def _score(values: list[float]) -> Score:

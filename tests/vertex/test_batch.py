@@ -84,6 +84,7 @@ def test_a_row_that_fails_fails_alone() -> None:
     ]
     assert found["odd"].text == ""
     assert "end with a user role" in found["odd"].error
+    assert found["odd"].cause == "refused"
 
 
 def test_a_job_that_fails_says_why() -> None:
@@ -123,3 +124,4 @@ def test_answers_are_matched_by_what_was_asked_and_not_by_their_place() -> None:
         f"question {number}" for number in range(3)
     ]
     assert "without this row" in found["row 3"].error
+    assert found["row 3"].cause == "service"

@@ -61,7 +61,7 @@ def test_a_request_whose_tries_all_fail_is_an_error_and_no_answer() -> None:
         found = ask(emulator, 2, online={"start": 1, "ceiling": 1, "attempts": 3})
     assert found["row 0"].text == "question 0"
     failed = found["row 1"]
-    assert (failed.text, failed.finish) == ("", "error")
+    assert (failed.text, failed.finish, failed.cause) == ("", "error", "service")
     assert "no answer after 3 tries" in failed.error
     assert "503" in failed.error
 

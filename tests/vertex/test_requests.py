@@ -170,7 +170,7 @@ def test_function_calls_become_the_text_that_targets_have() -> None:
 @pytest.mark.parametrize("reason", ["SAFETY", "RECITATION", "SPII", "PROHIBITED_CONTENT", "OTHER"])
 def test_a_withheld_answer_is_an_error_that_says_why(reason: str) -> None:
     found = prediction_of("r", reply({"text": "half of it"}, reason=reason))
-    assert (found.text, found.finish) == ("", "error")
+    assert (found.text, found.finish, found.cause) == ("", "error", "blocked")
     assert reason in found.error
     assert found.prompt_tokens == 7, "it is paid for all the same"
 

@@ -70,7 +70,7 @@ def arm(
 ) -> ArmResult:
     """A finished tuned arm of this job."""
     score = Score(value=0.5, low=0.4, high=0.6, n=9)
-    scores = Scores(split="validation", rows=9, errors=0, overall={"exact_match": score})
+    scores = Scores(split="validation", rows=9, overall={"exact_match": score})
     checkpoints = tuple(
         Checkpoint(
             item["checkpointId"], float(item["epoch"]), int(item["step"]), item["endpoint"], 1.0

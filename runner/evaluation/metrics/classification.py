@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from runner.config import Classification, Suite
 from runner.errors import ConfigError, Problem
 from runner.evaluation.extract import comparable
-from runner.evaluation.measure import Judged, Measure, Measured, mean_of, ratio
+from runner.evaluation.measure import Measure, MetricResult, ScoredAnswer, ratio, share_of
 from runner.evaluation.metrics.exact_match import rule
+from runner.records import SHARE
 
 if TYPE_CHECKING:
     from runner.evaluation.measure import Matrix
@@ -31,7 +32,7 @@ def names(metric: Classification, fields: Sequence[str]) -> list[str]:
     return ["accuracy", "micro_f1", "macro_f1"]
 
 
-def measure(rows: Sequence[Judged], metric: Classification, suite: Suite) -> Measured:
+def measure(rows: Sequence[ScoredAnswer], metric: Classification, suite: Suite) -> MetricResult:
     gold, answers, shown = _labels(rows, suite)
     labels = sorted(set(gold))
     _refuse_free_text(labels, len(rows))
@@ -39,15 +40,15 @@ def measure(rows: Sequence[Judged], metric: Classification, suite: Suite) -> Mea
     correct = [float(label == answer) for label, answer in zip(gold, answers, strict=True)]
     statistics = _counts(gold, answers, labels)
     measures = [
-        mean_of("accuracy", correct, binary=True, signature=signature),
+        share_of("accuracy", correct, signature),
         _over_rows("micro_f1", statistics, _micro, signature),
         _over_rows("macro_f1", statistics, _macro, signature),
     ]
-    return Measured(measures, _table(gold, labels, shown, statistics, signature))
+    return MetricResult(measures, _table(gold, labels, shown, statistics, signature))
 
 
 def _labels(
-    rows: Sequence[Judged], suite: Suite
+    rows: Sequence[ScoredAnswer], suite: Suite
 ) -> tuple[list[str], list[str | None], dict[str, str]]:
     """Each row's label and answer, normalised, and the labels as they were written."""
     gold: list[str] = []
@@ -114,7 +115,7 @@ def _over_rows(
     import numpy as np
 
     everyone = np.ones(len(statistics), dtype=np.bool_)
-    return Measure(name, statistics, combine, everyone, signature=signature)
+    return Measure(name, statistics, combine, everyone, signature=signature, scale=SHARE)
 
 
 def _table(
@@ -133,7 +134,7 @@ def _table(
         part = statistics[:, [index, size + index, 2 * size + index]]
         has = np.asarray(own == label, dtype=np.bool_)
         tables[f"label={shown[label]}"] = [
-            Measure(name, part, combine, has, signature=signature)
+            Measure(name, part, combine, has, signature=signature, scale=SHARE)
             for name, combine in (("f1", _macro), ("precision", _precision), ("recall", _recall))
         ]
     return tables

@@ -9,19 +9,19 @@ from collections.abc import Sequence
 
 from runner.config import ExactMatch, Suite
 from runner.evaluation.extract import comparable
-from runner.evaluation.measure import Judged, Measured, mean_of
+from runner.evaluation.measure import MetricResult, ScoredAnswer, share_of
 
 
 def names(metric: ExactMatch, fields: Sequence[str]) -> list[str]:
     return ["exact_match"]
 
 
-def measure(rows: Sequence[Judged], metric: ExactMatch, suite: Suite) -> Measured:
+def measure(rows: Sequence[ScoredAnswer], metric: ExactMatch, suite: Suite) -> MetricResult:
     values = [float(matches(row, suite)) for row in rows]
-    return Measured([mean_of("exact_match", values, binary=True, signature=rule(suite))])
+    return MetricResult([share_of("exact_match", values, rule(suite))])
 
 
-def matches(row: Judged, suite: Suite) -> bool:
+def matches(row: ScoredAnswer, suite: Suite) -> bool:
     """Whether the answer is one of the references."""
     if row.answer is None:
         return False

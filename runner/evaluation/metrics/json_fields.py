@@ -12,7 +12,7 @@ from typing import Any
 
 from runner.config import JsonFields, Suite
 from runner.evaluation.json_text import canonical, field, leaves, mapped, parse
-from runner.evaluation.measure import Judged, Measured, mean_of
+from runner.evaluation.measure import MetricResult, ScoredAnswer, share_of
 from runner.evaluation.metrics.exact_match import rule
 from runner.normalize import normalize
 
@@ -25,22 +25,22 @@ def names(metric: JsonFields, fields: Sequence[str]) -> list[str]:
     return ["json_valid", *(f"json_field/{name}" for name in wanted)]
 
 
-def measure(rows: Sequence[Judged], metric: JsonFields, suite: Suite) -> Measured:
+def measure(rows: Sequence[ScoredAnswer], metric: JsonFields, suite: Suite) -> MetricResult:
     signature = rule(suite)
     answers = [_parsed(row.answer) for row in rows]
     references = [[_parsed(text) for text in row.references] for row in rows]
     valid = [float(answer is not MISSING) for answer in answers]
-    measures = [mean_of("json_valid", valid, binary=True, signature=signature)]
+    measures = [share_of("json_valid", valid, signature)]
     for path in metric.fields if metric.fields is not None else fields_of(rows):
         values = [
             _agrees(answer, accepted, path, suite)
             for answer, accepted in zip(answers, references, strict=True)
         ]
-        measures.append(mean_of(f"json_field/{path}", values, binary=True, signature=signature))
-    return Measured(measures)
+        measures.append(share_of(f"json_field/{path}", values, signature))
+    return MetricResult(measures)
 
 
-def fields_of(rows: Sequence[Judged]) -> list[str]:
+def fields_of(rows: Sequence[ScoredAnswer]) -> list[str]:
     """Dotted paths of every field that stands in a reference, sorted."""
     return sorted(
         {path for row in rows for text in row.references for path in leaves(_parsed(text))}

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from runner.config import Rouge, Suite
-from runner.evaluation.measure import Judged, Measured, mean_of
+from runner.evaluation.measure import MetricResult, ScoredAnswer, mean_of
 from runner.evaluation.metrics.rouge_lcs import lcs_indices, lcs_length
 from runner.evaluation.metrics.rouge_tokens import sentences, tokens, warnings
+from runner.records import SHARE
 
 log = logging.getLogger(__name__)
 
@@ -23,22 +24,18 @@ def names(metric: Rouge, fields: Sequence[str]) -> list[str]:
     return list(metric.types)
 
 
-def measure(rows: Sequence[Judged], metric: Rouge, suite: Suite) -> Measured:
+def measure(rows: Sequence[ScoredAnswer], metric: Rouge, suite: Suite) -> MetricResult:
     references = [text for row in rows for text in row.references]
     for warning in warnings(references, metric.types):
         log.warning("%s", warning)
     signature = f"rouge-score:0.1.2|stem:{'yes' if metric.stem else 'no'}|refs:{metric.aggregate}"
-    return Measured(
-        [
-            mean_of(
-                name, [_over_references(name, row, metric) for row in rows], signature=signature
-            )
-            for name in metric.types
-        ]
+    values = {name: [_over_references(name, row, metric) for row in rows] for name in metric.types}
+    return MetricResult(
+        [mean_of(name, of, signature=signature, scale=SHARE) for name, of in values.items()]
     )
 
 
-def _over_references(name: str, row: Judged, metric: Rouge) -> float:
+def _over_references(name: str, row: ScoredAnswer, metric: Rouge) -> float:
     scores = [rouge(name, text, row.text, metric.stem) for text in row.references]
     return max(scores) if metric.aggregate == "max" else sum(scores) / len(scores)
 

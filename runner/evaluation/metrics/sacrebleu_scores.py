@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner.config import Bleu, Suite
 from runner.errors import ConfigError, Problem
-from runner.evaluation.measure import Judged, Measure, Measured
+from runner.evaluation.measure import Measure, MetricResult, ScoredAnswer
+from runner.records import EDITS, POINTS
 
 if TYPE_CHECKING:
     from runner.evaluation.measure import Matrix
@@ -32,14 +33,14 @@ def names(metric: Bleu, fields: Sequence[str]) -> list[str]:
     return list(metric.scores)
 
 
-def measure(rows: Sequence[Judged], metric: Bleu, suite: Suite) -> Measured:
+def measure(rows: Sequence[ScoredAnswer], metric: Bleu, suite: Suite) -> MetricResult:
     """Raises ConfigError when TER would take longer than `TER_SECONDS`."""
     if "ter" in metric.scores:
         _refuse_slow_ter(rows)
-    return Measured([_measure(name, rows) for name in metric.scores])
+    return MetricResult([_measure(name, rows) for name in metric.scores])
 
 
-def _measure(name: str, rows: Sequence[Judged]) -> Measure:
+def _measure(name: str, rows: Sequence[ScoredAnswer]) -> Measure:
     import numpy as np
 
     statistics = np.zeros((len(rows), WIDTH[name]))
@@ -52,10 +53,11 @@ def _measure(name: str, rows: Sequence[Judged]) -> Measure:
         np.ones(len(rows), dtype=np.bool_),
         rows=_combine(name, effective_order=True)(statistics),
         signature=_signature(name, rows),
+        scale=EDITS if name == "ter" else POINTS,
     )
 
 
-def _row_statistics(name: str, row: Judged) -> list[float]:
+def _row_statistics(name: str, row: ScoredAnswer) -> list[float]:
     scorer = _scorer(name, False)
     answer = scorer._preprocess_segment(row.text)
     found: list[float] = scorer._compute_segment_statistics(
@@ -99,7 +101,7 @@ def _scorer(name: str, effective_order: bool) -> Any:
     return TER() if name == "ter" else CHRF(word_order=2 if name == "chrf++" else 0)
 
 
-def _signature(name: str, rows: Sequence[Judged]) -> str:
+def _signature(name: str, rows: Sequence[ScoredAnswer]) -> str:
     """sacreBLEU's own, e.g. ``nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0``."""
     # A copy, because arms may be scored in threads and the scorer is shared.
     scorer = copy(_scorer(name, False))
@@ -109,7 +111,7 @@ def _signature(name: str, rows: Sequence[Judged]) -> str:
     return str(scorer.get_signature())
 
 
-def _refuse_slow_ter(rows: Sequence[Judged]) -> None:
+def _refuse_slow_ter(rows: Sequence[ScoredAnswer]) -> None:
     words = (
         max(len(row.text.split()), len(reference.split()))
         for row in rows

@@ -12,20 +12,22 @@ from collections.abc import Sequence
 
 from runner.config import Suite, TokenF1
 from runner.evaluation.extract import comparable
-from runner.evaluation.measure import Judged, Measured, mean_of
+from runner.evaluation.measure import MetricResult, ScoredAnswer, mean_of
 from runner.evaluation.metrics.exact_match import rule
+from runner.records import SHARE
 
 
 def names(metric: TokenF1, fields: Sequence[str]) -> list[str]:
     return ["token_f1"]
 
 
-def measure(rows: Sequence[Judged], metric: TokenF1, suite: Suite) -> Measured:
+def measure(rows: Sequence[ScoredAnswer], metric: TokenF1, suite: Suite) -> MetricResult:
     values = [_best(row, suite) for row in rows]
-    return Measured([mean_of("token_f1", values, signature=f"squad:v2.0|{rule(suite)}")])
+    signature = f"squad:v2.0|{rule(suite)}"
+    return MetricResult([mean_of("token_f1", values, signature=signature, scale=SHARE)])
 
 
-def _best(row: Judged, suite: Suite) -> float:
+def _best(row: ScoredAnswer, suite: Suite) -> float:
     """The best F1 over the references; nothing extracted is a wrong answer."""
     if row.answer is None:
         return 0.0
