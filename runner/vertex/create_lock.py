@@ -61,6 +61,7 @@ class CreateLock:
     forget: Callable[[str], None]
     in_doubt: bool = False
     _generation: int = field(default=0, init=False)
+    _told: str = field(default="", init=False)
     _token: str = field(default_factory=lambda: secrets.token_hex(8), init=False)
 
     @property
@@ -128,11 +129,16 @@ class CreateLock:
             return None
 
     def _say(self, held: Held) -> None:
+        """Tell who is waited for: at once, and again whenever somebody looks at the progress."""
         left = max(0.0, self.settings.lock_seconds - held.age)
-        self.note(
+        text = (
             f"waiting: {held.owner} has been asking for this job since {held.since:%H:%M:%S} UTC;"
             f" its job is taken when it shows up, else the lock in {left:.0f} s"
         )
+        if held.owner != self._told:
+            log.warning("tuning job %s: %s", self.label, text)
+        self._told = held.owner
+        self.note(text)
 
     def _try(self) -> Held | None:
         """None when the lock is ours now, else who has it."""

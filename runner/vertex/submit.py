@@ -172,6 +172,8 @@ def _searched(
 ) -> Job | None:
     """The job that `look` finds within so many seconds, or None: after them, one look that does
     not fail is enough. Raises BackendError when there was none for `backend.visible_seconds`."""
+    if seconds:
+        log.warning("looking for a tuning job that was asked for before, for %.0f s", seconds)
     failed: ServiceError | None = None
     for gone in _moments(seconds + settings.visible_seconds):
         if seconds:

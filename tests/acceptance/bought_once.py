@@ -32,7 +32,8 @@ MILLION = 1_000_000
 PRICE = models()["gemini-3.1-flash-lite"].prices.train
 GOING = {"JOB_STATE_RUNNING", "JOB_STATE_PENDING", "JOB_STATE_QUEUED", "JOB_STATE_CANCELLING"}
 DEAD = ("JOB_STATE_CANCELLED", "JOB_STATE_CANCELLING", "JOB_STATE_FAILED")
-WAIT = 120.0
+WAIT = 400.0
+"""Seconds that a machine with much else to do may need for a run."""
 
 
 @dataclass(frozen=True)
