@@ -12,7 +12,7 @@ from runner.config import Diverse, Encoder, GeminiEncoder, Semantic, SentenceEnc
 from runner.errors import BackendError, ConfigError, Problem
 from runner.house import House
 from runner.money import MILLION, Band, Purse
-from runner.records import Generation, Prediction, Request, Turn, unpacked
+from runner.records import Generation, Prediction, Request, Turn, read_record_list, unpacked
 from runner.store import Artifact, digest_of
 from runner.text_calls import text_calls
 
@@ -47,7 +47,7 @@ class Embedding:
 
         made = self.house.store.make(stage, key, noted)
         if (file := made.path / NAME).is_file():
-            self.purse.used.update(json.loads(file.read_text(encoding="utf-8")))
+            self.purse.used.update(read_record_list(file, str))
         return made
 
     def identity(self, asked: Semantic | Diverse | None) -> dict[str, object]:
