@@ -19,6 +19,7 @@ from runner.experiment.answer_set import AnswerSet
 from runner.experiment.context import RunContext
 from runner.experiment.paid_vectors import PaidVectors
 from runner.money import Order, Purse
+from runner.records import read_record_list
 from runner.results import ArmKind
 from runner.store import Artifact, digest_of
 
@@ -169,7 +170,7 @@ class ArmRun:
 
             made = store.make(stage.folder, key, build)
             if (file := made.path / VECTORS).is_file():
-                self.account.used.update(json.loads(file.read_text(encoding="utf-8")))
+                self.account.used.update(read_record_list(file, str))
             self._made[stage] = made
         return self._made[stage]
 
