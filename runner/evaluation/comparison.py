@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from runner.config import Bootstrap, Suite
 from runner.evaluation.intervals import percentile, resampled_sums
-from runner.evaluation.measure import Measure, share_of
 from runner.evaluation.names import check_suite, reference_fields
 from runner.evaluation.registry import kind_of
 from runner.evaluation.rows import answer_of
@@ -16,9 +15,10 @@ from runner.evaluation.scoring import measured_by
 from runner.evaluation.significance import mcnemar, swap_test
 from runner.records import ScoredRow
 from runner.results import Difference
+from runner.statistics.measure import Measure, share_of
 
 if TYPE_CHECKING:
-    from runner.evaluation.measure import Matrix
+    from runner.statistics.measure import Matrix
 
 
 def compare(

@@ -13,10 +13,10 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from runner.config import Bootstrap
-from runner.evaluation.measure import Measure
+from runner.statistics.measure import Measure
 
 if TYPE_CHECKING:
-    from runner.evaluation.measure import Mask, Matrix
+    from runner.statistics.measure import Mask, Matrix
 
 _CELLS = 4_000_000
 """Weights held at once (32 MB), whatever the number of rows and resamples."""

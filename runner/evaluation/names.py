@@ -9,9 +9,10 @@ from difflib import get_close_matches
 from runner.config import JsonFields, PluginMetric, Suite
 from runner.errors import ConfigError, Problem
 from runner.evaluation.extract import extraction_problems
-from runner.evaluation.measure import ScoredAnswer, is_mean
+from runner.evaluation.measure import ScoredAnswer
 from runner.evaluation.metrics.json_fields import fields_of
 from runner.evaluation.registry import kind_of
+from runner.statistics.measure import is_mean
 
 FIELD = "json_field/"
 

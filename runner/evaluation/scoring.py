@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 from runner.config import Metric, PluginMetric, Suite
 from runner.evaluation.intervals import intervals
-from runner.evaluation.measure import Measure, MetricResult, ScoredAnswer, value_of, with_worst
+from runner.evaluation.measure import MetricResult, ScoredAnswer
 from runner.evaluation.names import check_suite, reference_fields
 from runner.evaluation.registry import kind_of
 from runner.evaluation.rows import answer_of, rows_of
 from runner.evaluation.same_rows import counted_rows, only
 from runner.records import Example, Prediction, ScoredRow
 from runner.results import Score, Scores
+from runner.statistics.measure import Measure, value_of, with_worst
 
 if TYPE_CHECKING:
-    from runner.evaluation.measure import Mask
+    from runner.statistics.measure import Mask
 
 SCORE_VERSION = "2"
 """Raised when the same answers would be scored differently; part of every score's digest."""

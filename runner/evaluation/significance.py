@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from runner.results import Difference
 
 if TYPE_CHECKING:
-    from runner.evaluation.measure import Matrix
+    from runner.statistics.measure import Matrix
 
 SWAPS = 9_999
 """Random swaps; the smallest p is 1 / (SWAPS + 1)."""

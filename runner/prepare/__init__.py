@@ -7,14 +7,15 @@ numbers. All of them stream: no stage holds its rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config import Augment, Prepare, RowLimits, Select, Template
 from runner.errors import RowFault
-from runner.records import Example, FaultLog, Progress, Row, quiet
+from runner.prepare.tokens import TokenCounter
+from runner.records import FaultLog, Progress, Row, quiet
 
 if TYPE_CHECKING:
     from runner.prepare.gemini.dataset import Verdict
@@ -42,8 +43,6 @@ NOTHING_NEW = Augmentation(Prepare())
 
 Reader = Callable[[FaultLog], Iterator[Row] | None]
 """Opens the rows of a split; None when the source does not give it."""
-TokenCounter = Callable[[Sequence[Example]], list[tuple[int, int]] | None]
-"""Examples to (prompt, target) token counts; None when it cannot count."""
 
 
 def prepare(

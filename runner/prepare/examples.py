@@ -24,13 +24,13 @@ from runner.prepare.select import choose
 from runner.prepare.select.choice import Choice
 from runner.prepare.select.map import drawn
 from runner.prepare.template import Renderer
-from runner.prepare.tokens import TokenTally
+from runner.prepare.tokens import TokenCounter, TokenTally
 from runner.records import SPLITS, Dropped, Example, Progress, Row, Tally, record_json
 from runner.records.clusters import MAP
 from runner.records.summaries import PreparedSummary, RenderedSummary, read_prepared
 
 if TYPE_CHECKING:
-    from runner.prepare import Augmentation, TokenCounter
+    from runner.prepare import Augmentation
     from runner.prepare.select.encoders import Encode
 
 BATCH = 512

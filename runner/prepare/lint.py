@@ -3,7 +3,6 @@ example, and the served prompt will not carry any."""
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from runner.prepare.few_shot import labelled_examples
 from runner.prepare.keys import hash64
 from runner.records import Example, Row
 from runner.records.summaries import LintCount, LintExample
@@ -21,16 +21,6 @@ from runner.records.summaries import LintCount, LintExample
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-INPUTS = "input|question|query|text|message|sentence|user|human|customer|prompt|source"
-ANSWERS = "output|answer|label|response|assistant|model|ai|bot|agent|completion|target|result"
-LABEL = re.compile(
-    rf"^[ \t>*#-]*(?:(?P<input>{INPUTS}|q)|(?P<answer>{ANSWERS}|a))[ \t]*\d*\**[ \t]*:"
-    r"(?P<rest>.*)$",
-    re.IGNORECASE | re.MULTILINE,
-)
-NUMBERED = re.compile(r"^[ \t>*#-]*(?:example|sample|shot)[ \t]*#?\d+\b", re.I | re.M)
-INLINE = re.compile(r"\bQ\d*: .+?\bA\d*: *[^\s:].*?\bQ\d*: ", re.DOTALL)
 
 LONG_ENOUGH = 20
 """Characters of a line that make it telling; shorter ones meet by chance."""
@@ -131,29 +121,6 @@ class FewShotLint:
             if other.id != row.id and other.target in after:
                 return Hit("other_row", f"holds row {other.id} with its answer")
         return None
-
-
-def labelled_examples(text: str) -> str:
-    """The labels by which worked examples show, e.g. ``Input: ... Output:``; empty if none."""
-    if text.count("\n") < 2 and " A" not in text:
-        return ""
-    if len(NUMBERED.findall(text)) > 1:
-        return "numbered examples"
-    if INLINE.search(text):
-        return "Q: ... A: ... Q:"
-    asked: set[str] = set()
-    answered: dict[str, str] = {}
-    for found in LABEL.finditer(text):
-        label = (found["input"] or found["answer"]).lower()
-        if found["answer"]:
-            after = text[found.end() :].lstrip()
-            if found["rest"].strip() or (after and not LABEL.match(after)):
-                answered |= dict.fromkeys(asked - answered.keys(), label)
-        elif label in answered:
-            return f"{label}: ... {answered[label]}: ... {label}:"
-        else:
-            asked.add(label)
-    return ""
 
 
 def _frame(row: Row, example: Example) -> str:

@@ -12,7 +12,6 @@ from runner.prepare.fates import NEAR, Fates
 from runner.prepare.journal import shown
 from runner.prepare.leakage import SUITES, Leak, shares
 from runner.prepare.spill import Spill
-from runner.prepare.spread import spread
 from runner.prepare.write import Written, members
 from runner.records import SPLITS, Mixed
 from runner.records.leaks import LeakLook
@@ -161,6 +160,6 @@ def _lengths(found: PreparedRows, split: str) -> dict[str, Spread]:
     out = {}
     for rows, mask in _members(found, split):
         for name, values in zip(("input", "target"), rows.lengths[mask].T, strict=True):
-            if lengths := spread(values):
+            if lengths := Spread.of(values):
                 out[name] = lengths
     return out

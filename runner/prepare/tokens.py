@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from runner.prepare.file_tokens import band
-from runner.prepare.spread import spread
 from runner.records import Example, Turn, parts_text
-from runner.records.summaries import SplitTokens
+from runner.records.summaries import SplitTokens, Spread
 
-if TYPE_CHECKING:
-    from runner.prepare import TokenCounter
+TokenCounter = Callable[[Sequence[Example]], list[tuple[int, int]] | None]
+"""Examples to (prompt, target) token counts; None when it cannot count."""
 
 LOW, HIGH = 5, 3
 """ASCII characters a token, at most and at least. Google's rule of thumb is 4; the band covers
@@ -92,6 +90,6 @@ class TokenTally:
             exact=total if self.exact or not self._prompt else None,
             low=self._low,
             high=self._high,
-            prompt=spread(self._prompt),
-            target=spread(self._target),
+            prompt=Spread.of(self._prompt),
+            target=Spread.of(self._target),
         )

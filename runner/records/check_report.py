@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.records.json_form import every_field
+from runner.records.json_form import every_field, fields_of
 from runner.records.leaks import LeakLook
 from runner.records.rows import Example
 from runner.records.summaries import (
@@ -70,3 +70,50 @@ class DataReport:
 
     def to_json(self) -> dict[str, object]:
         return {**every_field(self), "augmented": self.augmented or {}}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFiles:
+    """What the check wrote, and the files it rests on; empty where there is none."""
+
+    data_card: str
+    skew_page: str
+    leaks_page: str
+    dropped: str
+    unused: str
+    faults_file: str
+    augmented_file: str
+    gemini_train: str
+    gemini_validation: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """One data treatment, checked."""
+
+    arms: tuple[str, ...]
+    data: DataReport
+    gemini_faults: tuple[str, ...]
+    gemini_warnings: tuple[str, ...]
+    query_bytes: int | None
+    """Bytes that reading the source once more costs; None where it is no query."""
+    suite_faults: tuple[str, ...]
+    skew: tuple[str, ...] | None
+    """Where production differs from the tuning prompts; None when it was not asked."""
+    skew_refused: tuple[str, ...]
+    files: CheckFiles
+
+    def to_json(self) -> dict[str, object]:
+        """Everything on one level, as scripts know it."""
+        billed = {} if self.query_bytes is None else {"query_bytes": self.query_bytes}
+        return {
+            "arms": self.arms,
+            **fields_of(self.data),
+            "gemini_faults": self.gemini_faults,
+            "gemini_warnings": self.gemini_warnings,
+            **billed,
+            "suite_faults": self.suite_faults,
+            "skew": self.skew,
+            "skew_refused": self.skew_refused,
+            **fields_of(self.files),
+        }

@@ -5,14 +5,19 @@ Every field has a default: a summary of an older version may lack it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.records.json_form import every_field, given_fields, read_record, unreadable
 from runner.records.leaks import LeakLook
 from runner.records.rows import Example
 from runner.records.tally import Mixed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 NAME = "summary.json"
 
@@ -73,6 +78,17 @@ class Spread:
     p90: float = 0.0
     p99: float = 0.0
     max: int = 0
+
+    @classmethod
+    def of(cls, values: Sequence[int] | NDArray[np.int32]) -> Spread | None:
+        """That of some counts; None for no counts."""
+        import numpy as np
+
+        if not len(values):
+            return None
+        counts = np.asarray(values)
+        p50, p90, p99 = (round(value, 1) for value in np.percentile(counts, (50, 90, 99)).tolist())
+        return cls(round(float(counts.mean()), 1), p50, p90, p99, int(counts.max()))
 
 
 @dataclass(frozen=True, slots=True)

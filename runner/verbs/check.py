@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.records import fields_of
+from runner.records.check_report import CheckFiles, CheckReport
 from runner.verbs.experiment import add_experiment, add_pay, with_sweep
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from runner.config import Experiment
     from runner.experiment.stage import ArmRun
     from runner.records import Example
-    from runner.records.check_report import DataReport
     from runner.sweep.arms import Arm
     from runner.sweep.console import Console
     from runner.sweep.run import Sweep
@@ -42,53 +42,6 @@ IN_WORDS = {
     *("leak_looks", "warnings", "first_faults"),
 }
 """Numbers that are not part of the outline."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckFiles:
-    """What the check wrote, and the files it rests on; empty where there is none."""
-
-    data_card: str
-    skew_page: str
-    leaks_page: str
-    dropped: str
-    unused: str
-    faults_file: str
-    augmented_file: str
-    gemini_train: str
-    gemini_validation: str
-
-
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """One data treatment, checked."""
-
-    arms: tuple[str, ...]
-    data: DataReport
-    gemini_faults: tuple[str, ...]
-    gemini_warnings: tuple[str, ...]
-    query_bytes: int | None
-    """Bytes that reading the source once more costs; None where it is no query."""
-    suite_faults: tuple[str, ...]
-    skew: tuple[str, ...] | None
-    """Where production differs from the tuning prompts; None when it was not asked."""
-    skew_refused: tuple[str, ...]
-    files: CheckFiles
-
-    def to_json(self) -> dict[str, object]:
-        """Everything on one level, as scripts know it."""
-        billed = {} if self.query_bytes is None else {"query_bytes": self.query_bytes}
-        return {
-            "arms": self.arms,
-            **fields_of(self.data),
-            "gemini_faults": self.gemini_faults,
-            "gemini_warnings": self.gemini_warnings,
-            **billed,
-            "suite_faults": self.suite_faults,
-            "skew": self.skew,
-            "skew_refused": self.skew_refused,
-            **fields_of(self.files),
-        }
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

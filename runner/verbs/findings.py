@@ -11,9 +11,8 @@ from runner.report.reasons import in_words, is_leak
 from runner.report.wording import one_line, share
 
 if TYPE_CHECKING:
-    from runner.records.check_report import AddedRows
+    from runner.records.check_report import AddedRows, CheckReport
     from runner.records.summaries import Conflict, LintCount
-    from runner.verbs.check import CheckReport
 
 SHOWN = 5
 """Conflicts, and places of one lint rule, that are listed."""

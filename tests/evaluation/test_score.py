@@ -258,7 +258,8 @@ def test_a_field_score_is_believed_until_the_fields_are_known() -> None:
 
 
 PLUGIN = """
-from runner.evaluation.measure import MetricResult, mean_of
+from runner.evaluation.measure import MetricResult
+from runner.statistics.measure import mean_of
 from runner.records import Scale
 
 def names(metric, fields):

@@ -15,7 +15,7 @@ from typing import Any
 from runner.backend import JobStatus, TuningJob
 
 from runner.config import Experiment, Suite
-from runner.evaluation.measure import MetricResult, ScoredAnswer, mean_of
+from runner.evaluation.measure import MetricResult, ScoredAnswer
 from runner.records import (
     Checkpoint,
     CurvePoint,
@@ -27,6 +27,7 @@ from runner.records import (
     Scale,
     TuningResult,
 )
+from runner.statistics.measure import mean_of
 
 
 class ScriptedBackend:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from runner.config import Classification, Suite
 from runner.errors import ConfigError, Problem
 from runner.evaluation.extract import comparable
-from runner.evaluation.measure import Measure, MetricResult, ScoredAnswer, ratio, share_of
+from runner.evaluation.measure import MetricResult, ScoredAnswer
 from runner.evaluation.metrics.exact_match import rule
 from runner.records import SHARE
+from runner.statistics.measure import Measure, ratio, share_of
 
 if TYPE_CHECKING:
-    from runner.evaluation.measure import Matrix
+    from runner.statistics.measure import Matrix
 
 MAX_LABELS = 1000
 """More different targets than this are free text, and their table would fill the memory."""

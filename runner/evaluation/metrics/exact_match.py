@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from runner.config import ExactMatch, Suite
 from runner.evaluation.extract import comparable
-from runner.evaluation.measure import MetricResult, ScoredAnswer, share_of
+from runner.evaluation.measure import MetricResult, ScoredAnswer
+from runner.statistics.measure import share_of
 
 
 def names(metric: ExactMatch, fields: Sequence[str]) -> list[str]:

@@ -12,9 +12,10 @@ from typing import Any
 
 from runner.config import JsonFields, Suite
 from runner.evaluation.json_text import canonical, field, leaves, mapped, parse
-from runner.evaluation.measure import MetricResult, ScoredAnswer, share_of
+from runner.evaluation.measure import MetricResult, ScoredAnswer
 from runner.evaluation.metrics.exact_match import rule
 from runner.normalize import normalize
+from runner.statistics.measure import share_of
 
 MISSING = object()
 """Stands for no value at all: ``null`` is a value."""

@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from runner.config import Rouge, Suite
-from runner.evaluation.measure import MetricResult, ScoredAnswer, mean_of
+from runner.evaluation.measure import MetricResult, ScoredAnswer
 from runner.evaluation.metrics.rouge_lcs import lcs_indices, lcs_length
 from runner.evaluation.metrics.rouge_tokens import sentences, tokens, warnings
 from runner.records import SHARE
+from runner.statistics.measure import mean_of
 
 log = logging.getLogger(__name__)
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from runner.config import Bleu, Suite
 from runner.errors import ConfigError, Problem
-from runner.evaluation.measure import Measure, MetricResult, ScoredAnswer
+from runner.evaluation.measure import MetricResult, ScoredAnswer
 from runner.records import EDITS, POINTS
+from runner.statistics.measure import Measure
 
 if TYPE_CHECKING:
-    from runner.evaluation.measure import Matrix
+    from runner.statistics.measure import Matrix
 
 WIDTH = {"bleu": 10, "chrf": 18, "chrf++": 24, "ter": 2}
 """Numbers in one row's statistics."""

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from runner.config import Suite, TokenF1
 from runner.evaluation.extract import comparable
-from runner.evaluation.measure import MetricResult, ScoredAnswer, mean_of
+from runner.evaluation.measure import MetricResult, ScoredAnswer
 from runner.evaluation.metrics.exact_match import rule
 from runner.records import SHARE
+from runner.statistics.measure import mean_of
 
 
 def names(metric: TokenF1, fields: Sequence[str]) -> list[str]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.config import RowLimits
+from runner.prepare.few_shot import labelled_examples
 from runner.prepare.file_tokens import FILE_TOKENS
 from runner.prepare.gemini.finding import Finding, named
 from runner.prepare.gemini.line import read_line
 from runner.prepare.gemini.media import Exists, MediaJudge, files_of
 from runner.prepare.gemini.row import judge_row, parts_of
-from runner.prepare.lint import labelled_examples
 from runner.prepare.tokens import estimate
 from runner.records import call_json
 

@@ -1,0 +1,1 @@
+"""Scores as statistics, their intervals, and tests of differences."""
