@@ -8,6 +8,7 @@ needs is made before it, and what an arm before, or a run before, has made is fo
 from __future__ import annotations
 
 import json
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -27,6 +28,17 @@ T = TypeVar("T")
 V = TypeVar("V")
 VECTORS = "vectors.json"
 """In an artifact: the labels of the vectors that were paid for to make it."""
+
+
+class _Held(threading.local):
+    """What a thread keeps of the last thing that took long to work out."""
+
+    owner: ArmRun | None = None
+    stage: Stage[Any] | None = None
+    value: Any = None
+
+
+_held = _Held()
 
 
 class Stage(ABC, Generic[T]):
@@ -129,7 +141,6 @@ class ArmRun:
         """Texts as vectors, paid for where they have to be."""
         self._made: dict[Stage[Any], Artifact] = {}
         self._keys: dict[Stage[Any], Mapping[str, Any]] = {}
-        self._held: tuple[Stage[Any], Any] | None = None
 
     @property
     def terms(self) -> Terms:
@@ -179,8 +190,10 @@ class ArmRun:
         return stage.read(self.make(stage).path)
 
     def hold(self, stage: Stage[Any], work_out: Callable[[], V]) -> V:
-        """What `work_out` gives, kept until another stage holds something: a stage's key, its
-        price and its content often go by the same thing, which takes long to work out."""
-        if self._held is None or self._held[0] != stage:
-            self._held = (stage, work_out())
-        return cast("V", self._held[1])
+        """What `work_out` gives, kept until this thread holds something else: a stage's key, its
+        price and its content often go by the same thing, which takes long to work out and much
+        memory to keep."""
+        if _held.owner is not self or _held.stage != stage:
+            value = work_out()  # which may hold something else on the way
+            _held.owner, _held.stage, _held.value = self, stage, value
+        return cast("V", _held.value)

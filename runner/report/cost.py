@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from runner.report.scoreboard import Line
 from runner.results import ArmResult, ExperimentResult
 
-ORDER = ("prepare", "render", "tune", "predict", "score")
+ORDER = ("prepare", "reword", "render", "tune", "predict", "score")
 PURPOSES = ("tuning", "baseline test", "validation", "test")
 
 

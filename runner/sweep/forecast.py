@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from runner.experiment.answer_sets import foreseen
 from runner.experiment.stage import ArmRun
-from runner.experiment.stages import Stages, in_order
+from runner.experiment.stages import Stages, data_stages, in_order
 from runner.money import Band, Part, Price
 
 
@@ -26,6 +26,8 @@ class Forecast:
         paid = [kind for kind in self.stages if kind.may_cost(experiment)]
         if not paid:
             return None
+        for stage in data_stages(run, self.stages):
+            run.make(stage)  # how much is asked depends on it; what it costs is held on its own
         for stage in in_order(run, paid, foreseen):
             for order in stage.asks(run):
                 if order.label not in self.seen:
