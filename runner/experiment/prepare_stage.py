@@ -17,7 +17,7 @@ from runner.records import SPLITS
 from runner.store import digest_of
 
 if TYPE_CHECKING:
-    from runner.prepare import Reader
+    from runner.prepare.inputs import Reader
 
 
 @dataclass(frozen=True)

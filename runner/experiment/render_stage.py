@@ -70,7 +70,8 @@ class Render(Stage[Rendered]):
         }
 
     def build(self, run: ArmRun, out: Path) -> None:
-        from runner.prepare import Augmentation, render
+        from runner.prepare import render
+        from runner.prepare.inputs import Augmentation
 
         experiment = run.experiment
         reworded = [run.make(stage).path / PREDICTIONS for stage in Reword.of(run)]

@@ -1,25 +1,21 @@
 """From rows as read to examples as the model sees them.
 
 `prepare` cleans, deduplicates, splits and keeps train apart from evaluation; `render` selects
-and renders; `judge_gemini` judges Gemini tuning files offline; `check_report` gathers the
-numbers. All of them stream: no stage holds its rows.
+and renders; `check_report` gathers the numbers. All of them stream: no stage holds its rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config import Augment, Prepare, RowLimits, Select, Template
-from runner.errors import RowFault
+from runner.prepare.inputs import NOTHING_NEW, Augmentation, Reader
 from runner.prepare.tokens import TokenCounter
-from runner.records import FaultLog, Progress, Row, quiet
+from runner.records import Progress, quiet
 
 if TYPE_CHECKING:
-    from runner.prepare.gemini.dataset import Verdict
-    from runner.prepare.gemini.fix import Fixed
     from runner.prepare.select.encoders import Encode
     from runner.records.check_report import DataReport
 
@@ -27,22 +23,6 @@ PREPARE_VERSION = "8"
 """Bumped when `prepare` gives other results for the same input; part of the digest."""
 RENDER_VERSION = "3"
 """The same for `render`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Augmentation:
-    """Where new training rows come from."""
-
-    prepare: Prepare
-    """What makes them (`augment`), and what holds them against evaluation rows (`leakage`)."""
-    reworded: Path | None = None
-    """Answers of a model, lines of ``id`` and ``text``."""
-
-
-NOTHING_NEW = Augmentation(Prepare())
-
-Reader = Callable[[FaultLog], Iterator[Row] | None]
-"""Opens the rows of a split; None when the source does not give it."""
 
 
 def prepare(
@@ -143,49 +123,6 @@ def reword_prompts(
     from runner.prepare.select.encoders import encode as encode_here
 
     return to_be_reworded(prepared, select, augment, seed, encode or encode_here)
-
-
-def validate_gemini(path: Path, max_tokens: int) -> list[RowFault]:
-    """Everything Vertex would refuse, or silently drop, in a Gemini tuning file by itself.
-
-    Each fault carries the line and, as `field`, the path within the row's JSON. `max_tokens`
-    is the model's limit for prompt and answer together. Empty for a good file, and for an empty
-    one (a missing validation set is no fault of the format).
-    """
-    return judge_gemini({"train": path}, max_tokens).faults
-
-
-def judge_gemini(
-    files: Mapping[str, Path],
-    max_tokens: int,
-    limits: RowLimits | None = None,
-    exists: Callable[[str], int | None] | None = None,
-    preference: bool = False,
-) -> Verdict:
-    """Judge the files of one tuning dataset, ``train`` and ``validation``, against a model.
-
-    `limits` are those of a `GeminiModel`; without them files are not held against a model's
-    kinds, counts and sizes. `exists` tells the size in bytes of a ``gs://`` object, None when
-    there is none; without it nobody looks. `preference` wants rows with two answers. Streams; of
-    each rule at most 200 faults a file are named, all are counted.
-    """
-    from runner.prepare.gemini.dataset import judge_dataset
-
-    return judge_dataset(files, max_tokens, limits, exists, preference)
-
-
-def fix_gemini(lines: Iterable[bytes], source: Path) -> Fixed:
-    """Repair the rows of a Gemini tuning file into new files beside `source`.
-
-    Other formats (`messages`, `prompt`/`completion`, `input_text`/`output_text`), wrong roles,
-    texts where parts belong, typographic quotes, left-over line ends and rows over several lines
-    become sound rows in ``NAME.repaired.jsonl``; rows that cannot be repaired go as they are to
-    ``NAME.rest.jsonl``, and ``NAME.repaired.log`` says what was done line by line. Nothing is
-    written when every row is sound, and no file is overwritten.
-    """
-    from runner.prepare.gemini.fix import fix_file
-
-    return fix_file(lines, source)
 
 
 def check_report(prepared: Path, rendered: Path) -> DataReport:

@@ -30,7 +30,7 @@ from runner.records.clusters import MAP
 from runner.records.summaries import PreparedSummary, RenderedSummary, read_prepared
 
 if TYPE_CHECKING:
-    from runner.prepare import Augmentation
+    from runner.prepare.inputs import Augmentation
     from runner.prepare.select.encoders import Encode
 
 BATCH = 512

@@ -36,7 +36,7 @@ from runner.prepare.write import MOVES, write_splits
 from runner.records import SPLITS, Dropped, FaultLog, Mixed, Progress, Row, Tally
 
 if TYPE_CHECKING:
-    from runner.prepare import Reader
+    from runner.prepare.inputs import Reader
     from runner.prepare.select.encoders import Encode
 
 EVERY = 20_000

@@ -160,7 +160,7 @@ def _gemini(folder: Path, runs: Sequence[ArmRun]) -> tuple[tuple[str, ...], tupl
     """What the model's service would refuse in the rendered files, and what is odd in them. The
     runs have data and limits in common."""
     from runner.backends.protocol import Storage
-    from runner.prepare import judge_gemini
+    from runner.prepare.gemini import judge_gemini
     from runner.verbs.objects import Sizes
 
     model, backend = runs[0].experiment.model, runs[0].backend

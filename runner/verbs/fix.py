@@ -116,7 +116,7 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 
 def _files(source: GeminiSource, use: str) -> Iterator[RepairReport]:
-    from runner.prepare import fix_gemini
+    from runner.prepare.gemini import fix_gemini
     from runner.sources.raw import raw_files, raw_lines
 
     for split, file in raw_files(source):

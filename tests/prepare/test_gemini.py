@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import RowFault
-from runner.prepare import validate_gemini
+from runner.prepare.gemini import validate_gemini
 
 
 def judge(tmp_path: Path, *lines: object, limit: int = 1000) -> list[RowFault]:

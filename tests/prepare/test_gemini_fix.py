@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.prepare import fix_gemini, judge_gemini
+from runner.prepare.gemini import fix_gemini, judge_gemini
 from runner.prepare.gemini.fix import Fixed
 from tests.prepare.test_gemini import GOOD, MODEL, USER, VALID
 from tests.prepare.test_gemini_strict import mutants

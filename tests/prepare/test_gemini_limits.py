@@ -13,7 +13,7 @@ from pypdf import PdfWriter
 
 from runner.config import RowLimits
 from runner.errors import DataError
-from runner.prepare import judge_gemini
+from runner.prepare.gemini import judge_gemini
 from runner.prepare.gemini.dataset import KEPT, Verdict
 from runner.prepare.gemini.shapes import SHAPES
 from runner.records import Example, Origin, Turn

@@ -18,7 +18,7 @@ from runner.compose.folders import packaged_conf
 from runner.compose.yaml_files import read_yaml
 from runner.config import GeminiModel
 from runner.errors import RowFault
-from runner.prepare import judge_gemini
+from runner.prepare.gemini import judge_gemini
 from tests.prepare.test_gemini import VALID
 
 MUTANTS = 10_000

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from runner.errors import DataError
-from runner.prepare import check_report, validate_gemini
+from runner.prepare import check_report
+from runner.prepare.gemini import validate_gemini
 from runner.records import Example, record_json
 from runner.records.check_report import DataReport, RowCounts
 from runner.records.json_form import decoded

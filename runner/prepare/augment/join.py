@@ -13,7 +13,7 @@ from runner.prepare.journal import Journal
 from runner.records import Row, Tally, record_line
 
 if TYPE_CHECKING:
-    from runner.prepare import Augmentation
+    from runner.prepare.inputs import Augmentation
 
 
 def with_new_rows(
