@@ -32,7 +32,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,6}", fullmatch=True), VALUES, max_size=4))
 def test_yaml_is_read_as_omegaconf_reads_it(
     tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]
@@ -77,7 +77,7 @@ HYDRA_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(HYDRA_VALUES)
 def test_a_value_written_as_override_is_read_back_by_hydra(value: object) -> None:
     parsed = OverridesParser.create().parse_override(assignment("key", value))

@@ -65,8 +65,8 @@ class FuzzyDedup(Group):
     """For `engine: ray`: ``host:port`` of the head node, ``auto`` for a running one; null starts
     a cluster on this machine."""
     index: str | None = None
-    """File or folder of fingerprints of past datasets (`python -m runner.prepare.fuzzy`): training
-    rows that nearly repeat one of them are listed, and stay."""
+    """File or folder of fingerprints of past datasets: training rows that nearly repeat one of them
+    are listed, and stay. `python -m runner.prepare.fuzzy` makes fingerprints."""
 
     @model_validator(mode="after")
     def _fit(self) -> Self:

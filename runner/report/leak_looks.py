@@ -19,8 +19,8 @@ WORDS = {
 
 
 def nothing_found(looks: Looks) -> str:
-    """What to say where no leak is known: by which methods there is none."""
-    methods = dict.fromkeys(_name(look) for look in looks if look.not_looked is None)
+    """What to say pairs_named no leak is known: by which methods there is none."""
+    methods = dict.fromkeys(_method_name(look) for look in looks if look.not_looked is None)
     return f"none by {', '.join(methods)}" if methods else "not looked for"
 
 
@@ -36,12 +36,12 @@ def look_lines(looks: Looks) -> Iterator[str]:
             yield f"{' and '.join(pair)}: {', '.join(told)}"
         for look in of_pair:
             if reason := look.not_looked:
-                what = _name(look) if told else ""
+                what = _method_name(look) if told else ""
                 unlooked.setdefault((what, reason), []).append(" and ".join(pair))
     whole = {pair for what, pair in _flat(unlooked) if not what}
-    for (what, reason), where in unlooked.items():
-        named = ", ".join(dict.fromkeys(where))
-        everywhere = what and len(where) == len(pairs) - len(whole)
+    for (what, reason), pairs_named in unlooked.items():
+        named = ", ".join(dict.fromkeys(pairs_named))
+        everywhere = what and len(pairs_named) == len(pairs) - len(whole)
         about = f"{what}: " if everywhere else f"{named}, {what}: " if what else f"{named}: "
         yield f"not looked at: {about}{reason}"
 
@@ -53,8 +53,8 @@ def _flat(unlooked: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[tuple[s
 
 def _found(look: LeakLook) -> str:
     found = count(look.found) if look.found else "none"
-    return f"{_name(look)} {found} ({count(look.rows or 0)} × {count(look.against_rows or 0)} rows)"
+    return f"{_method_name(look)} {found} ({count(look.rows or 0)} × {count(look.against_rows or 0)} rows)"
 
 
-def _name(look: LeakLook) -> str:
+def _method_name(look: LeakLook) -> str:
     return WORDS.get(look.method, f"{look.method}s")

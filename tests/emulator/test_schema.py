@@ -111,7 +111,7 @@ def mutants(draw: st.DrawFn) -> tuple[str, Any]:
     return schema, body
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(mutants())
 def test_nothing_passes_that_google_refuses(mutant: tuple[str, Any]) -> None:
     schema, body = mutant
@@ -119,7 +119,7 @@ def test_nothing_passes_that_google_refuses(mutant: tuple[str, Any]) -> None:
         assert google_takes(schema, body)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(mutants())
 def test_reading_twice_changes_nothing(mutant: tuple[str, Any]) -> None:
     schema, body = mutant

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import ConfigError
@@ -15,7 +15,6 @@ gold_labels = st.sampled_from(["a", "b", "c", "d"])
 answers = st.sampled_from(["a", "b", "c", "d", "e", "no label"])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(gold_labels, answers), min_size=1, max_size=30))
 def test_equal_to_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     metrics = pytest.importorskip("sklearn.metrics", reason="parity with scikit-learn")

@@ -41,7 +41,7 @@ word = st.sampled_from(["a", "b", "a b", "b c d e", ""])
 triples = st.lists(st.tuples(word, word, word), min_size=1, max_size=20)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(triples, st.sampled_from(sorted(METRICS)), st.integers(0, 9), st.randoms())
 def test_a_difference_is_symmetric_and_knows_its_rows(
     answers: list[tuple[str, str, str]], metric: str, seed: int, rng: Any

@@ -37,7 +37,7 @@ def assert_equal(expected: str, given_: str, stem: bool) -> None:
         assert rouge(name, expected, given_, stem) == scores[name].fmeasure, (name, stem)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(text, text, st.booleans())
 def test_bit_equal_on_noise(expected: str, given_: str, stem: bool) -> None:
     assert_equal(expected, given_, stem)

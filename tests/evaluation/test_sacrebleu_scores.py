@@ -32,7 +32,7 @@ def free() -> Suite:
     return suite(ALL, normalize=[], bootstrap={"samples": 100})
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(sentence, sentence, st.lists(sentence, max_size=2)), min_size=1))
 def test_corpus_and_sentence_scores_are_sacrebleus(
     pairs: list[tuple[str, str, list[str]]],

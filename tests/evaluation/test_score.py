@@ -159,7 +159,7 @@ words = st.lists(st.sampled_from(["a", "b", "cat", "dog", "1", "."]), max_size=6
 pairs_of_words = st.lists(st.tuples(words, words), min_size=1, max_size=12)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(pairs_of_words, st.integers(0, 3), st.randoms(use_true_random=False))
 def test_intervals_hold_the_value_and_row_order_does_not_matter(
     pairs: list[tuple[str, str]], seed: int, rng: Any

@@ -87,7 +87,7 @@ PLANS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plans=PLANS, at_once=st.integers(1, 6), attempts=st.integers(1, 4))
 def test_every_request_is_answered_once_whatever_errors_come(
     plans: list[list[str]], at_once: int, attempts: int
@@ -111,7 +111,7 @@ def test_first_calls_begin_in_the_order_of_the_requests() -> None:
     assert [one.id for one in service.ask(1, 3)] == [f"r{n}" for n in range(20)]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(plans=st.lists(st.lists(st.just("quota"), max_size=2), min_size=1, max_size=4))
 def test_no_call_begins_before_the_service_wants_to_hear_of_us(plans: list[list[str]]) -> None:
     """One at a time, so that nothing is under way when the service says so."""

@@ -55,7 +55,7 @@ def cache(tmp_path: Path) -> PredictionCache:
     return PredictionCache(tmp_path / "deep" / "predictions.db")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(texts=st.lists(st.text(max_size=4), max_size=20))
 def test_answers_come_in_request_order_and_equal_requests_are_asked_once(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]

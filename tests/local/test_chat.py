@@ -51,7 +51,7 @@ def by_transformers(reference: Any, system: str, talk: tuple[Turn, ...], target:
 
 
 @given(system=TEXTS, text=TEXTS, target=TEXTS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_equals_transformers(
     chat: Chat, reference: Any, system: str, text: str, target: str
 ) -> None:

@@ -62,10 +62,10 @@ def test_devices_share_a_batch_evenly(
 ) -> None:
     monkeypatch.setattr(devices, "version", lambda package: "2.13.0+cu130")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
-    backend = LocalBackend(making.experiment(models, device="auto"), tmp_path)
-    assert backend.device == devices.Device("cuda", 3)
-    assert backend.processes == 2  # 8 rows a batch
-    assert backend.identity()["precision"] == "bfloat16"
+    host = LocalBackend(making.experiment(models, device="auto"), tmp_path)
+    assert host.device == devices.Device("cuda", 3)
+    assert host.processes == 2  # 8 rows a batch
+    assert host.identity()["precision"] == "bfloat16"
 
 
 def test_quota_of_a_container_limits_the_threads(

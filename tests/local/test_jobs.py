@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.local.jobs import JobFolder, State, Trained
@@ -22,7 +22,6 @@ def points(steps: int) -> list[CurvePoint]:
     return [CurvePoint("train_total_loss", step, 0.5 / step, 17, 0.1) for step in range(1, steps)]
 
 
-@settings(deadline=None)
 @given(cut=st.integers(0, 2000))
 def test_torn_curves_keep_every_whole_point(cut: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -278,7 +278,7 @@ def test_two_runs_at_once_cannot_both_take_the_last_dollars(tmp_path: Path) -> N
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 10**6)), max_size=12))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_settling_again_changes_nothing(bills: list[tuple[str, int]]) -> None:
     with TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder))

@@ -52,7 +52,7 @@ def naive(
     return best, hit
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     texts=rows,
     corpus=rows,

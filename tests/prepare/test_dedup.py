@@ -125,7 +125,7 @@ pairs = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs=pairs, conflicts=st.sampled_from(["drop_later", "keep"]))
 def test_laws_of_dedup(pairs: list[tuple[str, str]], conflicts: str) -> None:
     with TemporaryDirectory() as folder:

@@ -21,7 +21,7 @@ def labelled(count: int, labels: int) -> list[Row]:
     return rows_of([(f"text {n}", f"label {n % labels}") for n in range(count)], "validation")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(count=st.integers(0, 200), most=st.integers(0, 120), labels=st.integers(1, 5))
 def test_shares_stay(count: int, most: int, labels: int) -> None:
     rows = labelled(count, labels)

@@ -110,7 +110,7 @@ def test_stars_are_those_of_comparing_all_pairs(
         assert near.score == pytest.approx(jaccard(texts[near.row], texts[near.matched]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     bases=st.lists(st.lists(st.sampled_from(WORDS[:9]), min_size=2, max_size=9), max_size=14),
     edits=st.lists(st.tuples(st.integers(0, 13), st.integers(0, 8)), max_size=14),

@@ -57,7 +57,7 @@ def by_characters(text: str, config: FuzzyDedup) -> bool:
     return unspaced > 0 and unspaced * 10 >= len(letters)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(TEXT, min_size=1, max_size=4), UNIT, st.integers(1, 5))
 def test_both_engines_hash_as_defined(texts: list[str], unit: str, size: int) -> None:
     config = FuzzyDedup(unit=unit, ngram=size, char_ngram=size, permutations=16)
@@ -105,7 +105,6 @@ def test_a_bucket_is_a_band_of_equal_values() -> None:
         assert ((keys[number][:, None] == keys[number][None]) == same).all()
 
 
-@settings(deadline=None)  # the first call may compile
 @given(st.integers(1, 12), st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11))))
 def test_trees_join_the_same_way(size: int, pairs: list[tuple[int, int]]) -> None:
     edges = [(one % size, two % size) for one, two in pairs]
@@ -127,7 +126,7 @@ VIEWS = "x" * 200
 """So much text behind another that all of it is read 64 bytes at a time."""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(TEXT, min_size=1, max_size=4), st.integers(0, 70), UNIT, st.integers(1, 5))
 def test_words_end_where_views_meet(texts: list[str], ahead: int, unit: str, size: int) -> None:
     """Words, and blanks of two and three bytes, lie across the borders of 64 bytes."""
@@ -154,7 +153,7 @@ def test_every_place_of_a_blank_in_a_view(blank: str) -> None:
 WORDS = st.one_of(st.integers(1, 30), st.integers(60, 70), st.integers(4000, 9000))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(st.tuples(WORDS, st.integers(1, 3)), min_size=1, max_size=40),
     st.integers(1, 3),

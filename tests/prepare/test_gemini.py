@@ -246,14 +246,14 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(row=values | st.fixed_dictionaries({"contents": st.lists(values, max_size=3)}))
 def test_any_json_is_judged(tmp_path_factory: pytest.TempPathFactory, row: object) -> None:
     faults = judge(tmp_path_factory.mktemp("any"), row)
     assert all(fault.rule and fault.message and fault.line == 1 for fault in faults)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(line=st.binary(max_size=60).filter(lambda raw: b"\n" not in raw))
 def test_any_bytes_are_judged(tmp_path_factory: pytest.TempPathFactory, line: bytes) -> None:
     assert judge(tmp_path_factory.mktemp("bytes"), line)

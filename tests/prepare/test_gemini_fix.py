@@ -168,7 +168,7 @@ NOTHING = (b"", b"[", b"]", b"\xef\xbb\xbf", b"\xef\xbb\xbf[")
 """Lines that hold nothing."""
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     lines=st.lists(
         st.one_of(

@@ -90,7 +90,7 @@ def test_groups_of_a_given_split_leave_train(tmp_path: Path) -> None:
 texts = st.lists(st.text("abAB", min_size=1, max_size=2), min_size=1, max_size=12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(train=texts, validation=texts, test=texts)
 def test_nothing_of_evaluation_is_left_in_train(
     tmp_path_factory: pytest.TempPathFactory,

@@ -192,7 +192,7 @@ sentences = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(texts=sentences)
 def test_clusters_never_straddle_a_cut(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]

@@ -41,7 +41,7 @@ def test_numbers_and_caps(tmp_path: Path) -> None:
     assert done.summary["rows"] == {"train": 394, "validation": 256, "test": 50}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     count=st.integers(10, 60),
     labels=st.text("abc", min_size=1, max_size=5),
@@ -102,7 +102,7 @@ def grouped(sizes: list[int]) -> list[Row]:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(sizes=st.lists(st.integers(1, 6), min_size=13, max_size=20))
 def test_groups_never_straddle(sizes: list[int]) -> None:
     with TemporaryDirectory() as folder:

@@ -104,7 +104,7 @@ def cover(texts: Sequence[str], config: SubstringDedup) -> list[list[bool]]:
     return covered
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.text(max_size=30), max_size=5), st.sampled_from(ALL))
 def test_tokens_are_those_of_the_regular_expression(texts: list[str], kernel: ModuleType) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -123,7 +123,7 @@ WORDS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.lists(WORDS, max_size=6).map(" ".join), max_size=4), st.integers(1, 3))
 def test_windows_are_equal_where_views_of_64_bytes_meet(texts: list[str], size: int) -> None:
     """Behind the texts lie enough others for all of them to be read 64 bytes at a time."""
@@ -148,7 +148,7 @@ def test_every_character_is_of_the_same_kind_everywhere() -> None:
         assert found[0] == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     texts=texts_of_words,
     size=st.integers(5, 7),

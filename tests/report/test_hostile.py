@@ -68,7 +68,7 @@ def test_hostile_text_adds_no_markup(
     check(text, harmless)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
 def test_any_text_adds_no_markup(
     harmless: list[list[tuple[str, tuple[str, ...]]]], text: str

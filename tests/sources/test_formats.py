@@ -61,7 +61,7 @@ ENDINGS = [
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=tables)
 def test_rows_read_back_as_written(ending: str, rows: Cells) -> None:
     with TemporaryDirectory() as folder:
@@ -88,7 +88,7 @@ def reads_or_refuses(path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(content=st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused_or_reported_but_never_crash(
     ending: str, content: bytes
@@ -99,7 +99,7 @@ def test_arbitrary_bytes_are_refused_or_reported_but_never_crash(
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv"])
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(rows=tables, noise=st.binary(min_size=1, max_size=6), at=st.floats(0, 1))
 def test_damaged_files_never_crash(ending: str, rows: Cells, noise: bytes, at: float) -> None:
     whole = WRITERS[ending](rows)
@@ -109,7 +109,7 @@ def test_damaged_files_never_crash(ending: str, rows: Cells, noise: bytes, at: f
         reads_or_refuses(path)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(content=st.binary(max_size=300))
 def test_arbitrary_bytes_in_an_archive_are_refused(content: bytes) -> None:
     with TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(system=st.just("") | texts, turns=st.lists(texts, min_size=2, max_size=6))
 def test_gemini_rows_read_back_as_written(
     tmp_path_factory: pytest.TempPathFactory, system: str, turns: list[str]
@@ -159,7 +159,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     kind=st.sampled_from(["gemini", "chat"]),
     row=st.fixed_dictionaries(
