@@ -53,7 +53,8 @@ def _flat(unlooked: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[tuple[s
 
 def _found(look: LeakLook) -> str:
     found = count(look.found) if look.found else "none"
-    return f"{_method_name(look)} {found} ({count(look.rows or 0)} × {count(look.against_rows or 0)} rows)"
+    rows, against = count(look.rows or 0), count(look.against_rows or 0)
+    return f"{_method_name(look)} {found} ({rows} × {against} rows)"
 
 
 def _method_name(look: LeakLook) -> str:
