@@ -144,7 +144,7 @@ class CreateLock:
         """None when the lock is ours now, else who has it."""
         while (now := self._put(0)) is not None:
             if (found := self._there()) is not None:
-                age = (now - found.updated).total_seconds()
+                age = max(0.0, (now - found.updated).total_seconds())  # `Date` has whole seconds
                 said = self._content(found)
                 owner, home = str(said.get("owner", "somebody")), str(said.get("home", ""))
                 return Held(int(found.generation), found.updated, age, owner, home)

@@ -195,7 +195,7 @@ def test_who_comes_second_is_told_who_holds_the_lock_and_waits(
     assert kept == set()
     assert f"home {tmp_path / 'anna'}" in notes[0]
     assert "has been asking for this job since" in notes[0]
-    assert re.search(r"else the lock in (59|60) s", notes[0])
+    assert re.search(r"else the lock in \d+ s$", notes[0])
     assert [record.message for record in caplog.records] == [f"tuning job a1: {notes[0]}"]
     assert (tmp_path / "anna" / "home_id").read_text() != (tmp_path / "ben" / "home_id").read_text()
 
