@@ -181,3 +181,33 @@ def test_no_test_rows(tmp_path: Path) -> None:
     headline, winner, _ = concluded([empty], suite())
     assert headline.startswith("There is no exact_match on the 0 test rows")
     assert winner == ""
+
+
+def validated(folder: Path, name: str, asked: range, right: range) -> ArmResult:
+    """A tuned arm that was validated on the rows `asked` and answered those in `right` right."""
+    made = arm(folder, name, "tuned", 40, suite())
+    rows = [examples()[number] for number in asked]
+    answers = [Prediction(row.id, row.target if int(row.id) in right else "no") for row in rows]
+    validation, kept = score(rows, answers, suite(), "validation", 1)
+    path = folder / f"{name}_validation.jsonl"
+    write_rows(path, kept)
+    files = {**made.predictions, "validation": str(path)}
+    return made.model_copy(update={"validation": validation, "predictions": files})
+
+
+@pytest.mark.parametrize(("asked", "winner", "why"), [
+    (range(40), "fewer", "the 40 shared ones chose"),
+    (range(20), "all", "the choice rests on those"),
+    (range(60), "all", "all was chosen on 60 validation rows"),
+])  # fmt: skip
+def test_validation_rows_that_differ_do_not_choose(
+    tmp_path: Path, asked: range, winner: str, why: str
+) -> None:
+    arms = [
+        validated(tmp_path, "all", range(60), range(20, 60)),  # of the first 40 right in 20
+        validated(tmp_path, "fewer", asked, range(int(0.65 * len(asked)))),
+        arm(tmp_path, "zero-shot", "zero_shot", 1, suite()),
+    ]
+    _, won, reasons = concluded(arms, suite())
+    assert won == winner
+    assert why in reasons
