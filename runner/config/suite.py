@@ -69,20 +69,20 @@ Metric = Annotated[
 
 
 class NoExtraction(Group):
-    """The whole answer is judged."""
+    """The whole answer is scored."""
 
     kind: Literal["none"]
 
 
 class RegexExtraction(Group):
-    """The first match of `pattern` (its group 1, if it has one) is judged."""
+    """The first match of `pattern` (its group 1, if it has one) is scored."""
 
     kind: Literal["regex"]
     pattern: str
 
 
 class ChoiceExtraction(Group):
-    """The first of `choices` that stands in the answer as a word is judged."""
+    """The first of `choices` that stands in the answer as a word is scored."""
 
     kind: Literal["choice"]
     choices: list[str]

@@ -1,4 +1,4 @@
-"""What part of an answer is judged: the whole, a regex's match, a choice, or a JSON value.
+"""What part of an answer is scored: the whole, a regex's match, a choice, or a JSON value.
 
 The target of a tuning row is the answer the model is to give, so targets and references go
 through the same extraction; where it finds nothing in a reference, the reference stands as it is.
@@ -25,7 +25,7 @@ REGEX_SECONDS = 1.0
 
 
 def extracted(text: str, suite: Suite) -> str | None:
-    """The judged part of `text`, None when there is none.
+    """The scored part of `text`, None when there is none.
 
     Raises ConfigError for a pattern that backtracks for more than `REGEX_SECONDS`.
     """
@@ -43,7 +43,7 @@ def extracted(text: str, suite: Suite) -> str | None:
 
 
 def extracted_reference(text: str, suite: Suite) -> str:
-    """The judged part of a reference. Raises ValueError where JSON is asked for and the
+    """The scored part of a reference. Raises ValueError where JSON is asked for and the
     reference has none."""
     if isinstance(suite.extract, JsonExtraction):
         return canonical(first_value(text))

@@ -65,8 +65,8 @@ def labels(shown: Sequence[Line]) -> Labels | None:
         Label(name.removeprefix(PREFIX), n, [_found(line, name) for line in shown])
         for name, n in rows.items()
     ]
-    judge = max(range(len(shown)), key=lambda index: shown[index].role == "winner")
-    table.sort(key=lambda label: (label.found[judge].value, label.name))
+    leader = max(range(len(shown)), key=lambda index: shown[index].role == "winner")
+    table.sort(key=lambda label: (label.found[leader].value, label.name))
     return Labels(table[:MAX_LABELS], len(table))
 
 

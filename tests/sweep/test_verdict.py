@@ -58,7 +58,7 @@ def arm(
     )
 
 
-def judged(arms: Sequence[ArmResult], using: Suite) -> tuple[str, str, str]:
+def concluded(arms: Sequence[ArmResult], using: Suite) -> tuple[str, str, str]:
     found = differences(arms, using, 1)
     said = verdict(arms, found, using)
     return said.headline, said.winner, " ".join(said.reasons)
@@ -71,7 +71,7 @@ def test_a_clear_win(tmp_path: Path) -> None:
         arm(tmp_path, "80 rows", "tuned", 50, suite(), validation=45),
         arm(tmp_path, "240 rows", "tuned", 48, suite(), validation=50),
     ]
-    headline, winner, reasons = judged(arms, suite())
+    headline, winner, reasons = concluded(arms, suite())
     # 80 rows is better on test, but validation chooses.
     assert winner == "240 rows"
     assert headline.startswith("Tuning pays: 240 rows reaches exact_match 0.800 against 0.083")
@@ -84,7 +84,7 @@ def test_a_win_that_can_be_luck(tmp_path: Path) -> None:
         arm(tmp_path, "3-shot", "few_shot", 30, suite()),
         arm(tmp_path, "tuned", "tuned", 31, suite(), validation=30),
     ]
-    headline, winner, _ = judged(arms, suite())
+    headline, winner, _ = concluded(arms, suite())
     assert winner == ""
     assert "that can be luck" in headline
 
@@ -94,7 +94,7 @@ def test_tuning_that_hurts(tmp_path: Path) -> None:
         arm(tmp_path, "3-shot", "few_shot", 50, suite()),
         arm(tmp_path, "tuned", "tuned", 5, suite(), validation=5),
     ]
-    assert judged(arms, suite())[0].startswith("Tuning hurts")
+    assert concluded(arms, suite())[0].startswith("Tuning hurts")
 
 
 def test_lower_is_better_for_ter(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_lower_is_better_for_ter(tmp_path: Path) -> None:
     best = strongest(arms[:2], "ter")
     assert best
     assert best.name == "3-shot"
-    headline, winner, _ = judged(arms, using)
+    headline, winner, _ = concluded(arms, using)
     assert winner == "tuned"
     assert headline.startswith("Tuning pays")
 
@@ -121,14 +121,14 @@ def test_nothing_finished() -> None:
 
 def test_no_baseline(tmp_path: Path) -> None:
     arms = [arm(tmp_path, "tuned", "tuned", 30, suite(), validation=30)]
-    headline, winner, _ = judged(arms, suite())
+    headline, winner, _ = concluded(arms, suite())
     assert winner == "tuned"
     assert "no untuned arm" in headline
 
 
 def test_only_baselines_finished(tmp_path: Path) -> None:
     arms = [arm(tmp_path, "3-shot", "few_shot", 30, suite())]
-    assert "best untuned arm is 3-shot with exact_match 0.500" in judged(arms, suite())[0]
+    assert "best untuned arm is 3-shot with exact_match 0.500" in concluded(arms, suite())[0]
 
 
 def test_rows_are_paired_by_id(tmp_path: Path) -> None:
@@ -154,8 +154,8 @@ def test_few_discordant_rows_are_no_proof(tmp_path: Path) -> None:
     found = differences(arms, suite(), 1)
     assert found[0].low > 0
     assert found[0].p == pytest.approx(0.125)
-    assert judged(arms, suite())[1] == ""
-    assert "that can be luck" in judged(arms, suite())[0]
+    assert concluded(arms, suite())[1] == ""
+    assert "that can be luck" in concluded(arms, suite())[0]
 
 
 def test_answers_to_other_rows_are_not_compared(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_answers_to_other_rows_are_not_compared(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     write_jsonl(path, [{**row, "target": "of another file"} for row in rows])
     assert differences(arms, suite(), 1) == []
-    headline, winner, _ = judged(arms, suite())
+    headline, winner, _ = concluded(arms, suite())
     assert "no untuned arm on the same rows" in headline
     assert winner == "tuned"
 
@@ -178,6 +178,36 @@ def test_no_test_rows(tmp_path: Path) -> None:
     path = tmp_path / "none.jsonl"
     write_rows(path, rows)
     empty = bare.model_copy(update={"test": test, "predictions": {"test": str(path)}})
-    headline, winner, _ = judged([empty], suite())
+    headline, winner, _ = concluded([empty], suite())
     assert headline.startswith("There is no exact_match on the 0 test rows")
     assert winner == ""
+
+
+def validated(folder: Path, name: str, asked: range, right: range) -> ArmResult:
+    """A tuned arm that was validated on the rows `asked` and answered those in `right` right."""
+    made = arm(folder, name, "tuned", 40, suite())
+    rows = [examples()[number] for number in asked]
+    answers = [Prediction(row.id, row.target if int(row.id) in right else "no") for row in rows]
+    validation, kept = score(rows, answers, suite(), "validation", 1)
+    path = folder / f"{name}_validation.jsonl"
+    write_rows(path, kept)
+    files = {**made.predictions, "validation": str(path)}
+    return made.model_copy(update={"validation": validation, "predictions": files})
+
+
+@pytest.mark.parametrize(("asked", "winner", "why"), [
+    (range(40), "fewer", "the 40 shared ones chose"),
+    (range(20), "all", "the choice rests on those"),
+    (range(60), "all", "all was chosen on 60 validation rows"),
+])  # fmt: skip
+def test_validation_rows_that_differ_do_not_choose(
+    tmp_path: Path, asked: range, winner: str, why: str
+) -> None:
+    arms = [
+        validated(tmp_path, "all", range(60), range(20, 60)),  # of the first 40 right in 20
+        validated(tmp_path, "fewer", asked, range(int(0.65 * len(asked)))),
+        arm(tmp_path, "zero-shot", "zero_shot", 1, suite()),
+    ]
+    _, won, reasons = concluded(arms, suite())
+    assert won == winner
+    assert why in reasons
