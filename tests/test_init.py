@@ -108,6 +108,66 @@ def test_a_written_experiment_runs(here: Path) -> None:
     assert "my: mail #1.csv" in result["question"]
 
 
+def test_its_prompt_can_be_swept_against_others(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The prompt is an option of the group, and so are others beside it."""
+    jsonl(here / "rows.jsonl", MAILS[:40])
+    assert main(["init", "mine", "--data", "rows.jsonl"]) == 0
+    assert "template:" not in (here / "mine.yaml").read_text().partition("name:")[2]
+    options = here / "conf/template"
+    text = (options / "mine.yaml").read_text().replace("name: mine", "name: polite")
+    (options / "polite.yaml").write_text(text)
+    assert arms(capsys, "-m", "template=plain,mine,polite") == ["plain", "mine", "polite"]
+
+
+def arms(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    """Names of the tuned arms that are planned of `mine.yaml`."""
+    capsys.readouterr()
+    assert main(["plan", "mine.yaml", *words, *TINY, "--json"]) == 0
+    planned = json.loads(capsys.readouterr().out)["arms"]
+    return [arm["name"] for arm in planned if arm["kind"] == "tuned"]
+
+
+def test_no_choice_is_lost_on_what_init_wrote(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What wins is the rule of the README; here through the command line."""
+    jsonl(here / "rows.jsonl", MAILS[:40])
+    assert main(["init", "mine", "--data", "rows.jsonl"]) == 0
+    page = here / "mine.yaml"
+    # As it was written before the prompt was an option, and with a section for the data.
+    own = "template: {name: own, system: Mine., prompt: '{{ text }}'}\n"
+    page.write_text(page.read_text() + own + "prepare: {dedup: {fuzzy: {threshold: 0.9}}}\n")
+    assert arms(capsys, "-m", "template=plain,mine") == ["plain", "mine"]
+    assert arms(capsys, "-m", "prepare/dedup=exact,fuzzy") == ["exact", "fuzzy"]
+    assert arms(capsys, "-m", "seed=1,2") == ["seed 1", "seed 2"]
+    assert main(["plan", "mine.yaml", "-m", "tuning.epochs=1,2", "tuning={epochs: 3}"]) == 2
+    told = capsys.readouterr().err
+    assert "override tuning.epochs=1,2" in told
+    assert "override tuning={epochs: 3} sets it too" in told
+    page.write_text(page.read_text() + "sweep: {grid: {tuning.epochs: [1, 2]}}\n")
+    assert arms(capsys, "tuning={epochs: 3}") == ["tuned"]
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("a b", "a_b"), ("on", "prompt_on"), ("plain", "prompt_plain")]
+)
+def test_a_prompt_has_a_name_that_can_be_typed(here: Path, name: str, option: str) -> None:
+    jsonl(here / "rows.jsonl", MAILS[:40])
+    assert main(["init", name, "--data", "rows.jsonl"]) == 0
+    assert [file.stem for file in here.glob("conf/template/*")] == [option]
+
+
+def test_nothing_is_written_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jsonl(here / "rows.jsonl", MAILS[:40])
+    assert main(["init", "mine", "--data", "rows.jsonl"]) == 0
+    (here / "mine.yaml").unlink()
+    assert main(["init", "mine", "--data", "rows.jsonl"]) == 2
+    assert "conf/template/mine.yaml exists; type --force" in capsys.readouterr().err
+    assert main(["init", "mine", "--data", "rows.jsonl", "--force"]) == 0
+
+
 @pytest.mark.parametrize("name", ["on", "null", "2024", "1.5", "a b", "2024-01-01", "0x1f", "x."])
 def test_a_name_stays_a_name(here: Path, name: str) -> None:
     table(here / "mail.csv", ["text", "label"], ([*row.values()] for row in MAILS))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from runner.compose.folders import options
 from runner.compose.request import Request
-from runner.compose.words import did_you_mean, listed, near
+from runner.compose.words import did_you_mean, listed, near, place
 from runner.errors import Problem
 
 
@@ -28,5 +30,13 @@ def unknown_option(request: Request, group: str, option: str, where: str) -> Pro
         key=group,
         message=f"there is no option '{option}'; the options are {listed(known)}",
         where=where,
-        hint=did_you_mean(near(option, known)),
+        hint=did_you_mean(near(option, known)) or _of_your_own(request, group, option),
     )
+
+
+def _of_your_own(request: Request, group: str, option: str) -> str:
+    """Where to write the option; empty where it could not be a file's name."""
+    if not re.fullmatch(r"[\w. -]+", option) or group.startswith("hydra/"):
+        return ""
+    file = request.file.parent / "conf" / group / f"{option.removesuffix('.yaml')}.yaml"
+    return f"to have one of your own, write {place(file)}"

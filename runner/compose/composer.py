@@ -3,7 +3,8 @@ one, and the values are set on top, which is what Hydra does with overrides too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -11,14 +12,29 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from runner.compose.judge import Draft
+from runner.compose.claims import touch
+from runner.compose.drafts import Asked, Draft, Values, asked_by
 from runner.compose.locate import Layers, Places, beats_all
-from runner.compose.overrides import parse
+from runner.compose.overrides import Override, parse
+from runner.compose.precedence import above_files, swept_at
 from runner.compose.request import Request
 from runner.compose.swept import swept
+from runner.compose.typed import claim_of
 
 Job = tuple[str, ...]
 """Hydra's overrides of one job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The config of one job."""
+
+    base: Mapping[str, Any]
+    """Plain values, references not followed, without ``hydra``."""
+    values: Values
+    """To be set on top of it."""
+    options: Mapping[str, str]
+    """The option that was taken of every group."""
 
 
 class Composer:
@@ -30,60 +46,94 @@ class Composer:
         self._loader = loader
         self._master = master
         self._parser = OverridesParser.create()
-        self._bases: dict[Job, Mapping[str, Any]] = {}
+        self._bases: dict[Job, tuple[dict[str, Any], dict[str, str]]] = {}
         self._layers: dict[Job, Layers] = {}
 
-    def compose(self, job: Job) -> tuple[Mapping[str, Any], dict[str, Any]]:
-        """A config as plain values, references not followed, without ``hydra``; and values by
-        dotted key, to be set on top of it."""
+    def compose(self, job: Job) -> Composed:
+        """The job's config, in the two parts it is made of."""
         loose = self._loose(job)
         rest = tuple(text for text in job if text not in loose)
         if rest not in self._bases:
             self._bases[rest] = self._base(rest)
-        parsed = (self._parser.parse_override(text) for text in loose)
-        return self._bases[rest], {each.key_or_group: each.value() for each in parsed}
+        base, options = self._bases[rest]
+        return Composed(base, self._values(loose), options)
+
+    def asked(self, job: Job) -> Iterator[Asked]:
+        """What the job's swept overrides ask for."""
+        for override in swept(self._request, job):
+            known = [c for c in self._request.claims if c.key == override.key and c.swept]
+            parsed = self._parser.parse_override(override.text)
+            where = swept_at(self._request, override.key)
+            own = claim_of(override.key, where, parsed, self._parser, self._request)
+            claim = replace(known[0], chooses=own.chooses) if known else own
+            for value in own.values:
+                yield from asked_by(claim, value)
+
+    def over(self, job: Job, axes: Iterable[str]) -> tuple[Job, Values]:
+        """The job's typed values that have to do with `axes` of the grid, which they win over,
+        as texts and by dotted key."""
+        typed = {claim.key for claim in self._request.claims if not claim.chooses}
+        texts = [
+            override.text
+            for text in job
+            if (override := parse(text))
+            and override.sign == "++"
+            and override.key in typed
+            and any(touch(override.key, axis) for axis in axes)
+        ]
+        return tuple(texts), self._values(texts)
+
+    def _values(self, texts: Iterable[str]) -> Values:
+        parsed = (self._parser.parse_override(text) for text in texts)
+        return tuple((each.key_or_group, each.value()) for each in parsed)
 
     def _loose(self, job: Job) -> list[str]:
         """The job's swept values that no other override, and no axis, has to do with."""
         overrides = [override for text in job if (override := parse(text))]
         keys = ["sweep", *(override.key for override in overrides)]
-        moving = swept(self._request, job).keys()
+        moving = {override.key for override in swept(self._request, job)}
         return [
             override.text
             for override in overrides
             if override.sign == "++"
             and override.key in moving
-            and sum(_touch(override.key, key) for key in keys) == 1
+            and sum(touch(override.key, key) for key in keys) == 1
         ]
 
-    def _base(self, job: Job) -> dict[str, Any]:
+    def _base(self, job: Job) -> tuple[dict[str, Any], dict[str, str]]:
         sweeping = self._request.sweeping
         task = [str(text) for text in self._master.hydra.overrides.task]
         still = [text for text in task if not (o := parse(text)) or o.key not in sweeping]
         same = list(job) == still
-        config = self._master if same else self._loader.load_sweep_config(self._master, list(job))
+        with above_files(self._request, _parsed(job)):
+            config = (
+                self._master if same else self._loader.load_sweep_config(self._master, list(job))
+            )
         keys = [str(key) for key in config if key != "hydra"]
         plain = OmegaConf.to_container(OmegaConf.masked_copy(config, keys), resolve=False)
         assert isinstance(plain, dict)
-        return {str(key): value for key, value in plain.items()}
+        options = {str(group): str(name) for group, name in config.hydra.runtime.choices.items()}
+        return {str(key): value for key, value in plain.items()}, options
 
     def places(self, draft: Draft) -> Places:
         """Where the draft's keys were set; only needed when something is wrong with them."""
 
         def defaults() -> Sequence[tuple[str, str]]:
             hydra = self._master.hydra
-            found = self._loader.compute_defaults_list(
-                hydra.job.config_name, [*hydra.overrides.hydra, *draft.job], RunMode.RUN
-            ).defaults
+            with above_files(self._request, overrides):
+                found = self._loader.compute_defaults_list(
+                    hydra.job.config_name, [*hydra.overrides.hydra, *draft.job], RunMode.RUN
+                ).defaults
             return [(item.config_path or "", item.package or "") for item in found]
 
-        layers = self._layers.setdefault(
-            draft.job, Layers(self._request, beats_all(self._request, draft.job), defaults)
-        )
-        overrides = [override for text in draft.job if (override := parse(text))]
+        overrides = _parsed(draft.job)
+        if draft.job not in self._layers:
+            strongest = beats_all(self._request, draft.job)
+            with above_files(self._request, overrides) as above:
+                self._layers[draft.job] = Layers(self._request, strongest, defaults, above)
+        layers = self._layers[draft.job]
         return Places(self._request, draft.axes, overrides, layers)
 
 
-def _touch(key: str, other: str) -> bool:
-    """Whether one of the keys stands in the other."""
-    return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
+def _parsed(job: Job) -> list[Override]:
+    return [override for text in job if (override := parse(text))]

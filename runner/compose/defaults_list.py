@@ -30,10 +30,16 @@ def sound_defaults(defaults: Any, file: Path, group: str, request: Request) -> l
 
 def _sound(defaults: list[Any], file: Path, group: str, request: Request) -> Iterator[Any]:
     overriding = False
+    before: dict[str, str] = {}
     for number, entry in enumerate(defaults):
         where = place(file, key_lines(file).get(("defaults", number)))
         problem, touched = _entry(entry, file, group, request, where)
         is_override = isinstance(entry, dict) and any("override " in str(key) for key in entry)
+        named = next(iter(entry)) if is_override else ""
+        if problem is None and is_override and named in before:
+            message = f"is overridden twice, at {before[named]} as well"
+            problem = Problem(named.rpartition(" ")[2].lstrip("/"), message, where)
+        before.setdefault(named, where)
         if problem is None and overriding and not is_override and entry != "_self_":
             problem = Problem("defaults", "stands below an override; put overrides last", where)
         overriding = overriding or is_override

@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from runner.compose.claims import within
 from runner.compose.faults import Fault
 from runner.compose.folders import options
 from runner.compose.known import description_at, kind_of, kinds_at, models_at
 from runner.compose.locate import Places, dotted
 from runner.compose.unknown_keys import unknown_key
 from runner.compose.words import did_you_mean, listed, near, quoted
+from runner.compose.yaml_files import Key
 from runner.errors import Problem
 
 Saying = tuple[str, str]
@@ -29,7 +31,7 @@ def explained(fault: Fault, config: dict[str, Any], places: Places) -> Problem:
 def not_set(key: tuple[str | int, ...], config: dict[str, Any], places: Places) -> Problem:
     """The problem of a ``???`` that nobody filled in."""
     about = _description(key, config)
-    hint = f"set it in {places.request.file.name}, or type {dotted(key)}=VALUE"
+    hint = _set_it(key, places)
     return Problem(dotted(key), f"has no value yet{about}", places.where(key), hint)
 
 
@@ -42,8 +44,15 @@ def _description(key: tuple[str | int, ...], config: dict[str, Any]) -> str:
 
 
 def _missing(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
-    hint = f"set it in {places.request.file.name}, or type {dotted(fault.key)}=VALUE"
-    return f"is required{_description(fault.key, config)}", hint
+    return f"is required{_description(fault.key, config)}", _set_it(fault.key, places)
+
+
+def _set_it(key: Key, places: Places) -> str:
+    """Where a value can be set. The file's own section counts no more when it gave way."""
+    for gone in places.request.replaced:
+        if within(dotted(key), gone.key):
+            return f"{gone.where} gave way to {gone.by}: type {dotted(key)}=VALUE as well"
+    return f"set it in {places.request.file.name}, or type {dotted(key)}=VALUE"
 
 
 def _unknown_key(fault: Fault, config: dict[str, Any], places: Places) -> Saying:

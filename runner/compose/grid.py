@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
+from runner.compose.claims import Claim
+from runner.compose.precedence import swept_at
+from runner.compose.request import Request
 
-def axes(config: Any, fixed: Mapping[str, object]) -> dict[str, list[Any]]:
-    """The axes of ``sweep.grid`` that the command line does not fix. What is no proper grid is
-    left to the schema, which says why."""
-    grid = config.get("grid") if isinstance(config, dict) else None
+
+def axes(request: Request, sweep: Any) -> list[Claim]:
+    """The axes of the composed ``sweep``'s grid. What is no proper grid is left to the schema,
+    which says why."""
+    grid = sweep.get("grid") if isinstance(sweep, dict) else None
     if not isinstance(grid, dict):
-        return {}
-    return {
-        str(key): values
+        return []
+    return [
+        Claim(
+            str(key),
+            swept_at(request, str(key)),
+            _chooses(request, str(key), values),
+            (*values,),
+            True,
+        )
         for key, values in grid.items()
-        if isinstance(values, list) and values and key not in fixed
-    }
+        if isinstance(values, list) and values
+    ]
 
 
-def combinations(grid: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
+def _chooses(request: Request, key: str, values: Sequence[Any]) -> bool:
+    """Whether the axis chooses options of a group; a mapping is content for the group's key."""
+    return request.is_group(key) and not any(isinstance(value, dict) for value in values)
+
+
+def combinations(grid: Sequence[Claim]) -> Iterator[list[tuple[Claim, Any]]]:
     """Every combination, the last axis turning fastest; one empty one when there is no axis."""
-    for values in product(*grid.values()):
-        yield dict(zip(grid, values, strict=True))
+    for values in product(*(axis.values for axis in grid)):
+        yield list(zip(grid, values, strict=True))

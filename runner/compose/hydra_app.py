@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 from runner.compose import launcher, sweeper
 from runner.compose.folders import packaged_conf
 from runner.compose.hydra_errors import is_foreign, translated
+from runner.compose.precedence import above_files
 from runner.compose.request import CURRENT, GROUP, Request
 from runner.compose.sources import ConfFolder, ExperimentFolder, UserFolder
 from runner.compose.surroundings import Surroundings
@@ -45,7 +46,9 @@ def run(request: Request, flags: Sequence[str]) -> None:
     ConfigError, and whatever `on_batch` raises."""
     try:
         overrides = [f"{GROUP}='{request.option}'", *usable(request), "hydra.mode=MULTIRUN"]
-        answer(request, [*flags, *overrides])
+        fixed = (each for each in request.typed if each.key not in request.sweeping)
+        with above_files(request, fixed):
+            answer(request, [*flags, *overrides])
     except Exception as error:
         if not is_foreign(error):
             raise

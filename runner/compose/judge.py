@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
+from runner.compose.drafts import Draft, report_lost, report_merged, varied
 from runner.compose.explain import explained, not_set
 from runner.compose.faults import faults
 from runner.compose.known import kinds_at
@@ -21,25 +21,6 @@ from runner.compose.yaml_files import Key
 from runner.config import Experiment, Sweep
 from runner.errors import Problem
 
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A point before it is judged."""
-
-    job: tuple[str, ...]
-    """Hydra's overrides that made `base`."""
-    overrides: tuple[str, ...]
-    """All overrides, as one would type them."""
-    swept: Mapping[str, str]
-    """Every swept key with its value as text, whether or not it differs from other points."""
-    base: Mapping[str, Any]
-    """Composed config, references not followed."""
-    values: Mapping[str, Any]
-    """Values to be set on top of `base`, by dotted key."""
-    axes: tuple[str, ...]
-    """Those of the keys of `values` that ``sweep.grid`` gave."""
-
-
 _BY_OPTION = ("missing", "extra_forbidden")
 """Complaints that another option of a group with kinds might not have brought."""
 
@@ -47,21 +28,34 @@ PlacesOf = Callable[[Draft], Places]
 
 
 def judged(
-    request: Request, drafts: Sequence[Draft], differing: set[str], places_of: PlacesOf
+    request: Request, drafts: Sequence[Draft], at_once: bool, places_of: PlacesOf
 ) -> tuple[Point, ...]:
-    """The points of `drafts`, with those of their swept keys that are in `differing`. Raises
-    ConfigError with every problem of every draft, and whatever the request reported before."""
-    points = [_judged(request, draft, differing, places_of) for draft in drafts]
+    """The points of `drafts`. Raises ConfigError with every problem of every draft, and whatever
+    the request reported before. `at_once` says that there will be no points besides: a key that
+    is the same in all of them does not vary, and no two may be the same."""
+    found = [resolved(draft.base, draft.values) for draft in drafts]
+    configs = [config for config, _ in found]
+    report_lost(request, drafts, configs)
+    varying = varied(drafts, configs, at_once)
+    points = [
+        _judged(request, *each, places_of) for each in zip(drafts, found, varying, strict=True)
+    ]
+    if at_once and not request.problems:
+        report_merged(request, drafts, points)
     if request.problems:
         raise request.error()
     return tuple(point for point in points if point)
 
 
 def _judged(
-    request: Request, draft: Draft, differing: set[str], places_of: PlacesOf
+    request: Request,
+    draft: Draft,
+    found: tuple[dict[str, Any], dict[Key, str]],
+    varying: dict[str, str],
+    places_of: PlacesOf,
 ) -> Point | None:
-    config, wrong = resolved(draft.base, draft.values)
-    make_absolute(config, request.file.parent, request.typed_keys())
+    config, wrong = found
+    make_absolute(config, request.file.parent, request.typed_leaves())
     for key, reason in wrong.items():
         unknown = request.doubtful if reason else request.doubtful | request.unchosen
         if not _doubtful(key, unknown):
@@ -75,7 +69,7 @@ def _judged(
     experiment = experiment.model_copy(update={"sweep": Sweep()})
     return Point(
         overrides=draft.overrides,
-        varying={key: text for key, text in draft.swept.items() if key in differing},
+        varying=varying,
         config=experiment.model_dump(mode="json"),
         experiment=experiment,
     )
@@ -118,9 +112,3 @@ def _has_kinds(key: Key, groups: set[str], config: dict[str, Any]) -> bool:
     """Whether the key is in one of `groups`, and that group comes in several kinds."""
     heads = (key[:length] for length in range(1, len(key) + 1))
     return any(dotted(head) in groups and len(kinds_at(head, config)) > 1 for head in heads)
-
-
-def differing(drafts: Sequence[Draft]) -> set[str]:
-    """The swept keys whose values are not the same in all drafts."""
-    keys = {key for draft in drafts for key in draft.swept}
-    return {key for key in keys if len({draft.swept.get(key) for draft in drafts}) > 1}

@@ -13,14 +13,16 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from runner.compose.composer import Composer
+from runner.compose.drafts import Draft, asked_by
 from runner.compose.folders import shadows
 from runner.compose.grid import axes, combinations
-from runner.compose.judge import Draft, differing, judged
-from runner.compose.overrides import assignment, text_of
+from runner.compose.judge import judged
+from runner.compose.overlaps import open_axes
+from runner.compose.overrides import assignment
 from runner.compose.points import Composition
 from runner.compose.request import CURRENT, Request
 from runner.compose.sweeper import PLUGIN_MODULE, ArmsSweeper
-from runner.compose.swept import as_typed, chooses, known_axes, known_options, swept
+from runner.compose.swept import as_typed, known_axes, known_options
 
 
 class ArmsLauncher(Launcher):
@@ -45,8 +47,9 @@ class ArmsLauncher(Launcher):
         composition = Composition(
             file=request.file,
             overrides=tuple(override.text for override in request.typed),
-            points=judged(request, drafts, self._varying(drafts), self.composer.places),
+            points=judged(request, drafts, self._all_at_once(), self.composer.places),
             shadowed=shadows(request.confs),
+            replaced=tuple(request.replaced),
         )
         if not self._all_at_once():
             # Such a sweeper writes a summary there, and relies on the launcher for the folder.
@@ -54,12 +57,6 @@ class ArmsLauncher(Launcher):
         with request.outside.apply():
             values = iter(request.on_batch(composition))
         return [_returned([next(values) for _ in job]) for job in jobs]
-
-    def _varying(self, drafts: Sequence[Draft]) -> set[str]:
-        """Swept keys that tell points apart, also points of another batch."""
-        if self._all_at_once():
-            return differing(drafts)
-        return {key for draft in drafts for key in draft.swept}
 
     def _all_at_once(self) -> bool:
         """Whether the sweeper is our own, whose jobs are all in one batch; an optimising one
@@ -70,22 +67,24 @@ class ArmsLauncher(Launcher):
     def _drafts(self, request: Request, overrides: Sequence[str]) -> Iterator[Draft]:
         """The points of one job: its config, times the groups and values of ``sweep.grid``."""
         job = tuple(known_options(request, overrides))
-        base, _ = self.composer.compose(job)
-        grid = known_axes(request, axes(base.get("sweep"), fixed=request.typed_keys()))
-        groups = [key for key in grid if chooses(request, key, grid[key])]
-        moving = swept(request, job)
+        sweep = self.composer.compose(job).base.get("sweep")
+        grid = known_axes(request, open_axes(request, axes(request, sweep)))
+        asked = tuple(self.composer.asked(job))
+        over, typed = self.composer.over(job, [axis.key for axis in grid if not axis.chooses])
+        under = [text for text in job if text not in over]
         for chosen in combinations(grid):
-            full = (*job, *(f"{key}={chosen[key]}" for key in groups))
-            base, values = self.composer.compose(full)
-            chosen_values = {key: value for key, value in chosen.items() if key not in groups}
-            axis_texts = [assignment(key, value) for key, value in chosen.items()]
+            options = [f"{axis.key}={value}" for axis, value in chosen if axis.chooses]
+            composed = self.composer.compose((*job, *options))
+            values = [(axis.key, value) for axis, value in chosen if not axis.chooses]
+            axis_texts = [assignment(axis.key, value) for axis, value in chosen]
             yield Draft(
-                job=full,
-                overrides=(*as_typed(job), *axis_texts),
-                swept={**moving, **{key: text_of(value) for key, value in chosen.items()}},
-                base=base,
-                values={**values, **chosen_values},
-                axes=tuple(chosen_values),
+                job=(*job, *options),
+                overrides=(*as_typed(under), *axis_texts, *as_typed(over)),
+                asked=(*asked, *(each for pair in chosen for each in asked_by(*pair))),
+                base=composed.base,
+                values=(*composed.values, *values, *typed),
+                options=composed.options,
+                axes=tuple(key for key, _ in values),
             )
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from runner.compose.claims import within
 from runner.compose.folders import is_own
 from runner.compose.overrides import Override
-from runner.compose.request import Request
+from runner.compose.precedence import Stronger, giving_way
+from runner.compose.request import GROUP, Request
 from runner.compose.words import place
 from runner.compose.yaml_files import Key, key_lines, read_yaml
 
@@ -21,11 +23,17 @@ class Layer:
     file: Path
     package: Key
 
+    gone: tuple[Key, ...] = ()
+    """Keys of the file that gave way to something stronger."""
+
     def line(self, key: Key) -> int | None:
-        """Line of the key in the file; None when it is not there."""
+        """Line of the key in the file; None when it is not there, or does not count."""
+        inner = key[len(self.package) :]
         if key[: len(self.package)] != self.package:
             return None
-        return key_lines(self.file).get(key[len(self.package) :])
+        if any(inner[: len(gone)] == gone for gone in self.gone):
+            return None
+        return key_lines(self.file).get(inner)
 
 
 Defaults = Callable[[], Sequence[tuple[str, str]]]
@@ -43,7 +51,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The places of one point, the strongest first: grid, overrides, files."""
+    """The places of one point, the strongest first: what is typed, sweeps of the file, files."""
 
     request: Request
     grid: Sequence[str]
@@ -56,11 +64,14 @@ class Places:
     def origin(self, key: Key) -> Origin | None:
         """What set exactly this key, or the list or mapping that it stands in as a whole."""
         name = dotted(key)
+        for claim in reversed(self.request.claims):
+            if not claim.chooses and any(within(name, leaf) for leaf, _ in claim.leaves):
+                return Origin(claim.where)
         for axis in self.grid:
-            if _within(name, axis):
+            if within(name, axis):
                 return Origin(self._declared(("sweep", "grid", axis)))
         for override in reversed(self.overrides):
-            if _within(name, override.key) and not self.request.is_group(override.key):
+            if within(name, override.key) and not self.request.is_group(override.key):
                 return Origin(self._override(override))
         return self._in_files(key)
 
@@ -75,9 +86,9 @@ class Places:
         """The place of an axis or override that sets something below `key`."""
         name = dotted(key)
         for axis in self.grid:
-            if _within(axis, name):
+            if within(axis, name):
                 return self._declared(("sweep", "grid", axis))
-        found = (override for override in reversed(self.overrides) if _within(override.key, name))
+        found = (override for override in reversed(self.overrides) if within(override.key, name))
         return next((self._override(override) for override in found), None)
 
     def _in_files(self, key: Key) -> Origin | None:
@@ -107,11 +118,14 @@ class Places:
 class Layers:
     """The layers of one job, the strongest first. Hydra's own files are left out."""
 
-    def __init__(self, request: Request, strongest: bool, defaults: Defaults) -> None:
+    def __init__(
+        self, request: Request, strongest: bool, defaults: Defaults, above: Stronger
+    ) -> None:
         """`strongest` says that no file's values beat those of the experiment's own file;
-        `defaults` asks Hydra for its computed defaults list."""
+        `defaults` asks Hydra for its computed defaults list; `above` is set above all files."""
         self._request = request
-        self._own = (Layer(request.file, ()),) if strongest else ()
+        self._above = above
+        self._own = (self._layer(request.file, GROUP, ()),) if strongest else ()
         self._defaults = defaults
 
     def __iter__(self) -> Iterator[Layer]:
@@ -121,11 +135,19 @@ class Layers:
     @cached_property
     def _all(self) -> tuple[Layer, ...]:
         found = [
-            Layer(self._request.file_of(path), tuple(filter(None, package.split("."))))
+            self._layer(
+                self._request.file_of(path),
+                path.rpartition("/")[0],
+                tuple(filter(None, package.split("."))),
+            )
             for path, package in self._defaults()
             if not path.startswith("hydra")
         ]
         return tuple(reversed(found))
+
+    def _layer(self, file: Path, group: str, package: Key) -> Layer:
+        gone = tuple(key for key, _ in giving_way(self._above, group, package))
+        return Layer(file, package, gone)
 
 
 def beats_all(request: Request, job: Sequence[str]) -> bool:
@@ -140,7 +162,3 @@ def beats_all(request: Request, job: Sequence[str]) -> bool:
 
 def dotted(key: Key) -> str:
     return ".".join(map(str, key))
-
-
-def _within(key: str, outer: str) -> bool:
-    return key == outer or key.startswith(f"{outer}.")

@@ -27,8 +27,10 @@ class Override:
 
     def hydra(self, is_group: Callable[[str], bool]) -> str:
         """The override for Hydra: values as ``++key=value``, which sets known and unknown keys
-        alike, so that the schema judges all of them together. Groups and deletions stay."""
-        if self.sign == "~" or is_group(self.key):
+        alike, so that the schema judges all of them together. Options of groups and deletions
+        stay."""
+        mapping = (self.value or "").lstrip().startswith("{")
+        if self.sign == "~" or (is_group(self.key) and not mapping):
             return self.text
         return f"++{self.text.lstrip('+')}"
 

@@ -34,6 +34,18 @@ class Shadow:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """A part of a file that does not count, since something stronger takes its place."""
+
+    key: str
+    """Dotted, or the group whose option was chosen there."""
+    where: str
+    """File and line."""
+    by: str
+    """What takes its place: an override, or file and line of a sweep."""
+
+
+@dataclass(frozen=True, slots=True)
 class Composition:
     """An experiment file with its overrides, composed, expanded and validated."""
 
@@ -43,3 +55,4 @@ class Composition:
     """Overrides as typed."""
     points: tuple[Point, ...]
     shadowed: tuple[Shadow, ...]
+    replaced: tuple[Replaced, ...] = ()

@@ -8,9 +8,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.compose.claims import Claim
 from runner.compose.folders import is_own, packaged_conf
 from runner.compose.overrides import Override
-from runner.compose.points import Composition
+from runner.compose.points import Composition, Replaced
 from runner.compose.surroundings import Surroundings
 from runner.compose.words import place
 from runner.errors import ConfigError, Problem
@@ -44,6 +45,10 @@ class Request:
     """Groups, as dotted keys, whose option was left out: which keys they have is not known."""
     sweeping: set[str] = field(default_factory=set)
     """Keys that the command line gives several values."""
+    claims: list[Claim] = field(default_factory=list)
+    """What the overrides set, those that can be composed."""
+    replaced: dict[Replaced, None] = field(default_factory=dict)
+    """Parts of files that gave way to something stronger."""
 
     @property
     def option(self) -> str:
@@ -56,6 +61,10 @@ class Request:
     def typed_keys(self) -> dict[str, Override]:
         """Override by key; of several with one key the last one, which is the one that counts."""
         return {override.key: override for override in self.typed}
+
+    def typed_leaves(self) -> set[str]:
+        """The dotted keys that values were typed for."""
+        return {key for claim in self.claims if not claim.chooses for key, _ in claim.leaves}
 
     def report(self, problem: Problem, doubtful: str = "", unchosen: str = "") -> None:
         """Note a problem, and the key or group that cannot be judged because of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -19,19 +19,20 @@ MISSING = "???"
 
 
 def resolved(
-    base: Mapping[str, Any], values: Mapping[str, Any]
+    base: Mapping[str, Any], values: Sequence[tuple[str, Any]]
 ) -> tuple[dict[str, Any], dict[Key, str]]:
-    """`base` with `values` (dotted keys) set on top and all ``${...}`` followed.
+    """`base` with `values` (dotted keys) set on top in turn and all ``${...}`` followed.
 
     Returns plain values without those that are missing (``???``) or cannot be had, and these:
     key to what is wrong, empty where a value is just not there.
     """
     wrong: dict[Key, str] = {}
     tree = OmegaConf.create(_inside(dict(base), (), wrong))
-    for key, value in values.items():
+    for key, value in values:
         try:
             value = _inside(value, tuple(key.split(".")), wrong)
-            OmegaConf.update(tree, key, value, merge=True, force_add=True)
+            # A mapping sets the keys it names; one that names none empties what is there.
+            OmegaConf.update(tree, key, value, merge=value != {}, force_add=True)
         except (OmegaConfBaseException, TypeError) as error:
             wrong[tuple(key.split("."))] = _reason(error)
     try:

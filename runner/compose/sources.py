@@ -10,12 +10,20 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from omegaconf import OmegaConf
 
 from runner.compose.folders import is_own
+from runner.compose.precedence import prevailing
 from runner.compose.request import CURRENT, GROUP
 from runner.compose.user_yaml import checked
 from runner.compose.yaml_files import read_yaml
 from runner.errors import ConfigError, Problem
 
 Header = dict[str, str | None]
+
+
+def _package(header: Header, group: str) -> tuple[str, ...]:
+    """The key that a file's content goes to, by its header or else by its group."""
+    told = header["package"] or "_group_"
+    parts = group.replace("/", ".") if told == "_group_" else told.removeprefix("_global_")
+    return tuple(filter(None, parts.split(".")))
 
 
 class ConfFolder(ConfigSource):
@@ -30,12 +38,19 @@ class ConfFolder(ConfigSource):
         file = self.file(config_path)
         if not file.is_file():
             raise ConfigLoadError(f"Config not found: {file}")
+        header = self.header(file)
         return ConfigResult(
             provider=self.provider,
             path=f"{self.scheme()}://{self.path}",
-            config=OmegaConf.create(self.content(file, config_path)),
-            header=self.header(file),
+            config=OmegaConf.create(self.prevailing(file, config_path, header)),
+            header=header,
         )
+
+    def prevailing(self, file: Path, config_path: str, header: Header) -> dict[str, Any]:
+        """The file's mapping without what something stronger takes the place of."""
+        content = self.content(file, config_path)
+        group = config_path.rpartition("/")[0]
+        return prevailing(CURRENT.get(), content, file, group, _package(header, group))
 
     def content(self, file: Path, config_path: str) -> dict[str, Any]:
         """The file's mapping; shared between calls."""

@@ -22,8 +22,11 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from runner.compose.claims import Claim
+from runner.compose.overlaps import open_axes
 from runner.compose.overrides import assignment, parse
 from runner.compose.request import CURRENT, Request
+from runner.compose.typed import claim_of
 from runner.compose.words import place, quoted
 from runner.compose.yaml_files import key_lines
 from runner.errors import Problem
@@ -44,31 +47,52 @@ class ArmsSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
+        self.loader = hydra_context.config_loader
         self.arms = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> Sequence[JobReturn]:
         """Launch all jobs; `arguments` are the command line's overrides."""
-        request, parser = CURRENT.get(), OverridesParser.create()
+        request, parser = CURRENT.get(), OverridesParser.create(self.loader)
         for key in self.unknown:
             request.report(_problem(request, key, "unknown key; the only one is params"))
-        parsed = [*self._declared(request, parser), *parser.parse_overrides(arguments)]
-        choices = {override.get_key_element(): _choices(request, override) for override in parsed}
-        jobs = [list(job) for job in product(*choices.values())]
+        declared = list(self._declared(request, parser))
+        kept = open_axes(request, [axis for axis, _ in declared])
+        parsed = [override for axis, override in declared if axis in kept]
+        parsed += _last(parser.parse_overrides(arguments))
+        jobs = [list(job) for job in product(*(_choices(request, each) for each in parsed))]
         returned: Sequence[JobReturn] = self.arms.launch(jobs, initial_job_idx=0)
         return returned
 
-    def _declared(self, request: Request, parser: OverridesParser) -> Iterator[Override]:
+    def _declared(
+        self, request: Request, parser: OverridesParser
+    ) -> Iterator[tuple[Claim, Override]]:
         """The sweeps of ``hydra.sweeper.params``."""
         for key, values in self.params.items():
             text = f"{key}={_listed(values)}"
             override = parse(text)
             try:
-                yield parser.parse_override(override.hydra(request.is_group) if override else text)
+                parsed = parser.parse_override(
+                    override.hydra(request.is_group) if override else text
+                )
+                where = _problem(request, f"params.{key}", "").where
+                yield claim_of(parsed.key_or_group, where, parsed, parser, request), parsed
             except HydraException as error:
                 message = f"{quoted(_listed(values))} cannot be read: {str(error).splitlines()[0]}"
                 request.report(_problem(request, f"params.{key}", message))
+
+
+def _last(overrides: Sequence[Override]) -> list[Override]:
+    """The overrides, of several of one key only the last. Content for the key of a group and the
+    choice of its option are two things."""
+    last: dict[tuple[str, bool], Override] = {}
+    for override in overrides:
+        chooses = not (override.input_line or "").partition("=")[2].lstrip().startswith("{")
+        key = (override.get_key_element(), chooses)
+        last.pop(key, None)
+        last[key] = override
+    return list(last.values())
 
 
 def _problem(request: Request, key: str, message: str) -> Problem:

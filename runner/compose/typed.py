@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override as Parsed
+from hydra.core.override_parser.types import ValueType
 from hydra.errors import HydraException
 
 from runner.compose.choices import unknown_group, unknown_option
+from runner.compose.claims import Claim
+from runner.compose.overlaps import said_twice
 from runner.compose.overrides import Override, assignment
 from runner.compose.request import GROUP, Request
 from runner.errors import Problem
@@ -34,7 +38,10 @@ def usable(request: Request) -> list[str]:
     unless it was begun as something else.
     """
     parser = OverridesParser.create()
-    return [text for override in request.typed for text in _usable(request, override, parser)]
+    texts = [text for override in request.typed for text in _usable(request, override, parser)]
+    for problem in said_twice(request.claims):
+        request.report(problem)
+    return texts
 
 
 def _usable(request: Request, override: Override, parser: OverridesParser) -> Iterator[str]:
@@ -52,7 +59,23 @@ def _usable(request: Request, override: Override, parser: OverridesParser) -> It
     if problem := _problem(request, override, parsed):
         request.report(problem, unchosen=override.key)
     else:
+        request.claims.append(claim_of(override.key, override.named, parsed, parser, request))
         yield text
+
+
+def claim_of(
+    key: str, where: str, parsed: Parsed, parser: OverridesParser, request: Request
+) -> Claim:
+    """What a parsed override or axis asks for; `where` says where it stands."""
+    values: tuple[Any, ...] = ()
+    if parsed.is_sweep_override():
+        if parsed.is_discrete_sweep() and parsed.value_type != ValueType.GLOB_CHOICE_SWEEP:
+            each = (f"key={text}" for text in parsed.sweep_string_iterator())
+            values = tuple(parser.parse_override(text).value() for text in each)
+    elif not parsed.is_delete():
+        values = (parsed.value(),)
+    chooses = request.is_group(key) and not any(isinstance(value, dict) for value in values)
+    return Claim(key, where, chooses, values, parsed.is_sweep_override())
 
 
 def _unreadable(override: Override, error: HydraException) -> Problem:

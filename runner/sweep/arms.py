@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from runner.config import Augment, Experiment, Select
+from runner.errors import ConfigError, Problem
 from runner.experiment.identity import MODEL_FACTS, arm_digest
 from runner.experiment.stages import STAGES, Stages, stage_versions
 from runner.results import ArmKind, ArmResult
@@ -61,6 +62,9 @@ SHORT = {
 }
 """Keys whose value reads better with a word than with the whole path."""
 
+PLAIN = {name for name, field in Experiment.model_fields.items() if field.annotation in (int, str)}
+"""Keys at the top that are no groups, such as `seed`: their value alone says nothing."""
+
 UNTOLD = {"default", "given"}
 """Options that several groups have: alone they do not say which is meant."""
 
@@ -79,11 +83,14 @@ TUNING_ONLY = {"base_learning_rate", *MODEL_FACTS}
 def expand(points: Sequence[Point], data: Sequence[str], stages: Stages = STAGES) -> list[Arm]:
     """Every baseline and every tuned arm of the points, each once, baselines first.
 
-    `data` holds the data digest of each point. Points that resolve to the same config and data
-    are one arm. `stages` are those that arms go through.
+    `data` holds the data digest of each point. Points with the same config and data are one arm,
+    as an optimising sweeper may ask twice. `stages` are those that arms go through. Raises
+    ConfigError when points differ, but in nothing that an arm depends on: their arm would be
+    named after one of them.
     """
     pairs = list(zip(points, data, strict=True))
     tuned = [_tuned(point, tuned_digest(point, digest, stages)) for point, digest in pairs]
+    _check_distinct(tuned)
     arms = [*_baselines(pairs, stages), *tuned]
     return _distinct_names({arm.digest: arm for arm in arms}.values())
 
@@ -94,6 +101,19 @@ def tuned_digest(point: Point, data: str, stages: Stages = STAGES) -> str:
     return arm_digest(point.experiment, data, {"kind": "tuned"}, versions)
 
 
+def _check_distinct(arms: Sequence[Arm]) -> None:
+    first: dict[str, Arm] = {}
+    merged = {}
+    for arm in arms:
+        other = first.setdefault(arm.digest, arm)
+        keys = [key for key, text in arm.varying.items() if other.varying.get(key) != text]
+        if keys:
+            message = f"{other.name!r} and {arm.name!r} are the same arm: no result depends on it"
+            merged[arm.name] = Problem(keys[0], message, hint="leave one of the two out")
+    if merged:
+        raise ConfigError(list(merged.values()))
+
+
 def _tuned(point: Point, digest: str) -> Arm:
     varying = masked(point.varying)
     name = label(varying) or "tuned"
@@ -101,17 +121,21 @@ def _tuned(point: Point, digest: str) -> Arm:
 
 
 def _baselines(pairs: Sequence[tuple[Point, str]], stages: Stages) -> list[Arm]:
-    arms: dict[str, Arm] = {}
+    asked: dict[str, list[tuple[Point, Experiment, int]]] = {}
     for point, data in pairs:
         baseline = point.experiment.baseline
         kinds: list[int] = [0] if baseline.zero_shot else []
         for shots in [*kinds, *baseline.few_shot]:
             digest = _baseline_digest(point.experiment, data, shots, stages)
-            arms.setdefault(digest, _baseline(digest, point, point.experiment, shots))
+            asked.setdefault(digest, []).append((point, point.experiment, shots))
         if thinker := _thinker(point.experiment):
             digest = _baseline_digest(thinker, data, 0, stages)
-            arms.setdefault(digest, _baseline(digest, point, thinker, 0))
-    return sorted(arms.values(), key=lambda arm: arm.shots)
+            asked.setdefault(digest, []).append((point, thinker, 0))
+    arms = [
+        _baseline(digest, [point for point, *_ in same], same[0][1], same[0][2])
+        for digest, same in asked.items()
+    ]
+    return sorted(arms, key=lambda arm: arm.shots)
 
 
 def _thinker(experiment: Experiment) -> Experiment | None:
@@ -144,12 +168,15 @@ def _unfelt(experiment: Experiment, shots: int) -> set[str]:
     return TRAIN_ONLY | APART if not shots and experiment.source.test else TRAIN_ONLY
 
 
-def _baseline(digest: str, point: Point, asked: Experiment, shots: int) -> Arm:
+def _baseline(digest: str, points: Sequence[Point], asked: Experiment, shots: int) -> Arm:
+    """The untuned arm of all `points`; what varies between them is nothing of it."""
+    point = points[0]
     unfelt = IRRELEVANT | {f"prepare.{group}" for group in _unfelt(asked, shots)}
     varying = {
         key: value
         for key, value in masked(point.varying).items()
         if not f"{key.replace('/', '.')}.".startswith(tuple(f"{group}." for group in unfelt))
+        and all(other.varying.get(key) == point.varying[key] for other in points)
     }
     # Worked examples are drawn from the whole of train, whatever rows the sweep tries.
     prepare = asked.prepare.model_copy(update={"select": Select(), "augment": Augment()})
@@ -165,17 +192,22 @@ def _baseline(digest: str, point: Point, asked: Experiment, shots: int) -> Arm:
 
 
 def label(varying: Mapping[str, str]) -> str:
-    """``80 rows · lr 1.5``: short words for the usual knobs, the last part of a path else."""
+    """``80 rows · lr 1.5``: short words for the usual knobs, the last part of a path else. What
+    two keys have in common names neither."""
     words = []
+    lasts = [key.rsplit(".", 1)[-1] for key in varying]
     for key, value in varying.items():
+        twice = list(varying.values()).count(value) > 1
         value = Path(value).name if "/" in value else value
         if key == "prepare.select.size":
             words.append("all rows" if value in ("null", "None") else f"{value} rows")
-        elif "." in key:
-            words.append(f"{SHORT.get(key, key.rsplit('.', 1)[1])} {value}")
+        elif "." in key or key in PLAIN:
+            last = key.rsplit(".", 1)[-1]
+            longer = " ".join(key.split(".")[-2:]) if lasts.count(last) > 1 else last
+            words.append(f"{SHORT.get(key, longer)} {value}")
         elif value == "none":
             words.append(f"no {key.rpartition('/')[2]}")
-        elif value in UNTOLD:
+        elif value in UNTOLD or twice:
             words.append(f"{key.rpartition('/')[2]} {value}")
         else:
             words.append(value)

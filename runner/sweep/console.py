@@ -41,7 +41,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """One line for people."""
-        self.terminal.print(escape(text))
+        self.terminal.print(escape(text), soft_wrap=True)
 
     def stage(self, name: str) -> None:
         """A stage without a bar has begun."""

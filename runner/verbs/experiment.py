@@ -63,6 +63,8 @@ def with_sweep(
     def on_batch(composition: Composition) -> list[float]:
         from runner.sweep.run import assemble
 
+        for gone in composition.replaced:
+            console.say(f"{gone.by} takes the place of {gone.key} at {gone.where}")
         sweep = assemble(composition.points, file, command, console)
         codes.append(use(composition, sweep))
         return objectives(sweep)

@@ -31,6 +31,9 @@ ROWS_FOR_TWO_SIZES = 150
 MOST_LISTED = 20
 """Labels that a system instruction lists."""
 
+NOT_A_NAME = "null true false yes no on off none nan inf".split()
+"""Words that YAML or a command line takes for something else than text."""
+
 SUITES = {
     "classification": "classification",
     "json_record": "json_record",
@@ -40,7 +43,11 @@ SUITES = {
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="the experiment's name; NAME.yaml is written")
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        help="the experiment's name; NAME.yaml is written, and its prompt below conf/template",
+    )
     parser.add_argument("--data", required=True, metavar="FILE", help="JSONL, CSV, TSV or Parquet")
     parser.add_argument("--test", metavar="FILE", help="held-out rows, when you have them")
     parser.add_argument("--force", action="store_true", help="write over an existing file")
@@ -50,9 +57,10 @@ def main(options: argparse.Namespace) -> int:
     from runner.guess import guess
 
     _check_name(options.name)
-    page = Path(f"{options.name}.yaml")
-    if page.exists() and not options.force:
-        raise ConfigError(f"{page} exists; type --force to write over it")
+    page, prompts = Path(f"{options.name}.yaml"), _prompts(options.name)
+    for file in (page, prompts):
+        if file.exists() and not options.force:
+            raise ConfigError(f"{file} exists; type --force to write over it")
     rows = _rows(Path(options.data))
     if options.test and not Path(options.test).is_file():
         raise ConfigError(f"--test: no file {options.test!r}")
@@ -62,8 +70,12 @@ def main(options: argparse.Namespace) -> int:
             f"--data: {options.data!r} has only the column {found.target!r}; an experiment needs"
             " a column that goes in and one with the answer"
         )
-    page.write_text(_yaml(options, found, len(rows)), encoding="utf-8")
+    page.write_text(_yaml(options, found, len(rows), prompts), encoding="utf-8")
     print(f"wrote {page}")
+    if _own(found):
+        prompts.parent.mkdir(parents=True, exist_ok=True)
+        prompts.write_text("\n".join(_template(options, found, prompts)), encoding="utf-8")
+        print(f"wrote {prompts}, the prompt: an option of the group template")
     for key, reason in found.reasons.items():
         print(f"  {key:<7} {_shown(found, key)}: {reason}")
     typed = shlex.quote(str(page))
@@ -99,24 +111,36 @@ def _shown(found: Guess, key: str) -> str:
     return shown.get(key, found.kind)
 
 
-def _yaml(options: argparse.Namespace, found: Guess, rows: int) -> str:
+def _prompts(name: str) -> Path:
+    """The file of the experiment's own option of the group `template`: beside the experiment, so
+    that it can be swept against others. The option has a name of its own that a command line
+    takes for text as it is."""
+    from runner.compose.folders import option_files
+
+    slug = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    taken = slug.lower() in NOT_A_NAME or slug in option_files("template", ())
+    option = slug if slug[0].isalpha() and not taken else f"prompt_{slug}"
+    return Path("conf", "template", f"{option}.yaml")
+
+
+def _yaml(options: argparse.Namespace, found: Guess, rows: int, prompts: Path) -> str:
     return "\n".join(
         [
-            *_head(options, found, rows),
+            *_head(options, found, rows, prompts),
             *_source(options, found),
-            *_template(found),
+            *_wording(options, found, prompts),
             *_tail(found),
             *_sweep(rows),
         ]
     )
 
 
-def _head(options: argparse.Namespace, found: Guess, rows: int) -> list[str]:
+def _head(options: argparse.Namespace, found: Guess, rows: int, prompts: Path) -> list[str]:
     looked = f"the first {rows} rows" if rows == LOOKED_AT else plural(rows, "row")
     typed = shlex.quote(f"{options.name}.yaml")
     return [
         "# @package _global_",
-        *_editor(),
+        *_editor("experiment", Path()),
         "#",
         f"# Question   {_question(options)}",
         f"# Command    sft run {typed}",
@@ -126,6 +150,7 @@ def _head(options: argparse.Namespace, found: Guess, rows: int) -> list[str]:
         " correct what is wrong.",
         "defaults:",
         f"  - override /source: {found.kind}",
+        *([f"  - override /template: {prompts.stem}   # {prompts}"] if _own(found) else []),
         f"  - override /suite: {SUITES[found.task]}   # {found.reasons.get('suite', 'free text')}",
         "",
         f"name: {yaml_word(options.name)}",
@@ -138,14 +163,15 @@ def _question(options: argparse.Namespace) -> str:
     return f"Does tuning on {one_line(Path(options.data).name)} beat the untuned model?"
 
 
-def _editor() -> list[str]:
-    """The schema for editors, where it lies at a place that stays: within this checkout."""
+def _editor(name: str, folder: Path) -> list[str]:
+    """The schema `name` for an editor of a file in `folder`, where it lies at a place that stays:
+    within this checkout."""
     from runner.compose.folders import packaged_conf
 
-    schema = packaged_conf() / ".schema" / "experiment.json"
+    schema = packaged_conf() / ".schema" / f"{name}.json"
     if not (schema.is_file() and Path.cwd().is_relative_to(packaged_conf().parent)):
         return []
-    return [f"# yaml-language-server: $schema={Path(os.path.relpath(schema)).as_posix()}"]
+    return [f"# yaml-language-server: $schema={Path(os.path.relpath(schema, folder)).as_posix()}"]
 
 
 def _source(options: argparse.Namespace, found: Guess) -> list[str]:
@@ -175,20 +201,40 @@ def _source(options: argparse.Namespace, found: Guess) -> list[str]:
     return [*lines, ""]
 
 
-def _template(found: Guess) -> list[str]:
-    if found.kind != "files":
+def _own(found: Guess) -> bool:
+    """Whether the rows need a template; others bring their own prompts."""
+    return found.kind == "files"
+
+
+def _wording(options: argparse.Namespace, found: Guess, prompts: Path) -> list[str]:
+    """Where the prompt stands, and how to compare it with another one."""
+    if not _own(found):
         return ["# The rows bring their own prompts: no template is applied to them.", ""]
+    typed = shlex.quote(f"{options.name}.yaml")
+    return [
+        f"# The prompt stands in {prompts}. To compare it with the bare input:",
+        f"# sft run {typed} -m template=plain,{prompts.stem}",
+        "",
+    ]
+
+
+def _template(options: argparse.Namespace, found: Guess, prompts: Path) -> list[str]:
+    """The option of the group `template` that makes prompts of these rows."""
+    typed = shlex.quote(f"{options.name}.yaml")
     parts = [f"{{{{ {jinja_column(name)} }}}}" for name in found.input]
     if len(parts) > 1:
         names = [jinja_verbatim(one_line(name)) for name in found.input]
         parts = [f"{name}: {part}" for name, part in zip(names, parts, strict=True)]
     return [
-        "template:",
-        f"  name: {found.task}",
-        "  # What holds for every row: say what the answer has to look like.",
-        f"  system: {yaml_word(jinja_verbatim(_system(found)))}",
-        "  prompt: |-",
-        *(f"    {no_interpolation(part)}" for part in parts),
+        *_editor("template", prompts.parent),
+        f"# What {options.name}.yaml asks the model for each row. To try another wording, copy",
+        f"# this to {prompts.with_name('OTHER.yaml')}, change it there, and compare the two:",
+        f"# sft run {typed} -m template={prompts.stem},OTHER",
+        f"name: {prompts.stem}",
+        "# What holds for every row: say what the answer has to look like.",
+        f"system: {yaml_word(jinja_verbatim(_system(found)))}",
+        "prompt: |-",
+        *(f"  {no_interpolation(part)}" for part in parts),
         "",
     ]
 

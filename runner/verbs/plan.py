@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from runner.plural import plural
@@ -37,7 +38,9 @@ def main(options: argparse.Namespace) -> int:
         shadowed = [[str(item.user), str(item.packaged)] for item in composition.shadowed]
         if options.json:
             money = prices_json(sweep, lines)
-            print(json.dumps({"arms": as_json(lines), **money, "shadowed": shadowed}, indent=1))
+            replaced = [asdict(item) for item in composition.replaced]
+            told = {"arms": as_json(lines), **money, "shadowed": shadowed, "replaced": replaced}
+            print(json.dumps(told, indent=1))
         else:
             order = [kind.name for kind in sweep.stages]
             _show(lines, together(sweep, lines), shadowed, order)

@@ -126,6 +126,13 @@ def test_where_things_lie_is_no_part_of_identity() -> None:
         ({"suite.bootstrap.samples": "500"}, "samples 500"),
         ({"prepare/dedup": "none", "prepare/augment": "none"}, "no dedup · no augment"),
         ({"prepare/dedup": "fuzzy", "prepare/split": "default"}, "fuzzy · split default"),
+        ({"seed": "1"}, "seed 1"),
+        ({"question": "why?"}, "question why?"),
+        ({"template": "mine", "suite": "mine"}, "template mine · suite mine"),
+        (
+            {"prepare.dedup.fuzzy.threshold": "0.8", "prepare.leakage.near.threshold": "0.9"},
+            "fuzzy threshold 0.8 · near threshold 0.9",
+        ),
     ],
 )
 def test_names_are_made_of_what_varies(varying: dict[str, str], name: str) -> None:
