@@ -23,6 +23,7 @@ from runner.local.recorder import Recorder
 from runner.local.rows import encode
 from runner.local.spec import TrainSpec
 from runner.local.trainer import ExactTrainer
+from runner.manifest import tree_digest
 
 
 def train(spec: TrainSpec, job: JobFolder, recorder: Recorder) -> Mapping[str, Any]:
@@ -157,6 +158,7 @@ def _result(
                 "step": saved.step,
                 "path": str(saved.path),
                 "eval_loss": saved.eval_loss,
+                "digest": tree_digest(saved.path),
             }
             for number, saved in enumerate(sealed(job.checkpoints), start=1)
         ],

@@ -8,7 +8,7 @@ from pathlib import Path
 from runner.config import Suite
 from runner.records import read_jsonl
 from runner.results import ArmResult, Difference
-from runner.store import digest_of
+from runner.store import digest_of, sound
 from runner.sweep.verdict import is_clear
 
 DATA = {"prepare", "source"}
@@ -66,5 +66,5 @@ def _alike(arms: Sequence[ArmResult]) -> list[list[ArmResult]]:
 
 def _rows(arm: ArmResult, by: Sequence[str]) -> dict[tuple[object, ...], dict[str, object]]:
     """The answered test rows by the columns that make them the same row for two arms."""
-    rows = read_jsonl(Path(arm.predictions["test"]))
+    rows = read_jsonl(sound(Path(arm.predictions["test"])))
     return {tuple(row[name] for name in by): row for row in rows}

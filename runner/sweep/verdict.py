@@ -10,7 +10,7 @@ from runner.config import Suite
 from runner.plural import plural
 from runner.records import read_jsonl
 from runner.results import ArmResult, Difference, Verdict
-from runner.store import digest_of
+from runner.store import digest_of, sound
 
 
 def primary_of(arm: ArmResult, primary: str, split: str = "test") -> float:
@@ -65,7 +65,7 @@ def _same_rows(arms: Sequence[ArmResult]) -> list[list[ArmResult]]:
 
 
 def _rows(arm: ArmResult) -> list[dict[str, Any]]:
-    return list(read_jsonl(Path(arm.predictions["test"])))
+    return list(read_jsonl(sound(Path(arm.predictions["test"]))))
 
 
 def verdict(arms: Sequence[ArmResult], found: Sequence[Difference], suite: Suite) -> Verdict:
