@@ -57,7 +57,8 @@ ABOVE = {
     "__main__": {"cli"},
     "cli": {"verbs", "compose", "errors"},
     "compose": BASE,
-    "ledger": {"errors", "records", "results"},
+    "ledger": {"errors", "ledger_tables", "records", "results", "secrets"},
+    "ledger_tables": set(),
     "backend": {"config", "errors", "records", "local", "vertex"},
     "store": {"errors", "manifest", "secrets"},
     "manifest": set(),
@@ -87,6 +88,7 @@ VENDORS = {
     "safetensors": {"local"},
     "mlflow": {"tracking", "sources"},
     "tensorboard": {"export"},
+    "sqlalchemy": {"ledger", "ledger_tables"},
     "hydra": {"compose"},
     "omegaconf": {"compose"},
     "google": {"vertex", "ship", "sources"},
@@ -148,6 +150,7 @@ HEAVY = (
     "pyarrow",
     "jinja2",
     "scipy",
+    "sqlalchemy",
 )
 
 
