@@ -30,6 +30,7 @@ from runner.ledger_tables import (
     jobs,
     migrate,
     next_seq,
+    note_place,
     open_engine,
     resources,
     spendings,
@@ -88,6 +89,8 @@ class Ledger:
             raise MissingExtraError("psycopg", "postgres", "A ledger on Postgres") from error
         with self._explained():
             migrate(self._engine)
+        if url:
+            note_place(home, url)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -38,6 +38,9 @@ LOCK_SECONDS = 60
 CREATING = 0x5F7
 """Key of Postgres's advisory lock for those who create the tables."""
 
+PLACE = "ledger.url"
+"""File in a home whose ledger is on Postgres."""
+
 metadata = MetaData()
 
 
@@ -124,6 +127,14 @@ def open_engine(place: str | Path) -> Engine:
     engine = create_engine(made, poolclass=NullPool, connect_args={"timeout": LOCK_SECONDS})
     event.listen(engine, "connect", _leave_transactions_to_us)
     return engine
+
+
+def note_place(home: Path, url: str) -> None:
+    """Leave the URL, without its password, for verbs that are told the home only."""
+    given = make_url(url).difference_update_query(["password"])
+    where = (given.host, given.port, given.database, given.query)
+    made = URL.create(given.drivername, given.username, None, *where)
+    (home / PLACE).write_text(made.render_as_string(hide_password=False), encoding="utf-8")
 
 
 def start(connection: Connection, *, durable: bool, writes: bool) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from runner.errors import SftError
+from runner.inference.cache import PredictionCache
+from runner.records import Prediction
+from runner.sources.digest import load_known, save_known
 from runner.store import Store, sound
 from tests.damaging import WAYS, flip
 
@@ -104,3 +109,32 @@ def test_what_lies_elsewhere_counts_as_well(tmp_path: Path) -> None:
     store = Store(tmp_path, also={"tune": lambda _: "the checkpoint is missing"})
     assert not store.make("tune", {"a": 1}, build).reused
     assert made.digest in next((tmp_path / "damaged").iterdir()).name
+
+
+def test_digests_of_sources_that_were_changed_are_not_believed(tmp_path: Path) -> None:
+    cache = tmp_path / "source_digests.json"
+    save_known(cache, {"/rows.csv": [10, 20, "abcdef"]})
+    assert load_known(cache) == {"/rows.csv": [10, 20, "abcdef"]}
+    cache.write_text(cache.read_text().replace("abcdef", "abcdee"))
+    assert load_known(cache) == {}
+    cache.write_text('{"/rows.csv": [10, 20, "abcdef"]}')
+    assert load_known(cache), "one of the version before"
+
+
+@pytest.mark.parametrize("answer", ["CAST(x'7b22ff' AS TEXT)", "replace(answer, 'yes', 'yep')"])
+def test_an_answer_that_was_changed_is_no_answer(tmp_path: Path, answer: str) -> None:
+    path = tmp_path / "predictions.db"
+    with PredictionCache(path).writer() as store:
+        for key in ("a", "b"):
+            store.put(key, Prediction("", "yes", output_tokens=1), 5)
+    with closing(sqlite3.connect(path)) as base, base:
+        base.execute(f"UPDATE predictions SET answer = {answer} WHERE key = 'a'")
+    assert list(PredictionCache(path).get(["a", "b"])) == ["b"]
+
+
+def test_answers_of_the_version_before_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.db"
+    with closing(sqlite3.connect(path)) as base, base:
+        base.execute("CREATE TABLE predictions (key TEXT PRIMARY KEY, answer TEXT NOT NULL)")
+        base.execute("""INSERT INTO predictions VALUES ('a', '{"text": "yes"}')""")
+    assert PredictionCache(path).get(["a"])["a"].text == "yes"

@@ -104,7 +104,7 @@ def assemble(points: Sequence[Point], file: Path, command: str, console: Console
         check_suite(point.experiment.suite)
     first = points[0].experiment
     home = Path(first.paths.home)
-    ledger = Ledger(home)
+    ledger = Ledger(home, first.store.ledger)
     store = Store(
         Path(first.store.root) if first.store.root else home / "store",
         console.say,
