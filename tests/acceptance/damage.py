@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 
 from tests.acceptance.tiny import outcome, sft, write
@@ -27,10 +28,10 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def damage(home: Path, way: str, number: int) -> list[Path]:
-    """Damage the file of this number in every folder that has so many."""
+def damage(home: Path, ways: Sequence[str], number: int) -> list[Path]:
+    """Damage the file of this number in every folder that has so many, in these ways by turns."""
     hit = [files(folder)[number] for folder in folders(home) if number < len(files(folder))]
-    for path in hit:
+    for path, way in zip(hit, cycle(ways)):
         # Half of nothing is nothing.
         if way in ("deleted", "flipped") or path.stat().st_size:
             WAYS[way](path)
@@ -57,7 +58,7 @@ def main(ways: Sequence[str] = tuple(WAYS)) -> int:
         damaged, wrong = 0, 0
         for way in ways:
             for number in range(most):
-                hit = damage(folder / "runs", way, number)
+                hit = damage(folder / "runs", [way], number)
                 found = list(faults(folder, yaml, first))
                 damaged, wrong = damaged + len(hit), wrong + bool(found)
                 print(json.dumps({"way": way, "files": len(hit), "faults": found}), flush=True)
