@@ -1,55 +1,45 @@
-"""The durable record of every experiment, arm, tuning job and dollar: SQLite, one file per home.
+"""The durable record of every experiment, arm, tuning job and dollar: one database per home, SQLite
+in a file of it or a Postgres that several homes may share.
 
 Intent is written before an outside effect and the result after it, each in its own committed
 transaction, so that a kill at any instant leaves a state from which the same command goes on.
-MLflow mirrors this file; it can be rebuilt from it (`sft run` on a finished experiment).
+MLflow mirrors this record; it can be rebuilt from it (`sft run` on a finished experiment).
 """
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from runner.errors import SftError
+from pydantic import ValidationError
+from sqlalchemy import Connection, Select, func, insert, or_, select, update
+from sqlalchemy.exc import DBAPIError
+
+from runner.errors import MissingExtraError, SftError
+from runner.ledger_tables import (
+    NewerLedger,
+    alone,
+    arms,
+    claims,
+    experiments,
+    jobs,
+    migrate,
+    next_seq,
+    note_place,
+    open_engine,
+    resources,
+    spendings,
+    start,
+    upsert,
+)
 from runner.records import Resource
 from runner.results import ArmResult, ExperimentResult, Spending, Spent
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS experiments (
-  digest TEXT PRIMARY KEY, name TEXT NOT NULL, file TEXT NOT NULL, result TEXT NOT NULL,
-  started_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL DEFAULT 0, synced TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE IF NOT EXISTS arms (
-  experiment TEXT NOT NULL, digest TEXT NOT NULL, position INTEGER NOT NULL,
-  status TEXT NOT NULL, result TEXT NOT NULL, PRIMARY KEY (experiment, digest)
-);
-CREATE TABLE IF NOT EXISTS jobs (
-  label TEXT PRIMARY KEY, state TEXT NOT NULL, intended_ms INTEGER NOT NULL,
-  ended_ms INTEGER NOT NULL DEFAULT 0, tokens INTEGER NOT NULL DEFAULT 0,
-  seconds REAL NOT NULL DEFAULT 0, model TEXT NOT NULL, error TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE IF NOT EXISTS spendings (
-  label TEXT NOT NULL, what TEXT NOT NULL, month TEXT NOT NULL, experiment TEXT NOT NULL,
-  arm TEXT NOT NULL, tokens INTEGER NOT NULL, usd REAL, ms INTEGER NOT NULL,
-  settled INTEGER NOT NULL, rehearsal INTEGER NOT NULL, PRIMARY KEY (label, what, month)
-);
-CREATE TABLE IF NOT EXISTS resources (
-  kind TEXT NOT NULL, name TEXT NOT NULL, label TEXT NOT NULL, created_ms INTEGER NOT NULL,
-  deleted_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (name, label)
-);
-CREATE TABLE IF NOT EXISTS claims (
-  experiment TEXT NOT NULL, arm TEXT NOT NULL, label TEXT NOT NULL,
-  PRIMARY KEY (experiment, arm, label)
-);
-"""
-
-SPENDING = "label, what, experiment, arm, tokens, usd, ms, settled, rehearsal"
+from runner.secrets import masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,34 +72,65 @@ def now_ms() -> int:
 
 
 class Ledger:
-    """The ledger of one home folder. Raises SftError when the file cannot be used."""
+    """The ledger of one home folder: ``ledger.db`` in it, or the Postgres database at `url`.
 
-    def __init__(self, home: Path) -> None:
+    Raises SftError when it cannot be used, or was written by a later version, and
+    MissingExtraError without the driver.
+    """
+
+    def __init__(self, home: Path, url: str | None = None) -> None:
         self.path = home / "ledger.db"
+        self.name = masked(url) if url else str(self.path)
+        self._in_file = url is None
         home.mkdir(parents=True, exist_ok=True)
-        with self._open() as db:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.executescript(SCHEMA)
+        try:
+            self._engine = open_engine(url or self.path)
+        except ImportError as error:
+            raise MissingExtraError("psycopg", "postgres", "A ledger on Postgres") from error
+        with self._explained():
+            migrate(self._engine)
+        if url:
+            note_place(home, url)
 
     @contextmanager
-    def _open(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """A transaction. One that is not `durable` outlives a kill of this process all the same,
-        but perhaps not a power cut, and waits for no disk."""
-        # One short-lived connection per transaction: threads and forks need no care.
+    def _explained(self) -> Iterator[None]:
+        """Turn what the database or its driver says into a sentence and its cure."""
         try:
-            db = sqlite3.connect(self.path, timeout=60)
-            try:
-                db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-                with db:
-                    yield db
-            finally:
-                db.close()
-        except sqlite3.DatabaseError as error:
+            yield
+        except NewerLedger as error:
             raise SftError(
-                f"the ledger {self.path} cannot be used: {error}\n"
+                f"the ledger {self.name} was written by a later version of sft\n"
+                "  use that version, or another paths.home"
+            ) from error
+        except ValidationError as error:
+            cause = f"what it holds of a result cannot be read ({error.error_count()} faults)"
+            raise SftError(
+                f"the ledger {self.name} cannot be used: {cause}\n{self._cure}"
+            ) from error
+        except DBAPIError as error:
+            cause = " ".join(str(error.orig).split())
+            raise SftError(
+                f"the ledger {self.name} cannot be used: {cause}\n{self._cure}"
+            ) from error
+
+    @property
+    def _cure(self) -> str:
+        if self._in_file:
+            return (
                 "  free disk space or fix its permissions; if the file is damaged, move it away:"
                 " finished artifacts are found again without it"
-            ) from error
+            )
+        return "  see that the server runs and that store.ledger names its database and a user"
+
+    @contextmanager
+    def _write(self, *, durable: bool = True, writes: bool = True) -> Iterator[Connection]:
+        """A transaction; see `ledger_tables.start`."""
+        with self._explained(), self._engine.begin() as db:
+            start(db, durable=durable, writes=writes)
+            yield db
+
+    def _read(self) -> AbstractContextManager[Connection]:
+        return self._write(writes=False)
 
     def begin(self, result: ExperimentResult) -> ExperimentResult:
         """Write the experiment and its pending arms; return it as the ledger knows it.
@@ -117,25 +138,17 @@ class Ledger:
         Arms that are done stay done. Arms left ``running`` by a kill, and failed ones, become
         ``pending`` again.
         """
-        head = self._merged_head(result)
-        with self._open() as db:
-            db.execute(
-                "INSERT INTO experiments (digest, name, file, result, started_ms)"
-                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET"
-                " file = excluded.file, result = excluded.result,"
-                " started_ms = excluded.started_ms",
-                (result.digest, result.name, result.file, head, result.started_ms),
-            )
+        head: dict[str, str | int] = {"file": result.file, "result": self._merged_head(result)}
+        head["started_ms"] = result.started_ms
+        with self._write() as db:
+            known = {"digest": result.digest, "name": result.name}
+            asked = upsert(db, experiments).values(**known, **head)
+            db.execute(asked.on_conflict_do_update(index_elements=["digest"], set_=head))
             for position, arm in enumerate(result.arms):
-                db.execute(
-                    "INSERT INTO arms VALUES (?, ?, ?, ?, ?) ON CONFLICT (experiment, digest)"
-                    " DO UPDATE SET status = 'pending', result = excluded.result"
-                    " WHERE status != 'done'",
-                    (result.digest, arm.digest, position, arm.status, arm.model_dump_json()),
-                )
-        known = self.experiment(result.digest)
-        assert known is not None
-        return known
+                _begin_arm(db, result.digest, position, arm)
+        found = self.experiment(result.digest)
+        assert found is not None
+        return found
 
     def _merged_head(self, result: ExperimentResult) -> str:
         """What is known of the experiment, as asked for now: the question, the file and the
@@ -149,167 +162,172 @@ class Ledger:
 
     def put_arm(self, experiment: str, arm: ArmResult) -> None:
         """Record an arm's new state."""
-        with self._open() as db:
-            db.execute(
-                "UPDATE arms SET status = ?, result = ? WHERE experiment = ? AND digest = ?",
-                (arm.status, arm.model_dump_json(), experiment, arm.digest),
-            )
+        this = (arms.c.experiment == experiment) & (arms.c.digest == arm.digest)
+        with self._write() as db:
+            values = {"status": arm.status, "result": arm.model_dump_json()}
+            db.execute(update(arms).where(this).values(**values))
 
     def finish(self, result: ExperimentResult) -> None:
         """Record verdict and end of an experiment (its arms are recorded one by one)."""
-        with self._open() as db:
-            db.execute(
-                "UPDATE experiments SET result = ?, ended_ms = ? WHERE digest = ?",
-                (_head(result), result.ended_ms, result.digest),
-            )
+        this = experiments.c.digest == result.digest
+        with self._write() as db:
+            values = {"result": _head(result), "ended_ms": result.ended_ms}
+            db.execute(update(experiments).where(this).values(**values))
 
     def mark_synced(self, digest: str, target: str) -> None:
         """Remember that tracking at `target` equals the ledger for this experiment."""
-        with self._open() as db:
-            db.execute("UPDATE experiments SET synced = ? WHERE digest = ?", (target, digest))
+        with self._write() as db:
+            this = experiments.c.digest == digest
+            db.execute(update(experiments).where(this).values(synced=target))
 
     def synced(self, digest: str) -> str:
         """Where this experiment was last mirrored completely, or an empty string."""
-        with self._open() as db:
-            row = db.execute(
-                "SELECT synced FROM experiments WHERE digest = ?", (digest,)
-            ).fetchone()
-        return str(row[0]) if row else ""
+        with self._read() as db:
+            query = select(experiments.c.synced).where(experiments.c.digest == digest)
+            return str(db.execute(query).scalar() or "")
 
     def experiment(self, digest: str) -> ExperimentResult | None:
         """The experiment with its arms in order, or None."""
-        with self._open() as db:
-            head = db.execute(
-                "SELECT result FROM experiments WHERE digest = ?", (digest,)
-            ).fetchone()
+        of_it = select(arms.c.result).where(arms.c.experiment == digest).order_by(arms.c.position)
+        with self._read() as db:
+            query = select(experiments.c.result).where(experiments.c.digest == digest)
+            head = db.execute(query).scalar()
             if head is None:
                 return None
-            rows = db.execute(
-                "SELECT result FROM arms WHERE experiment = ? ORDER BY position", (digest,)
-            ).fetchall()
-        arms = [ArmResult.model_validate_json(row[0]) for row in rows]
-        return ExperimentResult.model_validate_json(head[0]).model_copy(update={"arms": arms})
+            found = [ArmResult.model_validate_json(row) for row in db.execute(of_it).scalars()]
+            return ExperimentResult.model_validate_json(head).model_copy(update={"arms": found})
 
     def experiments(self, name: str | None = None) -> list[ExperimentResult]:
         """All experiments, newest first; only those called `name` if given."""
-        query = (
-            "SELECT digest FROM experiments WHERE ? IS NULL OR name = ? ORDER BY started_ms DESC"
-        )
-        with self._open() as db:
-            digests = [row[0] for row in db.execute(query, (name, name))]
+        query = select(experiments.c.digest).order_by(experiments.c.started_ms.desc())
+        if name is not None:
+            query = query.where(experiments.c.name == name)
+        with self._read() as db:
+            digests = list(db.execute(query).scalars())
         return [found for digest in digests if (found := self.experiment(digest))]
 
     def intend_job(self, label: str, model: str, tokens: int) -> None:
         """Say, before it happens, that a tuning job will be submitted."""
-        with self._open() as db:
-            db.execute(
-                "INSERT INTO jobs (label, state, intended_ms, tokens, model)"
-                " VALUES (?, 'intended', ?, ?, ?)"
-                " ON CONFLICT (label) DO UPDATE SET state = 'intended'",
-                (label, now_ms(), tokens, model),
-            )
+        values = {"label": label, "intended_ms": now_ms(), "tokens": tokens, "model": model}
+        again = {"state": "intended"}
+        with self._write() as db:
+            asked = upsert(db, jobs).values(**values, **again)
+            db.execute(asked.on_conflict_do_update(index_elements=["label"], set_=again))
 
     def is_intended(self, label: str) -> bool:
         """Whether a submit of this job is on record and neither its end nor its failure."""
-        with self._open() as db:
-            query = "SELECT 1 FROM jobs WHERE label = ? AND state = 'intended'"
-            return db.execute(query, (label,)).fetchone() is not None
+        this = (jobs.c.label == label) & (jobs.c.state == "intended")
+        with self._read() as db:
+            return db.execute(select(jobs.c.label).where(this)).scalar() is not None
 
     def end_job(self, label: str, state: str, seconds: float, error: str = "") -> None:
         """Record how a tuning job ended."""
-        with self._open() as db:
-            db.execute(
-                "UPDATE jobs SET state = ?, seconds = ?, error = ?, ended_ms = ? WHERE label = ?",
-                (state, seconds, error, now_ms(), label),
-            )
+        values = {"state": state, "seconds": seconds, "error": error, "ended_ms": now_ms()}
+        with self._write() as db:
+            db.execute(update(jobs).where(jobs.c.label == label).values(**values))
 
     def jobs(self) -> list[JobRecord]:
         """Every tuning job, newest first."""
-        with self._open() as db:
-            rows = db.execute(
-                "SELECT label, state, model, tokens, seconds, error FROM jobs"
-                " ORDER BY intended_ms DESC"
-            ).fetchall()
-        return [JobRecord(*row) for row in rows]
+        query = select(jobs).order_by(jobs.c.intended_ms.desc())
+        with self._read() as db:
+            found = db.execute(query).mappings()
+            return [JobRecord(*(row[name] for name in JobRecord.__slots__)) for row in found]
 
     def add_resources(self, label: str, found: Sequence[Resource], *, anew: bool = False) -> None:
         """Record what a tuning job, or a set of questions, puts or leaves on a service. What is
         known already stays as it is; put there `anew`, what was deleted is there again."""
-        rows = [(item.kind, item.name, label, now_ms()) for item in found]
-        with self._open() as db:
-            db.executemany(
-                "INSERT INTO resources (kind, name, label, created_ms) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (name, label) DO UPDATE SET deleted_ms = 0,"
-                " created_ms = excluded.created_ms WHERE deleted_ms AND ?",
-                [(*row, anew) for row in rows],
-            )
+        now = now_ms()
+        with self._write() as db:
+            for item in found:
+                asked = upsert(db, resources).values(
+                    kind=item.kind,
+                    name=item.name,
+                    label=label,
+                    created_ms=now,
+                    seq=next_seq(resources),
+                )
+                key = ["name", "label"]
+                db.execute(
+                    asked.on_conflict_do_update(
+                        index_elements=key,
+                        set_={"deleted_ms": 0, "created_ms": now},
+                        where=resources.c.deleted_ms != 0,
+                    )
+                    if anew
+                    else asked.on_conflict_do_nothing(index_elements=key)
+                )
 
     def claim(self, experiment: str, arm: str, label: str) -> None:
         """Say, before it happens, that something is put on a service under this label."""
-        with self._open() as db:
-            db.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", (experiment, arm, label))
+        values = {"experiment": experiment, "arm": arm, "label": label, "seq": next_seq(claims)}
+        with self._write() as db:
+            db.execute(upsert(db, claims).values(**values).on_conflict_do_nothing())
 
     def claims(self, experiment: str) -> list[tuple[str, str]]:
         """Digest of the arm and label of everything that the experiment claimed."""
-        with self._open() as db:
-            query = "SELECT arm, label FROM claims WHERE experiment = ? ORDER BY rowid"
-            return [(row[0], row[1]) for row in db.execute(query, (experiment,))]
+        query = select(claims.c.arm, claims.c.label).order_by(claims.c.seq)
+        with self._read() as db:
+            rows = db.execute(query.where(claims.c.experiment == experiment))
+            return [(arm, label) for arm, label in rows]
 
     def resources(self, labels: Sequence[str]) -> list[ResourceRecord]:
         """What the tuning jobs of these labels left, in the order in which it was recorded."""
-        with self._open() as db:
-            rows = db.execute(
-                "SELECT kind, name, label, created_ms, deleted_ms FROM resources"
-                " WHERE label IN (SELECT value FROM json_each(?)) ORDER BY rowid",
-                (json.dumps(list(labels)),),
-            ).fetchall()
-        return [ResourceRecord(*row) for row in rows]
+        names = ("kind", "name", "label", "created_ms", "deleted_ms")
+        query = select(*(resources.c[name] for name in names)).order_by(resources.c.seq)
+        with self._read() as db:
+            rows = db.execute(query)
+            wanted = set(labels)
+            return [record for row in rows if (record := ResourceRecord(*row)).label in wanted]
 
     def sharers(self, name: str) -> list[str]:
         """Labels of all tuning jobs that still need the resource of this name."""
-        with self._open() as db:
-            rows = db.execute(
-                "SELECT label FROM resources WHERE name = ? AND deleted_ms = 0", (name,)
-            ).fetchall()
-        return [row[0] for row in rows]
+        needed = (resources.c.name == name) & (resources.c.deleted_ms == 0)
+        with self._read() as db:
+            query = select(resources.c.label).where(needed).order_by(resources.c.seq)
+            return list(db.execute(query).scalars())
 
     def mark_deleted(self, name: str) -> None:
         """Remember that the resource of this name is gone."""
-        with self._open() as db:
-            db.execute(
-                "UPDATE resources SET deleted_ms = ? WHERE name = ? AND deleted_ms = 0",
-                (now_ms(), name),
-            )
+        there = (resources.c.name == name) & (resources.c.deleted_ms == 0)
+        with self._write() as db:
+            db.execute(update(resources).where(there).values(deleted_ms=now_ms()))
 
     def hold(self, item: Spending, name: str, judge: Callable[[Spent], None]) -> None:
         """Hold money back for a tuning job that is about to be submitted, in one transaction
         with `judge`, which is told what is spent besides (by experiments called `name`) and
         raises when it is too much: two runs at once cannot both take the last dollars."""
-        with self._open() as db:
-            db.execute("BEGIN IMMEDIATE")
+        with self._write() as db:
+            alone(db, spendings)
             judge(_spent(db, name, item.arm, [item.label], item.rehearsal))
             _settle(db, item.model_copy(update={"settled": False}))
 
     def settle(self, item: Spending) -> None:
         """Replace what was held back for a tuning job by its true cost. Settling twice is
         settling once; the month stays that of the submit."""
-        with self._open() as db:
-            db.execute("BEGIN IMMEDIATE")
+        with self._write() as db:
+            alone(db, spendings)
             _settle(db, item)
 
     def release(self, label: str) -> None:
         """Let go of money that was held back for a job which never came to a bill."""
-        with self._open() as db:
-            db.execute("DELETE FROM spendings WHERE label = ? AND NOT settled", (label,))
+        held = (spendings.c.label == label) & (spendings.c.settled == 0)
+        with self._write() as db:
+            db.execute(spendings.delete().where(held))
 
     def add_spending(self, item: Spending) -> None:
         """Add to what a set of answers has cost: each call of this is money gone."""
-        with self._open(durable=False) as db:
+        with self._write(durable=False) as db:
+            asked = upsert(db, spendings).values(**_values(item))
+            new = asked.excluded
             db.execute(
-                f"INSERT INTO spendings ({SPENDING}, month) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (label, what, month) DO UPDATE SET usd = usd + excluded.usd,"
-                " tokens = tokens + excluded.tokens, ms = excluded.ms",
-                (*_values(item), _month(item.ms)),
+                asked.on_conflict_do_update(
+                    index_elements=["label", "what", "month"],
+                    set_={
+                        "usd": spendings.c.usd + new.usd,
+                        "tokens": spendings.c.tokens + new.tokens,
+                        "ms": new.ms,
+                    },
+                )
             )
 
     def spent(
@@ -318,59 +336,62 @@ class Ledger:
         """Dollars gone or held back by this arm, by all experiments called `name`, and in this
         month; without what is held back for the jobs `besides`. What a `rehearsal` would have
         cost is an account of its own."""
-        with self._open() as db:
+        with self._read() as db:
             return _spent(db, name, arm, besides, rehearsal)
 
     def spendings(self, labels: Sequence[str] | None = None) -> list[Spending]:
         """Everything that was paid for, oldest first; only these labels' if given."""
-        query = (
-            f"SELECT {SPENDING} FROM spendings"
-            " WHERE ? IS NULL OR label IN (SELECT value FROM json_each(?)) ORDER BY ms, label"
-        )
-        wanted = None if labels is None else json.dumps(list(labels))
-        with self._open() as db:
-            rows = db.execute(query, (wanted, wanted)).fetchall()
-        return [Spending(**dict(zip(SPENDING.split(", "), row, strict=True))) for row in rows]
+        columns = (column for column in spendings.c if column.name != "month")
+        query = select(*columns).order_by(spendings.c.ms, spendings.c.label)
+        wanted = None if labels is None else set(labels)
+        with self._read() as db:
+            found = [Spending(**row._mapping) for row in db.execute(query)]
+        return [item for item in found if wanted is None or item.label in wanted]
 
 
-def _spent(
-    db: sqlite3.Connection, name: str, arm: str, besides: Sequence[str], rehearsal: bool
-) -> Spent:
-    """See `Ledger.spent`."""
-    labels = json.dumps(list(besides))
-
-    def total(where: str, value: str) -> float:
-        query = (
-            f"SELECT TOTAL(usd) FROM spendings WHERE {where} AND rehearsal = ?"
-            " AND (settled OR label NOT IN (SELECT value FROM json_each(?)))"
-        )
-        return float(db.execute(query, (value, rehearsal, labels)).fetchone()[0])
-
-    namesakes = "experiment IN (SELECT digest FROM experiments WHERE name = ?)"
-    return Spent(
-        arm=total("arm = ?", arm),
-        experiment=total(namesakes, name),
-        month=total("month = ?", _month(now_ms())),
-    )
-
-
-def _settle(db: sqlite3.Connection, item: Spending) -> None:
-    key = (item.label, item.what)
-    known = db.execute("SELECT 1 FROM spendings WHERE label = ? AND what = ?", key).fetchone()
-    if known:
-        db.execute(
-            "UPDATE spendings SET tokens = ?, usd = ?, settled = ? WHERE label = ? AND what = ?",
-            (item.tokens, item.usd, item.settled, *key),
-        )
-        return
+def _begin_arm(db: Connection, experiment: str, position: int, arm: ArmResult) -> None:
+    """Write a pending arm, unless it is done."""
+    row = {"experiment": experiment, "digest": arm.digest, "position": position}
+    values = {"status": arm.status, "result": arm.model_dump_json()}
+    asked = upsert(db, arms).values(**row, **values)
     db.execute(
-        f"INSERT INTO spendings ({SPENDING}, month) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*_values(item), _month(item.ms)),
+        asked.on_conflict_do_update(
+            index_elements=["experiment", "digest"],
+            set_={"status": "pending", "result": asked.excluded.result},
+            where=arms.c.status != "done",
+        )
     )
 
 
-def _values(item: Spending) -> tuple[str | int | float | None, ...]:
-    return tuple(getattr(item, name) for name in SPENDING.split(", "))
+def _spent(db: Connection, name: str, arm: str, besides: Sequence[str], rehearsal: bool) -> Spent:
+    """See `Ledger.spent`."""
+    counts = or_(spendings.c.settled != 0, spendings.c.label.not_in(list(besides)))
+
+    def total(where: Any) -> float:
+        query: Select[Any] = select(func.sum(spendings.c.usd)).where(
+            where, spendings.c.rehearsal == int(rehearsal), counts
+        )
+        return float(db.execute(query).scalar() or 0.0)
+
+    namesakes = select(experiments.c.digest).where(experiments.c.name == name)
+    return Spent(
+        arm=total(spendings.c.arm == arm),
+        experiment=total(spendings.c.experiment.in_(namesakes)),
+        month=total(spendings.c.month == _month(now_ms())),
+    )
+
+
+def _settle(db: Connection, item: Spending) -> None:
+    this = (spendings.c.label == item.label) & (spendings.c.what == item.what)
+    values = {"tokens": item.tokens, "usd": item.usd, "settled": int(item.settled)}
+    if not db.execute(update(spendings).where(this).values(**values)).rowcount:
+        db.execute(insert(spendings).values(**_values(item)))
+
+
+def _values(item: Spending) -> dict[str, Any]:
+    """The row of a spending."""
+    flags = {"settled": int(item.settled), "rehearsal": int(item.rehearsal)}
+    return {**item.model_dump(), **flags, "month": _month(item.ms)}
 
 
 def _month(ms: int) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.postgres import binaries, cluster
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -34,3 +38,25 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data not found in {folder}; set SFT_SHARED_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A Postgres of this session's own; the test is skipped where none is installed."""
+    pytest.importorskip("psycopg", reason="the extra 'postgres' is missing")
+    found = binaries()
+    if found is None:
+        pytest.skip("no Postgres here: apt-get install postgresql")
+    with cluster(found) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> str:
+    """URL of a database that nobody else uses."""
+    import psycopg
+
+    name = f"t{uuid4().hex}"
+    with psycopg.connect(postgres_server, autocommit=True) as base:
+        base.execute(f"CREATE DATABASE {name}")
+    return postgres_server.replace("/postgres?", f"/{name}?")

@@ -21,6 +21,7 @@ BASE = {
     "config",
     "normalize",
     "backends",
+    "manifest",
     "store",
     "language",
     "plural",
@@ -59,9 +60,11 @@ ABOVE = {
     "__main__": {"cli"},
     "cli": {"verbs", "compose", "errors"},
     "compose": BASE,
-    "ledger": {"errors", "records", "results"},
+    "ledger": {"errors", "ledger_tables", "records", "results", "secrets"},
+    "ledger_tables": set(),
     "backends": {"config", "errors", "records", "local", "vertex"},
-    "store": {"secrets"},
+    "store": {"errors", "manifest", "secrets"},
+    "manifest": set(),
     "results": {"records"},
     "records": {"errors"},
     "config": {"language"},
@@ -93,6 +96,7 @@ VENDORS = {
     "safetensors": {"local"},
     "mlflow": {"tracking"},
     "tensorboard": {"export"},
+    "sqlalchemy": {"ledger", "ledger_tables"},
     "hydra": {"compose"},
     "omegaconf": {"compose"},
     "google.genai": {"vertex"},
@@ -186,6 +190,7 @@ HEAVY = (
     "pyarrow",
     "jinja2",
     "scipy",
+    "sqlalchemy",
 )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from runner.config.base import Group
+
+POSTGRES = ("postgresql://", "postgresql+psycopg://")
 
 
 class MlflowTracking(Group):
@@ -31,10 +33,21 @@ Tracking = Annotated[MlflowTracking | NoTracking, Field(discriminator="kind")]
 
 
 class Store(Group):
-    """Where artifacts live."""
+    """Where artifacts and the ledger live."""
 
     root: str | None = None
     """Folder; null is ``store`` under `paths.home`."""
+    ledger: str | None = None
+    """Postgres URL of the record of experiments, jobs and money, such as
+    ``postgresql://user@host/database``; null is ``ledger.db`` under `paths.home`. A password is
+    better kept in ``~/.pgpass`` or ``PGPASSWORD``."""
+
+    @field_validator("ledger")
+    @classmethod
+    def _is_postgres(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(POSTGRES):
+            raise ValueError(f"must be null or a URL that begins with {POSTGRES[0]}")
+        return value
 
 
 class PathsGroup(Group):

@@ -9,7 +9,7 @@ from pathlib import Path
 from runner.config import Suite
 from runner.records import ScoredRow, read_rows
 from runner.results import ArmResult, Scores
-from runner.store import digest_of
+from runner.store import digest_of, sound
 
 LEAST = 0.5
 """Arms that share fewer of their rows are not held against each other: what they share is no
@@ -19,7 +19,7 @@ sample of either's."""
 def rows_by_split(arm: ArmResult, split: str = "test") -> list[ScoredRow]:
     """The arm's scored rows; empty where it has none of this split, or they are gone."""
     path = Path(arm.predictions.get(split, ""))
-    return list(read_rows(path)) if path.is_file() else []
+    return list(read_rows(sound(path))) if path.is_file() else []
 
 
 def same_rows(arms: Sequence[ArmResult], split: str = "test") -> list[list[ArmResult]]:

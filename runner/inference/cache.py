@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import sqlite3
@@ -17,7 +18,11 @@ from runner.records import Prediction
 
 log = logging.getLogger(__name__)
 
-_TABLE = "CREATE TABLE IF NOT EXISTS predictions (key TEXT PRIMARY KEY, answer TEXT NOT NULL)"
+_TABLE = """CREATE TABLE IF NOT EXISTS predictions (
+  key TEXT PRIMARY KEY, answer TEXT NOT NULL, digest TEXT NOT NULL DEFAULT ''
+)"""
+_ADD_DIGEST = "ALTER TABLE predictions ADD COLUMN digest TEXT NOT NULL DEFAULT ''"
+"""For a file of the version before, whose answers have none."""
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _ASKED_AT_ONCE = 500
 _LOCK_SECONDS = 60
@@ -27,7 +32,8 @@ class PredictionCache:
     """Predictions by key, in one SQLite file (WAL) that several processes may share.
 
     A file that turns out to be broken is put aside under a ``.broken-`` name with a warning and
-    started anew: it only ever saves work. Raises BackendError when the file cannot be used at
+    started anew: it only ever saves work. An answer that is not what was stored counts as none.
+    Raises BackendError when the file cannot be used at
     all (no permission, a full disk, locked for a minute).
     """
 
@@ -51,9 +57,12 @@ class PredictionCache:
             for start in range(0, len(keys), _ASKED_AT_ONCE):
                 part = keys[start : start + _ASKED_AT_ONCE]
                 marks = ",".join("?" * len(part))
-                query = f"SELECT key, answer FROM predictions WHERE key IN ({marks})"
-                for key, answer in base.execute(query, part):
-                    found[key] = Prediction.from_json({"id": "", **json.loads(answer)})
+                query = f"SELECT key, answer, digest FROM predictions WHERE key IN ({marks})"
+                for key, answer, digest in base.execute(query, part):
+                    if (kept := _stored(key, answer, digest)) is not None:
+                        found[key] = kept
+                    else:
+                        log.warning("%s: a damaged answer is asked for again", self.path)
         return found
 
     @contextmanager
@@ -66,12 +75,16 @@ class PredictionCache:
         base = sqlite3.connect(self.path, timeout=_LOCK_SECONDS, isolation_level=None)
         # Survives a kill of this process; a power cut may lose the newest answers, not the file.
         base.execute("PRAGMA synchronous=NORMAL")
+        # A damaged answer is one that has to be asked for again, not an error.
+        base.text_factory = lambda raw: raw.decode("utf-8", "replace")
         return base
 
     def _open_whole(self) -> None:
         with closing(self._connect()) as base:
             base.execute("PRAGMA journal_mode=WAL")
             base.execute(_TABLE)
+            if "digest" not in {row[1] for row in base.execute("PRAGMA table_info(predictions)")}:
+                base.execute(_ADD_DIGEST)
             (verdict,) = base.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             error = sqlite3.DatabaseError(verdict)
@@ -120,9 +133,27 @@ class Writer:
         answer = prediction.to_json()
         del answer["id"]
         # ASCII escapes, because half surrogate pairs cannot be stored as UTF-8.
+        text = json.dumps(answer)
         self._base.execute(
-            "INSERT OR REPLACE INTO predictions VALUES (?, ?)", (key, json.dumps(answer))
+            "INSERT OR REPLACE INTO predictions (key, answer, digest) VALUES (?, ?, ?)",
+            (key, text, _digest(key, text)),
         )
+
+
+def _stored(key: str, answer: str, digest: str) -> Prediction | None:
+    """The prediction as it was stored; None for anything else. Answers of the version before
+    have no digest."""
+    if digest not in ("", _digest(key, answer)):
+        return None
+    try:
+        return Prediction.from_json({"id": "", **json.loads(answer)})
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _digest(key: str, answer: str) -> str:
+    """What shows that an answer is the one stored under this key. SQLite has no checksums."""
+    return hashlib.sha256(f"{key} {answer}".encode()).hexdigest()[:16]
 
 
 def _code(error: sqlite3.Error) -> int | None:

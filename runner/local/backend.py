@@ -12,10 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from runner.backends.protocol import JobStatus, TuningJob
+from runner.backends.protocol import JobState, JobStatus, TuningJob
 from runner.config import Experiment, GeminiModel
 from runner.config import LocalBackend as Settings
-from runner.errors import BackendError
+from runner.errors import BackendError, SftError
 from runner.local.chat import Chat
 from runner.local.devices import Device, cores, resolve
 from runner.local.generator import Generator
@@ -24,6 +24,7 @@ from runner.local.jobs import JobFolder, State
 from runner.local.process import TRAIN_NEEDS, Worker, missing, require
 from runner.local.spec import TrainSpec
 from runner.local.weights import Weights
+from runner.manifest import tree_damage
 from runner.records import (
     Checkpoint,
     CurvePoint,
@@ -112,9 +113,9 @@ class LocalBackend:
         if handle is None:
             return
         try:
-            state = folder.read_state() if folder.exists() else State()
-            if state.state == "succeeded":
+            if self._succeeded(folder):
                 return
+            state = folder.read_state() if folder.exists() else State()
             self._spec(job).write(folder.spec)
             folder.write_state(State(seconds=state.seconds, note="starting"))
             self._drop(job.label)
@@ -134,10 +135,17 @@ class LocalBackend:
         alive = folder.locked()  # before the state: a worker ends its job, then dies
         if not folder.exists():
             return None
-        state = folder.read_state()
+        try:
+            state = folder.read_state()
+        except SftError as damaged:
+            # A worker that lives writes the file anew; else submitting again sets it aside.
+            now: JobState = "queued" if alive else "interrupted"
+            return JobStatus(now, error=str(damaged), log=str(folder.log))
         status, error = state.state, state.error
         if status in ("queued", "running") and not alive and not folder.locked():
             status, error = self._lost(label)
+        if status == "succeeded" and (fault := folder.damage()):
+            status, error = "interrupted", fault
         return JobStatus(
             status, state.step, state.total_steps, state.note, error, log=str(folder.log)
         )
@@ -176,6 +184,16 @@ class LocalBackend:
             state = folder.read_state()
             state.state, state.error = "cancelled", ""
             folder.write_state(state)
+
+    def _succeeded(self, folder: JobFolder) -> bool:
+        """Whether the job is done and whole. What is damaged is set aside. The caller holds the
+        job's lock."""
+        if not folder.exists():
+            return False
+        if folder.damage():
+            folder.set_aside()
+            return False
+        return folder.read_state().state == "succeeded"
 
     def _job(self, label: str) -> JobFolder:
         return JobFolder(self.jobs / label)
@@ -244,7 +262,13 @@ class LocalBackend:
         requests: Sequence[Request],
         generation: Generation,
     ) -> Iterator[Prediction]:
-        """Answers as they come, shortest prompts first."""
+        """Answers as they come, shortest prompts first. Raises BackendError, also for a
+        checkpoint that is not what tuning left."""
+        if checkpoint and (fault := tree_damage(Path(checkpoint.path), checkpoint.digest)):
+            raise BackendError(
+                f"checkpoint {checkpoint.id} is damaged: {fault}\n"
+                "  give the same command again: the model is then tuned anew"
+            )
         return self._generator.answer(checkpoint, requests, generation)
 
     def close(self) -> None:

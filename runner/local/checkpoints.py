@@ -1,8 +1,8 @@
 """Checkpoints on disk: which ones are whole, which one to resume from.
 
 The trainer writes a checkpoint's files in place, so a kill can leave a torn folder. Once all
-files are there, `seal` adds a marker with every file's size; a folder without a marker, or whose
-files do not match it, is not a checkpoint.
+files are there, `seal` adds a marker with every file's size and digest; a folder without a
+marker, or whose files do not match it, is not a checkpoint.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.local.jobs import replace_text
+from runner.manifest import damage_of, facts_of
 
 MARKER = "complete.json"
 RESUME_ONLY = ("optimizer.pt", "scheduler.pt", "training_args.bin")
@@ -36,8 +37,8 @@ def seal(folder: Path, step: int, epoch: float, eval_loss: float) -> None:
     for path in files:
         with path.open("rb") as handle:
             os.fsync(handle.fileno())
-    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files}
-    marker = {"step": step, "epoch": epoch, "eval_loss": eval_loss, "files": sizes}
+    facts = {name: fact for name, fact in facts_of(folder).items() if name != MARKER}
+    marker = {"step": step, "epoch": epoch, "eval_loss": eval_loss, "files": facts}
     replace_text(folder / MARKER, json.dumps(marker, indent=1))
 
 
@@ -75,14 +76,16 @@ def thin(checkpoints: Path, keep: int) -> None:
 def _read(folder: Path, *, resume: bool) -> Saved | None:
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        facts = {
+            # An older version kept sizes only.
+            name: (fact, "") if isinstance(fact, int) else (fact[0], fact[1])
+            for name, fact in marker["files"].items()
+        }
+        saved = Saved(folder, marker["step"], marker["epoch"], marker["eval_loss"])
+    except (FileNotFoundError, ValueError, KeyError, IndexError, TypeError, AttributeError):
         return None
-    for name, size in marker["files"].items():
-        if resume or not _resume_only(name):
-            path = folder / name
-            if not path.is_file() or path.stat().st_size != size:
-                return None
-    return Saved(folder, marker["step"], marker["epoch"], marker["eval_loss"])
+    wanted = {name: fact for name, fact in facts.items() if resume or not _resume_only(name)}
+    return None if damage_of(folder, wanted, contents=True) else saved
 
 
 def _resume_only(name: str) -> bool:

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.backends.protocol import JobState
+from runner.errors import BackendError, SftError
+from runner.manifest import tree_damage
 from runner.records import Checkpoint, CurvePoint, read_record
 
 LOCK_TRIES = 20
@@ -75,6 +77,7 @@ class JobFolder:
     # --- state -----------------------------------------------------------------------------
 
     def read_state(self) -> State:
+        """Raises DataError when the file is damaged."""
         return read_record(self._state, State)
 
     def write_state(self, state: State) -> None:
@@ -110,6 +113,28 @@ class JobFolder:
             os.close(handle)
         return False
 
+    # --- damage ------------------------------------------------------------------------------
+
+    def damage(self) -> str:
+        """What is wrong with the job's records, or with what it left when it has succeeded, in
+        words; empty when all is whole."""
+        try:
+            self.metrics()
+            result = self.read_state().result
+        except SftError as error:
+            return str(error)
+        made = result.checkpoints if result else ()
+        trees = (tree_damage(Path(item.path), item.digest) for item in made)
+        return next(filter(None, trees), "")
+
+    def set_aside(self) -> None:
+        """Move a damaged job's files out of the way, so that it starts anew and nothing is lost."""
+        aside = self.path / f"damaged-{time.time_ns()}"
+        aside.mkdir()
+        for path in (self._state, self._metrics, self.checkpoints):
+            if path.exists():
+                path.rename(aside / path.name)
+
     # --- curves ----------------------------------------------------------------------------
 
     def append_metrics(self, points: Iterable[CurvePoint]) -> None:
@@ -125,11 +150,14 @@ class JobFolder:
         except FileNotFoundError:
             return []
         whole = data[: data.rfind(b"\n") + 1]
-        return [CurvePoint(**json.loads(line)) for line in whole.splitlines()]
+        try:
+            return [CurvePoint(**json.loads(line)) for line in whole.splitlines()]
+        except (ValueError, TypeError) as error:
+            raise BackendError(f"{self._metrics} is damaged: {error}") from error
 
     def keep_metrics_until(self, step: int) -> None:
         """Drop what came after `step` (and a torn line); -1 drops everything."""
-        kept = [point for point in self.metrics() if point.step <= step]
+        kept = [point for point in self.metrics() if point.step <= step] if step >= 0 else []
         lines = (json.dumps(dataclasses.asdict(point)) + "\n" for point in kept)
         replace_text(self._metrics, "".join(lines))
 

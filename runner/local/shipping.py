@@ -10,8 +10,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from runner.config import OpenModel
+from runner.errors import BackendError
 from runner.local.chat import Chat
 from runner.local.weights import DEFAULT_CACHE, Weights
+from runner.manifest import tree_damage
 from runner.records import Checkpoint, Generation, TuningResult, quiet
 
 
@@ -29,8 +31,13 @@ def client_facts(
     """Model folder, adapter, the tokens that end an answer, generation settings.
 
     `config` is the arm's whole config. The model's folder is made again if it is gone. Raises
-    BackendError.
+    BackendError, also for a checkpoint that is not what tuning left.
     """
+    if fault := tree_damage(Path(checkpoint.path), checkpoint.digest):
+        raise BackendError(
+            f"checkpoint {checkpoint.id} is damaged: {fault}\n"
+            "  the 'sft run' that tuned it, given again, tunes it anew"
+        )
     model: OpenModel = TypeAdapter(OpenModel).validate_python(config["model"])
     cache = Path(config["paths"].get("models") or DEFAULT_CACHE).expanduser().resolve()
     folder = Weights(model, cache).folder(quiet)

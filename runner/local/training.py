@@ -22,6 +22,7 @@ from runner.local.recorder import Recorder
 from runner.local.rows import encode
 from runner.local.spec import TrainSpec
 from runner.local.trainer import ExactTrainer
+from runner.manifest import tree_digest
 from runner.records import Checkpoint
 
 
@@ -148,7 +149,14 @@ def _result(spec: TrainSpec, job: JobFolder, trainer: ExactTrainer, seconds: flo
     args, data = trainer.args, trainer.train_dataset
     return Trained(
         checkpoints=tuple(
-            Checkpoint(str(number), saved.epoch, saved.step, str(saved.path), saved.eval_loss)
+            Checkpoint(
+                str(number),
+                saved.epoch,
+                saved.step,
+                str(saved.path),
+                saved.eval_loss,
+                digest=tree_digest(saved.path),
+            )
             for number, saved in enumerate(sealed(job.checkpoints), start=1)
         ),
         train_examples=len(data),

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,10 +28,14 @@ from runner.config import (
 )
 from runner.errors import BackendError, ConfigError, Problem
 from runner.local.digests import file_digest
+from runner.manifest import damage_of, facts_of
 from runner.records import Progress
 
 CONVERTER_VERSION = "1"
 DEFAULT_CACHE = "~/.cache/sft/models"
+MANIFEST = "manifest.json"
+
+log = logging.getLogger(__name__)
 
 
 class Weights:
@@ -75,18 +81,24 @@ class Weights:
         from filelock import FileLock
 
         target = self.cache / f"{_slug(self.model.name)}-{self.digest()}"
-        if target.is_dir():
+        if target.is_dir() and not _damage(target):
             return target
         self.cache.mkdir(parents=True, exist_ok=True)
         progress(0, 1, f"waiting for {target.name}")
         with FileLock(f"{target}.lock"):
             if target.is_dir():
-                return target
+                if not (fault := _damage(target)):
+                    return target
+                aside = target.with_name(f"{target.name}.damaged-{time.time_ns()}")
+                target.rename(aside)
+                log.warning("%s was damaged (%s): it is kept as %s", target, fault, aside)
             partial = target.with_name(f".{target.name}.partial")
             # Whoever left this behind is dead: we hold the lock.
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             build(partial)
+            facts = json.dumps(facts_of(partial), indent=1)
+            (partial / MANIFEST).write_text(facts, encoding="utf-8")
             partial.rename(target)
         progress(1, 1, f"{target.name} is ready")
         return target
@@ -122,6 +134,19 @@ def check_terms(model: ModelBase) -> None:
                 )
             ]
         )
+
+
+def _damage(folder: Path) -> str:
+    """What is wrong with a folder of weights, in words; empty when it is as it was made. One of
+    an older version has no manifest and is taken as it is."""
+    try:
+        raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        facts = {name: (size, digest) for name, (size, digest) in raw.items()}
+    except FileNotFoundError:
+        return ""
+    except (ValueError, TypeError, AttributeError):
+        return f"{MANIFEST} cannot be read"
+    return damage_of(folder, facts, contents=True)
 
 
 def _made_with(template: str | None) -> dict[str, str]:

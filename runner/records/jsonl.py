@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from runner.errors import SftError
+
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, object]]) -> int:
     """Write one JSON object a line (UTF-8, not ASCII-escaped); return how many."""
@@ -20,10 +22,19 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, object]]) -> int:
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """Read our own JSONL files. Not for users' files: those go through `runner.sources`."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)
+    """Read our own JSONL files. Not for users' files: those go through `runner.sources`.
+
+    Raises SftError for a line that is no JSON: the file was damaged after it was written.
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise SftError(
+                    f"{path}:{number} is damaged: {error}\n"
+                    "  the 'sft run' that made it, given again, makes it anew"
+                ) from error
 
 
 def compact(record: Any) -> dict[str, object]:

@@ -26,13 +26,15 @@ class CurvePoint:
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """One saved state of a tuning job. `id` is its 1-based number, `path` a local folder or
-    an endpoint name; `eval_loss` is nan when there is no validation set."""
+    an endpoint name; `eval_loss` is nan when there is no validation set. `digest` names the
+    content of a local folder; it is empty elsewhere, and in what older versions left."""
 
     id: str
     epoch: float
     step: int
     path: str
     eval_loss: float
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

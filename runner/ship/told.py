@@ -10,6 +10,7 @@ from runner.config import GenerationSettings, Template
 from runner.records import Generation, read_jsonl
 from runner.records.summaries import read_prepared
 from runner.results import ArmResult
+from runner.store import sound
 
 SERVED = ("tools", "toolConfig")
 OF_GENERATION = ("mediaResolution",)
@@ -23,13 +24,14 @@ def client_of(arm: ArmResult) -> dict[str, Any]:
     """
     config = arm.config
     template = Template.model_validate(config["template"])
+    prepared = sound(Path(arm.artifacts["prepare"]) / "summary.json").parent
     return {
         "arm": arm.name,
         "checkpoint": arm.best,
-        "columns": list(read_prepared(Path(arm.artifacts["prepare"])).columns),
+        "columns": list(read_prepared(prepared).columns),
         "media": config.get("source", {}).get("media") or {},
         "template": {"system": template.system, "prompt": template.prompt},
-        "extras": _shared(Path(arm.artifacts["render"]) / "test.jsonl"),
+        "extras": _shared(sound(Path(arm.artifacts["render"]) / "test.jsonl")),
     }
 
 

@@ -14,6 +14,9 @@ from runner.records import SPLITS
 from runner.sources.locate import locate, weighted
 from runner.store import digest_of
 
+CHECK = "check"
+"""Key of the cache's own digest, beside absolute paths and ``files ...``."""
+
 
 def digest_source(source: Source, cache: Path) -> str:
     """Digest of all splits; a moved folder keeps it, a renamed or changed file does not."""
@@ -111,17 +114,23 @@ def digest_file(path: str, known: dict[str, Any]) -> str:
 
 
 def load_known(cache: Path) -> dict[str, Any]:
-    """The known digests; an unreadable cache is an empty one, it only costs time."""
+    """The known digests; a cache that is not as it was written is an empty one, it only costs
+    time. A wrong digest would make the same data look new, and be paid for again."""
     try:
         known = json.loads(cache.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    if not isinstance(known, dict):
+        return {}
+    # A cache of the version before has no check.
+    check = known.pop(CHECK, None)
+    return known if check in (None, digest_of(known)) else {}
 
 
 def save_known(cache: Path, known: dict[str, Any]) -> None:
     """Replace the cache in one step, so that a reader never sees half of it."""
     cache.parent.mkdir(parents=True, exist_ok=True)
     partial = cache.with_name(f"{cache.name}.{os.getpid()}.{threading.get_ident()}")
-    partial.write_text(json.dumps(known), encoding="utf-8")
+    text = json.dumps({**known, CHECK: digest_of(known)})
+    partial.write_text(text, encoding="utf-8")
     partial.replace(cache)

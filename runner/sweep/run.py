@@ -31,6 +31,7 @@ from runner.sweep.arm import run_arm
 from runner.sweep.arms import Arm, Point, expand, tuned_digest
 from runner.sweep.axes import check_one_experiment
 from runner.sweep.console import Console
+from runner.sweep.mend import checkpoints_damage, from_ledger
 from runner.sweep.treated import treatment_differences
 from runner.sweep.verdict import differences, verdict
 from runner.tracking import Tracker, open_tracker
@@ -115,8 +116,13 @@ def assemble(
         check_suite(point.experiment.suite)
     first = points[0].experiment
     home = Path(first.paths.home)
-    store = Store(Path(first.store.root) if first.store.root else home / "store")
-    ledger = Ledger(home)
+    ledger = Ledger(home, first.store.ledger)
+    store = Store(
+        Path(first.store.root) if first.store.root else home / "store",
+        console.say,
+        also={"tune": checkpoints_damage},
+        recover={"tune": partial(from_ledger, ledger)},
+    )
     context = RunContext(home, store, ledger, console.watch, console.listen)
     backends = Backends(home)
     data = [_data_digest(point, context) for point in points]
@@ -170,11 +176,13 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
     with _only_one(sweep, console):
         known = sweep.ledger.begin(sweep.result)
         target = digest_of([tracking.model_dump(mode="json"), REPORT_VERSION])
-        finished = _finished(known) and sweep.report.exists()
+        finished = _finished(sweep, known) and sweep.report.exists()
         if finished and sweep.ledger.synced(known.digest) == target:
             return RunOutcome(known, sweep.report, tracking, fresh=False)
         _common_ground(sweep, known, console)
-        left = [arm for arm, then in zip(sweep.arms, known.arms, strict=True) if not _whole(then)]
+        left = [
+            arm for arm, then in zip(sweep.arms, known.arms, strict=True) if not _whole(sweep, then)
+        ]
         check_affordable(left, sweep.runs, sweep.stages, sweep.ledger, known.name)
         _warn(sweep, left, console)
         skewed = _skew(sweep, left, console)
@@ -197,20 +205,23 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
     return RunOutcome(result, sweep.report, tracking, fresh=True)
 
 
-def _finished(result: ExperimentResult) -> bool:
-    return bool(result.ended_ms) and all(_whole(arm) for arm in result.arms)
+def _finished(sweep: Sweep, result: ExperimentResult) -> bool:
+    return bool(result.ended_ms) and all(_whole(sweep, arm) for arm in result.arms)
 
 
-def _whole(arm: ArmResult) -> bool:
-    """Whether the arm is done and what it left is still there."""
-    files = map(Path, arm.predictions.values())
-    return arm.status == "done" and all(file.exists() for file in files)
+def _whole(sweep: Sweep, arm: ArmResult) -> bool:
+    """Whether the arm is done and what it left is still there and as it was made."""
+    if arm.status != "done":
+        return False
+    store = sweep.runs[arm.digest].context.store
+    rows = (Path(file).parent for file in arm.predictions.values())
+    return not any(store.damage(path) for path in {*map(Path, arm.artifacts.values()), *rows})
 
 
 def _common_ground(sweep: Sweep, known: ExperimentResult, console: Console) -> None:
     """What all arms stand on, first: when that fails, it is one sentence and not a red row for
     each arm. Where arms differ in it, each of them finds out for itself."""
-    if all(_whole(arm) for arm in known.arms):
+    if all(_whole(sweep, arm) for arm in known.arms):
         return
     runs = list(sweep.runs.values())
     if len({each.digest(Prepare()) for each in runs}) == 1:
@@ -265,7 +276,7 @@ def _run_arms(
     def job(number: int, arm: Arm) -> None:
         if order.exists():
             raise KeyboardInterrupt
-        if _whole(results[arm.digest]):
+        if _whole(sweep, results[arm.digest]):
             console.arm(number, len(sweep.arms), arm.name, "done before")
             return
         console.arm(number, len(sweep.arms), arm.name, "")

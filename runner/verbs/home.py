@@ -23,6 +23,8 @@ def open_ledger(home: str) -> Ledger:
     from runner.ledger import Ledger
 
     folder = Path(home).expanduser().resolve()
+    if (place := folder / "ledger.url").is_file():
+        return Ledger(folder, place.read_text(encoding="utf-8"))
     if not (folder / "ledger.db").is_file():
         raise ConfigError(
             f"no runs in {folder}: give --home, or start with 'sft run EXP' in this folder"

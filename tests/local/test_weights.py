@@ -17,6 +17,7 @@ from runner.config import FolderModel, GgufModel, RandomModel, WheelModel
 from runner.errors import BackendError, ConfigError
 from runner.local.weights import Weights
 from runner.records import quiet
+from tests.damaging import WAYS
 from tests.local import making
 
 gguf = pytest.importorskip("gguf", reason="the extra local is not installed")
@@ -311,3 +312,15 @@ def test_leftover_of_a_killed_process_is_swept(tmp_path: Path) -> None:
     folder = weights.folder(quiet)
     assert json.loads((folder / "config.json").read_text())["model_type"] == "llama"
     assert not partial.exists()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_damaged_weights_are_made_again(tmp_path: Path, way: str) -> None:
+    model = RandomModel(kind="random", name="tiny", hidden=64, layers=1, context_tokens=64)
+    folder = Weights(model, tmp_path).folder(quiet)
+    whole = (folder / "model.safetensors").read_bytes()
+    WAYS[way](folder / "model.safetensors")
+    again = Weights(model, tmp_path).folder(quiet)
+    assert again == folder
+    assert (again / "model.safetensors").read_bytes() == whole
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 1

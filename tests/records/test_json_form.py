@@ -19,7 +19,7 @@ from runner.records import (
     record_file,
     record_line,
 )
-from runner.records.clusters import ClusterRow, NearCluster, Through
+from runner.records.clusters import ClusterRow, NearCluster
 from runner.records.leaks import LeakPair
 from runner.records.summaries import (
     NewRow,
@@ -44,7 +44,7 @@ RECORDS = [
     LeakPair(split="train", id="a", origin=HERE, against="train", method="normalised"),
     NearCluster(
         ClusterRow("a", HERE, "x", "y", "train"),
-        (ClusterRow("b", HERE, "x", "", None, 0.5, Through("c", 0.9)),),
+        (ClusterRow("b", HERE, "x", "", None, 0.5),),
     ),
     NewRow("a+typos1", "a", "typos", "hello", "helo"),
     NewRow("a+swap1", "a", "entity_swap", "lamp", "radio", "l", ""),
