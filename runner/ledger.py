@@ -138,7 +138,7 @@ class Ledger:
         Arms that are done stay done. Arms left ``running`` by a kill, and failed ones, become
         ``pending`` again.
         """
-        head = {"file": result.file, "result": self._merged_head(result)}
+        head: dict[str, Any] = {"file": result.file, "result": self._merged_head(result)}
         head |= {"started_ms": result.started_ms}
         with self._write() as db:
             known = {"digest": result.digest, "name": result.name}
@@ -225,7 +225,7 @@ class Ledger:
         columns = (jobs.c[name] for name in ("label", "state", "model", "tokens", "seconds"))
         query = select(*columns, jobs.c.error).order_by(jobs.c.intended_ms.desc())
         with self._read() as db:
-            return [JobRecord(*row) for row in db.execute(query)]
+            return [JobRecord(**row._mapping) for row in db.execute(query)]
 
     def add_resources(self, label: str, found: Sequence[Resource], *, anew: bool = False) -> None:
         """Record what a tuning job, or a set of questions, puts or leaves on a service. What is
