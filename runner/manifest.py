@@ -1,4 +1,5 @@
-"""What a finished folder holds: name, size and SHA-256 of each file, and whether it still does.
+"""Digests: of JSON, and of what a finished folder holds (name, size and SHA-256 of each file), and
+whether it still does.
 
 Presence and sizes cost one look a file and are compared whenever a folder is looked up. Contents
 are read once per process and file, before the file is used. SHA-256 needs no further package and
@@ -12,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 Facts = Mapping[str, tuple[int, str]]
 """Path below the folder, to the file's size in bytes and its SHA-256 in hex."""
@@ -67,3 +69,9 @@ def sha256(path: Path) -> str:
         with path.open("rb") as handle:
             _read[key] = hashlib.file_digest(handle, "sha256").hexdigest()
     return _read[key]
+
+
+def digest_of(value: Any) -> str:
+    """First 24 hex digits of the SHA-256 of canonical JSON (sorted keys, no blanks)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

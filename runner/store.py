@@ -9,7 +9,6 @@ whether it still is what was written.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -22,7 +21,7 @@ from typing import Any
 from filelock import FileLock
 
 from runner.errors import SftError
-from runner.manifest import damage_of, facts_of
+from runner.manifest import damage_of, digest_of, facts_of
 from runner.secrets import masked
 
 MANIFEST = "artifact.json"
@@ -48,12 +47,6 @@ class Artifact:
     path: Path
     seconds: float
     reused: bool
-
-
-def digest_of(value: Any) -> str:
-    """First 24 hex digits of the SHA-256 of canonical JSON (sorted keys, no blanks)."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 class Store:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.store import Store, digest_of
+from runner.manifest import digest_of
+from runner.store import Store
 
 
 def _write(out: Path) -> None:

@@ -84,16 +84,23 @@ def holm(differences: Sequence[Difference]) -> list[Difference]:
 
     Corrects for the number of differences tested; those without a p (nan) are not counted.
     """
-    tested = sorted(
-        (index for index, item in enumerate(differences) if item.p == item.p),
-        key=lambda index: differences[index].p,
-    )
+    tested = [index for index, item in enumerate(differences) if item.p == item.p]
     corrected = [item.p for item in differences]
-    highest = 0.0
-    for rank, index in enumerate(tested):
-        highest = max(highest, min(1.0, differences[index].p * (len(tested) - rank)))
-        corrected[index] = highest
+    adjusted = holm_adjusted([differences[index].p for index in tested])
+    for index, p in zip(tested, adjusted, strict=True):
+        corrected[index] = p
     return [
         item.model_copy(update={"p_holm": p})
         for item, p in zip(differences, corrected, strict=True)
     ]
+
+
+def holm_adjusted(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values: below alpha, the chance of any false finding is at most alpha,
+    whatever the tests have to do with each other (Holm 1979)."""
+    order = sorted(range(len(p_values)), key=lambda at: p_values[at])
+    adjusted, running = [1.0] * len(p_values), 0.0
+    for rank, at in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[at]))
+        adjusted[at] = running
+    return adjusted

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config import Experiment
-from runner.store import digest_of
+from runner.manifest import digest_of
 
 MODEL_FACTS = {
     *("cpu_tokens_per_second", "accept_terms", "terms", "licence"),

@@ -18,9 +18,9 @@ from runner.experiment.calls import calls_of
 from runner.experiment.context import RunContext
 from runner.experiment.paid_answers import Bill, paid_answers
 from runner.inference import Question
+from runner.manifest import digest_of
 from runner.money import MILLION, Band, Purse
 from runner.records import Generation, Prediction, Request, Turn, unpacked
-from runner.store import digest_of
 
 if TYPE_CHECKING:
     from runner.prepare.select.encoders import Vectors

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import GateError
 from runner.experiment.stage import ArmRun, Stage
+from runner.manifest import digest_of
 from runner.records import SPLITS
-from runner.store import digest_of
 
 if TYPE_CHECKING:
     from runner.prepare.inputs import Reader

@@ -11,9 +11,9 @@ from runner.experiment.answer_set import AnswerSet
 from runner.experiment.predict_stage import Predict
 from runner.experiment.render_stage import Render, examples
 from runner.experiment.stage import AnswerStage, ArmRun, Stage
+from runner.manifest import digest_of
 from runner.records import write_rows
 from runner.results import Scores
-from runner.store import digest_of
 
 ROWS = "rows.jsonl"
 

@@ -19,10 +19,11 @@ from runner.config import Experiment
 from runner.experiment.answer_set import AnswerSet
 from runner.experiment.context import RunContext
 from runner.experiment.paid_vectors import PaidVectors
+from runner.manifest import digest_of
 from runner.money import Order, Purse
 from runner.records import read_record_list
 from runner.results import ArmKind
-from runner.store import Artifact, digest_of
+from runner.store import Artifact
 
 T = TypeVar("T")
 V = TypeVar("V")

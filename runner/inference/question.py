@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from runner.inference.predict import PREDICT_VERSION
+from runner.manifest import digest_of
 from runner.records import Generation, Request
-from runner.store import digest_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.local.jobs import replace_text
+from runner.base.files import replace_text
 from runner.manifest import damage_of, facts_of
 
 MARKER = "complete.json"

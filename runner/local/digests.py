@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from runner.base.files import replace_text
 from runner.errors import BackendError
-from runner.local.jobs import replace_text
 
 
 def file_digest(path: Path, cache: Path) -> str:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.backends.protocol import JobState
+from runner.base.files import replace_text
 from runner.errors import BackendError, SftError
 from runner.manifest import tree_damage
 from runner.records import Checkpoint, CurvePoint, read_record
@@ -160,13 +161,6 @@ class JobFolder:
         kept = [point for point in self.metrics() if point.step <= step] if step >= 0 else []
         lines = (json.dumps(dataclasses.asdict(point)) + "\n" for point in kept)
         replace_text(self._metrics, "".join(lines))
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that a reader, or a kill, never meets half of it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 @contextmanager

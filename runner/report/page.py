@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from runner.base.files import replace_text
 from runner.plural import plural
 from runner.report import wording
 
@@ -39,9 +39,7 @@ def write_page(template: str, values: Mapping[str, object], out: Path) -> None:
         )
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(out)
+    replace_text(out, text)
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Any
 
 from runner.config.skew import SkewLimits
 from runner.errors import DataError
+from runner.evaluation.significance import holm_adjusted
 from runner.plural import plural
 from runner.records import Example
 from runner.records.skew import (
@@ -28,7 +29,7 @@ from runner.skew.frames import compare_frames, system_findings
 from runner.skew.grams import gram_matrix
 from runner.skew.matching import Pair, diff, matched
 from runner.skew.prompts import Prompt, of_example, of_record
-from runner.skew.two_samples import auc_interval, holm
+from runner.skew.two_samples import auc_interval
 from runner.skew.vocabulary import compare_words
 
 FEWEST = 20
@@ -61,7 +62,7 @@ def compare_sides(
         vocabulary = compare_words(texts, len(tuning), config.permutations, seed)
         tests.append(_of_words(vocabulary))
     tests.append(_of_classifier(told, len(tuning), len(production)))
-    adjusted = holm([test.p for test in tests])
+    adjusted = holm_adjusted([test.p for test in tests])
     findings = tuple(
         replace(test, p_holm=p, skewed=p <= config.alpha)
         for test, p in zip(tests, adjusted, strict=True)

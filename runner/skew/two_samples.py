@@ -58,14 +58,3 @@ def auc_interval(auc: float, n: int, other_n: int, z: float = 1.96) -> Interval:
     spread = auc * (1 - auc) + (n - 1) * (q1 - auc * auc) + (other_n - 1) * (q2 - auc * auc)
     half = z * math.sqrt(max(spread, 0.0) / (n * other_n))
     return max(0.0, auc - half), min(1.0, auc + half)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values: below alpha, the chance of any false finding is at most alpha,
-    whatever the tests have to do with each other (Holm 1979)."""
-    order = sorted(range(len(p_values)), key=lambda at: p_values[at])
-    adjusted, running = [1.0] * len(p_values), 0.0
-    for rank, at in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[at]))
-        adjusted[at] = running
-    return adjusted

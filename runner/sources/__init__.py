@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from runner.config import Source
+from runner.manifest import digest_of
 from runner.records import FaultLog, Request, Row
-from runner.store import digest_of
 
 
 def open_split(source: Source, split: str, seed: int, faults: FaultLog) -> Iterator[Row] | None:

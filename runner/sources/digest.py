@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
+from runner.base.files import replace_text
 from runner.config import BigQuerySource, HubSource, Source, TracesSource
+from runner.manifest import digest_of
 from runner.records import SPLITS
 from runner.sources.locate import locate, weighted
-from runner.store import digest_of
 
 CHECK = "check"
 """Key of the cache's own digest, beside absolute paths and ``files ...``."""
@@ -130,7 +130,4 @@ def load_known(cache: Path) -> dict[str, Any]:
 def save_known(cache: Path, known: dict[str, Any]) -> None:
     """Replace the cache in one step, so that a reader never sees half of it."""
     cache.parent.mkdir(parents=True, exist_ok=True)
-    partial = cache.with_name(f"{cache.name}.{os.getpid()}.{threading.get_ident()}")
-    text = json.dumps({**known, CHECK: digest_of(known)})
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(cache)
+    replace_text(cache, json.dumps({**known, CHECK: digest_of(known)}))

@@ -30,7 +30,8 @@ def fetched(pattern: str) -> list[str]:
 
     Raises as `runner.vertex.reading.reading` does.
     """
-    from runner.vertex.reading import reading
+    from runner.base.files import replacing
+from runner.vertex.reading import reading
 
     bucket, _, name = pattern.removeprefix("gs://").partition("/")
     with reading(pattern) as client:
@@ -67,9 +68,11 @@ def _fetch(blob: Any) -> Path:
     if target.exists():
         return target
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{os.getpid()}.partial"
-    with partial.open("wb") as out, blob.open("rb", chunk_size=CHUNK) as stream:
+    with (
+        replacing(target) as partial,
+        partial.open("wb") as out,
+        blob.open("rb", chunk_size=CHUNK) as stream,
+    ):
         while piece := stream.read(CHUNK):
             out.write(piece)
-    partial.replace(target)
     return target

@@ -14,11 +14,11 @@ from typing import Any
 
 from runner.config import BigQuerySource, ColumnSource, GeminiSource, HubSource, Source
 from runner.errors import SftError
+from runner.manifest import digest_of
 from runner.records import SPLITS, Example, FaultLog, Request, Row, Turn
 from runner.sources.digest import digest_file, load_known, save_known
 from runner.sources.locate import weighted
 from runner.sources.media import REMOTE
-from runner.store import digest_of
 
 
 def files_digest(source: Source, content: str, cache: Path) -> str:

@@ -12,9 +12,9 @@ from runner.config import Augment, Experiment, Select
 from runner.errors import ConfigError, Problem
 from runner.experiment.identity import MODEL_FACTS, arm_digest
 from runner.experiment.stages import STAGES, Stages, stage_versions
+from runner.manifest import digest_of
 from runner.results import ArmKind, ArmResult
 from runner.secrets import masked
-from runner.store import digest_of
 
 
 class Point(Protocol):

@@ -21,10 +21,11 @@ from runner.experiment.stage import ArmRun
 from runner.experiment.stages import STAGES, Stages
 from runner.experiment.tokenizer import get_tokenizer
 from runner.ledger import Ledger, now_ms
+from runner.manifest import digest_of
 from runner.money import Purse
 from runner.records import CurvePoint
 from runner.results import ArmResult, ExperimentResult
-from runner.store import Store, digest_of
+from runner.store import Store
 from runner.sweep.abreast import EVALUATING, Turns, run_abreast, stop_order
 from runner.sweep.affordable import check_affordable
 from runner.sweep.arm import run_arm

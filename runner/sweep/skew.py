@@ -12,9 +12,9 @@ from runner.config.skew import FileSkew, NoSkew, SkewLimits, TracesSkew
 from runner.errors import GateError, SftError
 from runner.experiment.render_stage import Render
 from runner.experiment.stage import ArmRun
+from runner.manifest import digest_of
 from runner.records import Example, fields_of, read_jsonl, read_record
 from runner.records.skew import NAME, SkewComparison
-from runner.store import digest_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from runner.config import Suite
 from runner.experiment.same_rows import LEAST, rows_by_split
+from runner.manifest import digest_of
 from runner.records import ScoredRow
 from runner.results import ArmResult, Difference
-from runner.store import digest_of
 from runner.sweep.verdict import is_clear
 
 DATA = {"prepare", "source"}

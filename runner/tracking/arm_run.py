@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from runner.manifest import digest_of
 from runner.records import read_rows
 from runner.results import ArmResult, CheckpointScores, ExperimentResult
-from runner.store import digest_of
 from runner.tracking.arm_note import arm_note
 from runner.tracking.facts import DatasetFact, ModelFact, Places, RunFacts, RunState, TraceFact
 from runner.tracking.measures import arm_measures

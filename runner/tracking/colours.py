@@ -6,8 +6,8 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Sequence
 
+from runner.manifest import digest_of
 from runner.results import ArmResult
-from runner.store import digest_of
 
 BASELINES = ("#5f6368", "#9aa0a6", "#bdc1c6")
 HUES = 12

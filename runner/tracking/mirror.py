@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.config import MlflowTracking
+from runner.manifest import digest_of
 from runner.records import CurvePoint
 from runner.results import ArmResult, ExperimentResult
-from runner.store import digest_of
 from runner.tracking.adapter import Mlflow, TrackedRun
 from runner.tracking.arm_run import arm_params, arm_run, arm_tags
 from runner.tracking.colours import colours

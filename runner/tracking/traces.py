@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterator
 
-from runner.store import digest_of
+from runner.manifest import digest_of
 from runner.tracking.facts import TraceFact
 
 NAME = "answer"

@@ -83,7 +83,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _treatments(sweep: Sweep) -> list[list[Arm]]:
     """The arms of each distinct data treatment."""
-    from runner.store import digest_of
+    from runner.manifest import digest_of
 
     found: dict[str, list[Arm]] = {}
     tuned = [arm for arm in sweep.arms if arm.kind == "tuned"]

@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from runner.manifest import digest_of
 from runner.records import Checkpoint, CurvePoint, TuningResult, write_jsonl
 from runner.results import (
     ArmResult,
@@ -18,7 +19,6 @@ from runner.results import (
     Scores,
     Verdict,
 )
-from runner.store import digest_of
 
 START = 1_795_000_000_000
 """2026-11-18 in Unix milliseconds."""

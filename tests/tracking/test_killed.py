@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from runner.manifest import digest_of
 from runner.results import ArmResult, ExperimentResult
-from runner.store import digest_of
 from runner.tracking import Tracker
 from tests.tracking import sample
 from tests.tracking.conftest import client, history, runs, snapshot, sync, tracker

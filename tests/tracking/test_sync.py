@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from runner.config import MlflowTracking, NoTracking
+from runner.manifest import digest_of
 from runner.records import CurvePoint
 from runner.results import ExperimentResult, Score
-from runner.store import digest_of
 from runner.tracking import Links, open_tracker, tracking_uri
 from tests.tracking import sample
 from tests.tracking.conftest import artifacts, client, history, runs, snapshot, sync
