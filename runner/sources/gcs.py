@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from runner.base.files import replacing
+
 CHUNK = 8 << 20
 MAGIC = "*?["
 
@@ -30,8 +32,7 @@ def fetched(pattern: str) -> list[str]:
 
     Raises as `runner.vertex.reading.reading` does.
     """
-    from runner.base.files import replacing
-from runner.vertex.reading import reading
+    from runner.vertex.reading import reading
 
     bucket, _, name = pattern.removeprefix("gs://").partition("/")
     with reading(pattern) as client:
