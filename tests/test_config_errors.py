@@ -47,6 +47,10 @@ CASES = {
         GOOD + "tuning: {learning_rate_multiplier: fast}\n",
         ["exp.yaml:3: tuning.learning_rate_multiplier: 'fast' is not a number"],
     ),
+    "ledger that is no Postgres": Case(
+        GOOD + "store: {ledger: 'mysql://host/base'}\n",
+        ["exp.yaml:3: store.ledger: must be null or a URL that begins with postgresql://"],
+    ),
     "true or false": Case(
         GOOD + "baseline: {zero_shot: maybe}\n",
         ["exp.yaml:3: baseline.zero_shot: 'maybe' is not true or false"],

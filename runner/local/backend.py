@@ -267,7 +267,8 @@ class LocalBackend:
         if checkpoint and (fault := tree_damage(Path(checkpoint.path), checkpoint.digest)):
             raise BackendError(
                 f"checkpoint {checkpoint.id} is damaged: {fault}\n"
-                "  give the same command again: the model is then tuned anew"
+                "  give the same command again: the model is then tuned anew",
+                log=str(self._generator.log),
             )
         return self._generator.answer(checkpoint, requests, generation)
 
