@@ -48,7 +48,7 @@ def find_repeats(rows: Spill, worth: Worth | None = None) -> Repeats:
 
 def worth_of(rows: Spill, config: Dedup) -> Worth | None:
     """The worth of every row by the rule `fuzzy.keep`, which holds for equal rows as for near
-    ones; None when the first one stays. Raises what `runner.prepare.merit.merit` raises."""
+    ones; None when the first one stays. Raises as `runner.prepare.merit.merit` does."""
     import numpy as np
 
     places = np.flatnonzero(~rows.copy)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from runner.config.skew import FileSkew
 from runner.errors import ConfigError, DataError
+from runner.evaluation.significance import holm_adjusted
 from runner.language import language
 from runner.records import Example, Origin, Turn, fields_of
 from runner.records.json_form import decoded
@@ -23,7 +24,7 @@ from runner.report.skew import write_skew
 from runner.skew import compare, read_production, refusals, warnings
 from runner.skew.classifier import FOLDS, RIDGE, out_of_fold
 from runner.skew.matching import diff
-from runner.skew.two_samples import either_way, holm, share_gap
+from runner.skew.two_samples import either_way, share_gap
 
 CONFIG = FileSkew(kind="file", production="-", permutations=199, max_auc=0.75, max_changed=0.5)
 ORIGIN = Origin("t", 0)
@@ -286,7 +287,7 @@ def test_a_diff_holds_both_texts(one: str, other: str) -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_holm_never_lowers_a_p_value_and_keeps_their_order(values: list[float]) -> None:
-    adjusted = holm(values)
+    adjusted = holm_adjusted(values)
     assert all(new >= old for new, old in zip(adjusted, values, strict=True))
     order = sorted(range(len(values)), key=lambda at: values[at])
     assert [adjusted[at] for at in order] == sorted(adjusted)

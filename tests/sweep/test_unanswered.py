@@ -15,7 +15,7 @@ from runner.report.scoreboard import board
 from runner.report.terminal import plain_leaderboard
 from runner.results import ArmResult
 from runner.sweep.console import Console
-from runner.sweep.run import Outcome, assemble, exit_code, run
+from runner.sweep.run import RunOutcome, assemble, exit_code, run
 from runner.tracking.measures import arm_measures
 from runner.tracking.views import TAG, view_tags
 from tests.composing import compose_text
@@ -68,7 +68,7 @@ class Trial:
                 table.writerow(["text", "label"])
                 table.writerows([f"{split} question {n}", f"answer {n}"] for n in range(ROWS))
 
-    def run(self, script: dict[str, Any], *overrides: str) -> Outcome:
+    def run(self, script: dict[str, Any], *overrides: str) -> RunOutcome:
         text = YAML.replace("OPTIONS", json.dumps(script))
         composition = compose_text(self.folder, text, *overrides, file="withheld.yaml")
         console = Console(silent=True)
@@ -89,11 +89,11 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trial:
     return Trial(tmp_path)
 
 
-def arm(outcome: Outcome, name: str) -> ArmResult:
+def arm(outcome: RunOutcome, name: str) -> ArmResult:
     return next(each for each in outcome.result.arms if each.name == name)
 
 
-def said(outcome: Outcome) -> tuple[str, str, list[str]]:
+def said(outcome: RunOutcome) -> tuple[str, str, list[str]]:
     """The winner's name, the headline and the reasons."""
     found = outcome.result.verdict
     assert found

@@ -77,7 +77,7 @@ def clusters(
     folder: Path | None = None,
 ) -> DuplicateClusters:
     """The rows that are kept and those they stand for. Rows are kept in the order of `merit` (one
-    value a row, more is better), equal ones in their own; rows that `stays` marks come first and
+    value a row, more is better), equal ones as they stand; rows that `stays` marks are first and
     are in no row's cluster. `links` are those of `connect`, where somebody else has found them."""
     import numpy as np
 
