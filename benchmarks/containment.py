@@ -4,7 +4,7 @@
     python benchmarks/containment.py DIR 100000 --rounds 2
 
 The first 5 % of the documents are the evaluation set, the rest is train. `kernel` is the pass over
-train of `runner.prepare.containment`, index and tokens counted beforehand; `sets` is a set of the
+train of `runner.kernels.ngrams`, index and tokens counted beforehand; `sets` is a set of the
 evaluation n-grams and one set a train document. CPU seconds (user and system), rounds interleaved.
 """
 
@@ -32,7 +32,7 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def sets(evaluation: list[str], train: list[str], size: int) -> int:
-    from runner.prepare.substring.alphabet import TOKEN
+    from runner.kernels.substring.alphabet import TOKEN
 
     def grams(text: str) -> set[tuple[str, ...]]:
         stream = TOKEN.findall(text)
@@ -50,9 +50,9 @@ def main() -> None:
     options = parser.parse_args()
     touch()
 
-    from runner.prepare.containment import contained, index_ngrams
-    from runner.prepare.substring import counted
-    from runner.prepare.texts import Texts
+    from runner.kernels.ngrams import contained, index_ngrams
+    from runner.kernels.substring import counted
+    from runner.kernels.texts import Texts
 
     texts = texts_of(options.folder, options.count)
     cut = options.count // 20

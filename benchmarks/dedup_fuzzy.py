@@ -54,7 +54,7 @@ def joined(pairs: Iterator[tuple[int, int]], count: int) -> list[int]:
 
 def engine(column: Any, threads: int = 1) -> list[int]:
     from runner.config import FuzzyDedup
-    from runner.prepare.fuzzy import from_arrow, near_clusters
+    from runner.kernels.minhash import from_arrow, near_clusters
 
     config = FuzzyDedup(threshold=THRESHOLD, ngram=NGRAM, permutations=PERMUTATIONS, unit="word")
     found = near_clusters(from_arrow(column), config, threads=threads)
@@ -172,9 +172,9 @@ def work(name: str, corpus: Path, out: Path) -> None:
     """One contender's run, in this process."""
     column = lowered(corpus)
     if name.startswith("engine"):
-        from runner.prepare.fuzzy import compiled  # the code is compiled once a machine
+        from runner.kernels.minhash import kernels  # the code is compiled once a machine
 
-        assert compiled
+        assert kernels
         given: Any = column
     else:
         given = column.to_pylist()

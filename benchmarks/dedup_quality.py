@@ -36,9 +36,9 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 def clustered(texts: Sequence[str], threshold: float, ngram: int) -> list[int]:
     """Per text the first one of its component: what is scored is who belongs together, not who
     is kept for whom."""
+    from runner.base.text import normalize
     from runner.config import FuzzyDedup
-    from runner.normalize import normalize
-    from runner.prepare.fuzzy import near_components
+    from runner.kernels.minhash import near_components
 
     steps = ("unicode", "case", "alphanumeric", "whitespace")
     config = FuzzyDedup(threshold=threshold, ngram=ngram)

@@ -4,7 +4,7 @@
     python benchmarks/dedup_substring.py DIR 100000 --rounds 2
     python benchmarks/dedup_substring.py DIR 7000 --equal
 
-`engine` is `runner.prepare.substring`: it counts tokens, finds the windows that stand twice, and
+`engine` is `runner.kernels.substring`: it counts tokens, finds the windows that stand twice, and
 makes spans. `divsufsort` is the peer as its documentation uses it: `pydivsufsort` on the bytes, its
 LCP array by `kasai`, and the mask of bytes that repeat for 200 (its shape of the same question).
 CPU seconds (user and system) of that work, each in a process of its own, rounds interleaved; ratios
@@ -35,7 +35,7 @@ def texts_of(folder: Path, count: int) -> Any:
     import numpy as np
     import pyarrow.parquet as pq
 
-    from runner.prepare.texts import Texts
+    from runner.kernels.texts import Texts
 
     stored = 10 ** max(4, len(str(count - 1)))
     column = pq.read_table(folder / f"corpus-{stored}.parquet", columns=["text"])["text"]
@@ -47,7 +47,7 @@ def texts_of(folder: Path, count: int) -> Any:
 
 def engine(texts: Any) -> int:
     from runner.config import SubstringDedup
-    from runner.prepare.substring import repeated_spans
+    from runner.kernels.substring import repeated_spans
 
     return len(repeated_spans(texts, SubstringDedup(tokens=TOKENS)))
 
@@ -109,7 +109,7 @@ def compare(folder: Path, count: int, names: list[str], rounds: int) -> None:
 
 def equal(folder: Path, count: int) -> None:
     """Raise AssertionError unless both backends mark the same windows."""
-    from runner.prepare.substring import counted, repeats, suffix_array
+    from runner.kernels.substring import counted, repeats, suffix_array
 
     tokens = counted(texts_of(folder, count))
     for keep_first in (True, False):

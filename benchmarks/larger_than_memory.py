@@ -46,7 +46,7 @@ def texts(folder: Path, count: int) -> Iterator[str]:
 
 def fuzzy(folder: Path, count: int) -> list[object]:
     from runner.config import FuzzyDedup
-    from runner.prepare.fuzzy import near_clusters
+    from runner.kernels.minhash import near_clusters
 
     config = FuzzyDedup(threshold=0.8, ngram=5, permutations=128, unit="word")
     return list(near_clusters(texts(folder, count), config, folder=folder))
@@ -54,8 +54,8 @@ def fuzzy(folder: Path, count: int) -> list[object]:
 
 def substring(folder: Path, count: int) -> list[object]:
     from runner.config import SubstringDedup
-    from runner.prepare.substring import repeated_spans
-    from runner.prepare.texts import gather
+    from runner.kernels.substring import repeated_spans
+    from runner.kernels.texts import gather
 
     return list(repeated_spans(gather(texts(folder, count), folder), SubstringDedup(tokens=50)))
 

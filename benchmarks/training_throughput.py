@@ -110,9 +110,9 @@ def plain_trl(found: list[dict[str, str]], model: Path, rate: float, device: str
 
 def ours(found: list[dict[str, str]], home: Path, device: str) -> tuple[dict, int, Path, float]:
     """The same through the local backend's public door; also the tokens and the weights."""
+    from runner.backends.local.backend import LocalBackend
     from runner.backends.protocol import TuningJob
     from runner.config import Experiment, Tuning
-    from runner.local.backend import LocalBackend
     from runner.records import Example, Origin, Turn, quiet, write_jsonl
     from runner.tuning import tune
 

@@ -24,7 +24,7 @@ import orjson
 from runner.compose.folders import packaged_conf
 from runner.compose.yaml_files import read_yaml
 from runner.config import GeminiModel
-from runner.prepare.gemini import judge_gemini
+from runner.gemini_format import judge_gemini
 
 WORDS = "the order of my card is late and nobody told me where it went or when it will come".split()
 

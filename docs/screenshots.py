@@ -18,8 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.tracking.links import view_page
-from runner.tracking.ui import listed, running
+from runner.tracking.ui import listed, running, view_page
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

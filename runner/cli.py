@@ -59,7 +59,7 @@ def _call(verb: str, words: Sequence[str]) -> int:
     module.arguments(parser)
     # Hydra overrides may stand anywhere between the options, and some begin with ~ or +.
     arguments = parser.parse_intermixed_args(words)
-    from runner.errors import SftError
+    from runner.base.errors import SftError
 
     try:
         return int(module.main(arguments))

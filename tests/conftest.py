@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.postgres import binaries, cluster
+from tests.store.postgres import binaries, cluster
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

@@ -80,7 +80,7 @@ REGISTRY = "runner.backends.registry"
 BY_REGISTRY = {"sweep", "experiment", "emulator", "embedding", "prepare", "verbs"}
 """Who may ask which backend it is; all others are given one and know its protocol only."""
 
-DOORS = {"runner.vertex.reading", "runner.tracking.logged"}
+DOORS = {"runner.backends.vertex.clients", "runner.tracking.logged"}
 """All that `sources` knows of those rooms."""
 
 VENDORS = {
@@ -175,7 +175,9 @@ def test_vendors_stay_in_their_adapter(path: Path) -> None:
 def test_sources_know_two_doors_of_rooms_above() -> None:
     for path in FILES:
         for line, name in imports(path):
-            if room(path) == "sources" and name.startswith(("runner.vertex.", "runner.tracking.")):
+            if room(path) == "sources" and name.startswith(
+                ("runner.backends.vertex.", "runner.tracking.")
+            ):
                 assert name.startswith(tuple(DOORS)), f"{path}:{line}: {name} is no door"
 
 
@@ -208,9 +210,9 @@ HEAVY = (
         "runner.sources",
         "runner.prepare",
         "runner.money",
-        "runner.export",
-        "runner.vertex.online",
-        "runner.local.backend",
+        "runner.ship.tensorboard",
+        "runner.backends.vertex.online",
+        "runner.backends.local.backend",
         "runner.emulator",
     ],
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.backends.protocol import Backend, Leftovers, Ship
+from runner.base.errors import ConfigError
 from runner.config import Experiment, PluginBackend, SentenceEncoder, VertexBackend
-from runner.errors import ConfigError
 from runner.records import Progress
 
 Factory = Callable[[Experiment, Path], Backend]
@@ -22,7 +22,7 @@ def sentence_encoder() -> Callable[[Sequence[str], SentenceEncoder, Progress], A
     """What turns texts into vectors on this machine, for encoders of kind ``sentence``."""
 
     def vectors(texts: Sequence[str], encoder: SentenceEncoder, progress: Progress) -> Any:
-        from runner.local.sentences import sentence_vectors
+        from runner.backends.local.sentences import sentence_vectors
 
         return sentence_vectors(texts, encoder, progress)
 
@@ -31,7 +31,7 @@ def sentence_encoder() -> Callable[[Sequence[str], SentenceEncoder, Progress], A
 
 def sentence_facts(encoder: SentenceEncoder, cache: Path) -> dict[str, Any]:
     """What identifies the model of `sentence_encoder`; digests of files are kept in `cache`."""
-    from runner.local.sentences import sentence_facts
+    from runner.backends.local.sentences import sentence_facts
 
     return sentence_facts(encoder, cache)
 
@@ -47,10 +47,10 @@ def make_backend(experiment: Experiment, home: Path) -> Backend:
         factory: Factory = known[chosen.name].load()
         return factory(experiment, home)
     if isinstance(chosen, VertexBackend):
-        from runner.vertex.backend import VertexBackend as Vertex
+        from runner.backends.vertex.backend import VertexBackend as Vertex
 
         return Vertex(experiment, chosen, home)
-    from runner.local.backend import LocalBackend
+    from runner.backends.local.backend import LocalBackend
 
     return LocalBackend(experiment, home)
 
@@ -60,7 +60,7 @@ def leftovers_of(settings: Mapping[str, Any]) -> Leftovers | None:
     that leaves nothing on a service."""
     if settings.get("kind") != "vertex":
         return None
-    from runner.vertex.cleaning import VertexLeftovers
+    from runner.backends.vertex.cleaning import VertexLeftovers
 
     return VertexLeftovers(VertexBackend.model_validate(settings))
 
@@ -68,11 +68,11 @@ def leftovers_of(settings: Mapping[str, Any]) -> Leftovers | None:
 def ship_of(settings: Mapping[str, Any]) -> Ship | None:
     """How a checkpoint of a backend of these settings is shipped; None where it cannot be."""
     if settings.get("kind") == "vertex":
-        from runner.vertex.shipping import ship as on_vertex
+        from runner.backends.vertex.shipping import ship as on_vertex
 
         return on_vertex
     if settings.get("kind") == "local":
-        from runner.local.shipping import ship as on_this_machine
+        from runner.backends.local.shipping import ship as on_this_machine
 
         return on_this_machine
     return None

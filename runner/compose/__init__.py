@@ -1,6 +1,6 @@
 """Configuration: an experiment's YAML and overrides in, validated points out.
 
-Hydra composes, `runner.config` judges. Every fault is explained as a `runner.errors.Problem`.
+Hydra composes, `runner.config` judges. Every fault is explained as a `runner.base.errors.Problem`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from runner.compose.completion import complete
+from runner.base.errors import ConfigError
+from runner.compose.hydra_app import complete
 from runner.compose.points import Composition, Point, Shadow
 from runner.compose.schema import schema_json
-from runner.errors import ConfigError
 
 __all__ = ["Composition", "Point", "Shadow", "complete", "compose", "schema_json"]
 
@@ -30,7 +30,7 @@ def compose(
     Raises ConfigError with every problem found, before `on_batch` is called.
     """
     # Hydra and pydantic are imported only here: `sft --help` must not wait for them.
-    from runner.compose.surroundings import Surroundings
+    from runner.compose.request import Surroundings
 
     path = Path(file).absolute()
     if not path.is_file():

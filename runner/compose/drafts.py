@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runner.base.errors import Problem
 from runner.compose.claims import Claim, leaves, touch, within
-from runner.compose.overrides import text_of
 from runner.compose.points import Point
 from runner.compose.request import Request
-from runner.compose.words import quoted
-from runner.errors import Problem
+from runner.compose.values import quoted, text_of
 
 Values = tuple[tuple[str, Any], ...]
 """Dotted keys and values."""

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import hydra
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.plugins.plugin import Plugin
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
+from runner.base.errors import Problem
 from runner.compose import launcher, sweeper
+from runner.compose.command_line import usable
 from runner.compose.folders import packaged_conf
-from runner.compose.hydra_errors import is_foreign, translated
+from runner.compose.hydra_sources import ConfFolder, ExperimentFolder, UserFolder
 from runner.compose.precedence import above_files
-from runner.compose.request import CURRENT, GROUP, Request
-from runner.compose.sources import ConfFolder, ExperimentFolder, UserFolder
-from runner.compose.surroundings import Surroundings
-from runner.compose.typed import usable
+from runner.compose.request import CURRENT, GROUP, Request, Surroundings
+from runner.compose.values import did_you_mean, listed, nearest, place
 
 
 class ExperimentSearchPath(SearchPathPlugin):
@@ -103,3 +108,106 @@ def _put_below_hydra_plugins(plugin: type) -> None:
     module = sys.modules.setdefault(sweeper.PLUGIN_MODULE, ModuleType(sweeper.PLUGIN_MODULE))
     setattr(module, plugin.__name__, plugin)
     setattr(parent, sweeper.PLUGIN_MODULE.rpartition(".")[2], module)
+
+
+# Tab completion by Hydra's own ``-sc``, for a command line with a verb and a path in it.
+#
+# The shell hands over the whole line in ``COMP_LINE``; Hydra completes overrides and knows
+# neither verbs nor experiment files, so those are taken out of the line before it looks.
+
+VERBS = (
+    "init",
+    "check",
+    "plan",
+    "run",
+    "cancel",
+    "status",
+    "compare",
+    "ship",
+    "clean",
+    "export",
+    "ui",
+    "emulate",
+    "schema",
+)
+COMPOSING = ("check", "plan", "run")
+
+
+def complete(words: Sequence[str]) -> int:
+    """Answer Hydra's ``-sc install=bash``, ``-sc uninstall=...`` or, for the line in the
+    environment, ``-sc query=...``, by printing to stdout. Returns the exit code."""
+    if not any(word.startswith("query=") for word in words):
+        return _hydra(words, Path("experiment.yaml"))
+    line = os.environ.get("COMP_LINE", "")[: _cursor(os.environ)]
+    typed = line.split()[1:]
+    finished = len(typed) - (not line.endswith(" "))
+    if finished < 1:
+        print("\n".join(verb for verb in VERBS if verb.startswith("".join(typed))))
+        return 0
+    files = [word for word in typed[1:finished] if _is_file(word)]
+    if typed[0] not in COMPOSING or not files:
+        return 0  # the shell completes file names by itself
+    rest = [word for word in typed[1:] if word != files[0]]
+    os.environ["COMP_LINE"] = " ".join(["sft", *rest]) + (" " if line.endswith(" ") else "")
+    os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))
+    return _hydra(words, Path(files[0]).expanduser())
+
+
+def _cursor(environment: Mapping[str, str]) -> int | None:
+    point = environment.get("COMP_POINT", "")
+    return int(point) if point.isdigit() else None
+
+
+def _is_file(word: str) -> bool:
+    return "=" not in word and Path(word).expanduser().is_file()
+
+
+def _hydra(words: Sequence[str], file: Path) -> int:
+    from runner.compose.command_line import request_for
+    from runner.compose.request import Surroundings
+
+    request, _ = request_for(file.absolute(), [], lambda composition: [], Surroundings.now())
+    answer(request, words)
+    return 0
+
+
+# What Hydra and OmegaConf refuse, said in our words.
+#
+# Most mistakes are found before Hydra sees them; this is for the rest. Hydra's advice to put a
+# plus in front of a key is never passed on: in a schema, a key that is not there cannot be added.
+
+_FOREIGN = ("hydra", "omegaconf", "antlr4")
+
+_ADVICE = re.compile(r"\+|HYDRA_FULL_ERROR|Config search path|^\s|full_key|object_type")
+
+
+def is_foreign(error: Exception) -> bool:
+    """Whether the error is Hydra's or OmegaConf's: of their classes, or raised in their code,
+    which meets bad input with ValueError and the like."""
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return True
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return str(module).partition(".")[0] in _FOREIGN
+
+
+def translated(error: Exception, request: Request) -> Problem:
+    """The problem behind an error of Hydra's or OmegaConf's."""
+    where = place(request.file)
+    if isinstance(error, OverrideParseException):
+        return Problem("", _first_line(error), f"override {error.override}")
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        known = sorted(error.options or [])
+        message = f"there is no option '{option}'"
+        message += f"; the options are {listed(known)}" if known else ""
+        return Problem(group, message, where, did_you_mean(nearest(option, known)))
+    return Problem("", _first_line(error.__cause__ or error), where)
+
+
+def _first_line(error: BaseException) -> str:
+    """The message without Hydra's advice and without the insides of OmegaConf."""
+    lines = [line for line in str(error).splitlines() if line and not _ADVICE.search(line)]
+    return "; ".join(lines) or type(error).__name__

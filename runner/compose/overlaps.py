@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from runner.base.errors import Problem
 from runner.compose.claims import Claim, dotted_group, within
 from runner.compose.folders import option_files
 from runner.compose.request import Request
 from runner.compose.yaml_files import read_yaml
-from runner.errors import Problem
 
 _OPEN = (None, "???")
 """Values that an option leaves to whoever chooses it."""

@@ -25,10 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.compose.claims import SWEEP, dotted_group, within
-from runner.compose.overrides import Override
 from runner.compose.points import Replaced
 from runner.compose.request import GROUP, Request
-from runner.compose.words import place
+from runner.compose.values import TypedOverride, place
 from runner.compose.yaml_files import Key, key_lines
 
 _EMPTY = re.compile(r"^\{\s*\}$")
@@ -50,7 +49,7 @@ STRONGER: ContextVar[Stronger] = ContextVar("set above all files", default=_NOTH
 
 
 @contextmanager
-def above_files(request: Request, overrides: Iterable[Override]) -> Iterator[Stronger]:
+def above_files(request: Request, overrides: Iterable[TypedOverride]) -> Iterator[Stronger]:
     """Let files be read without what gives way to `overrides`."""
     token = STRONGER.set(_stronger(request, overrides))
     try:
@@ -59,7 +58,7 @@ def above_files(request: Request, overrides: Iterable[Override]) -> Iterator[Str
         STRONGER.reset(token)
 
 
-def _stronger(request: Request, overrides: Iterable[Override]) -> Stronger:
+def _stronger(request: Request, overrides: Iterable[TypedOverride]) -> Stronger:
     groups: set[str] = set()
     emptied: set[str] = set()
     for override in overrides:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import glob
+import re
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -12,7 +15,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from runner.compose.references import outside
+from runner.compose.values import outside
 from runner.compose.yaml_files import Key
 
 MISSING = "???"
@@ -106,3 +109,99 @@ def _without(value: Any, missing: Mapping[Key, str], at: Key) -> Any:
     if isinstance(value, list):
         return [_without(item, missing, (*at, number)) for number, item in enumerate(value)]
     return value
+
+
+# Relative paths made absolute: those in YAML belong to the experiment's folder, those typed on
+# the command line to the working directory; folders the runner writes to always to the latter.
+
+Change = Callable[[str, Path], str]
+_URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SQLITE = "sqlite:///"
+SUITES = "prepare.leakage.suites"
+FILES = ("files", "gemini", "chat")
+"""Kinds of source whose splits are files; the others name something else by them."""
+
+
+def make_absolute(config: dict[str, Any], folder: Path, typed: Container[str]) -> None:
+    """Rewrite the paths in `config` in place. `typed` holds the keys set on the command line."""
+    cwd = Path.cwd()
+
+    def base(key: str) -> Path:
+        parents = (key.rsplit(".", cut)[0] for cut in range(key.count(".") + 1))
+        return cwd if any(name in typed for name in parents) else folder
+
+    source = config.get("source")
+    if isinstance(source, dict) and source.get("kind") in FILES:
+        for split in {"train", "validation", "test"} & source.keys():
+            source[split] = _files(source[split], base(f"source.{split}"))
+    model = MODELS.get(str(_group(config, "model").get("kind")))
+    for key, change in {**PATHS, **({"model.path": model} if model else {})}.items():
+        parent, _, name = key.rpartition(".")
+        _rewrite(_group(config, parent), name, change, base(key))
+    suites = _group(config, SUITES)
+    for name in suites:
+        _rewrite(suites, name, _joined, base(f"{SUITES}.{name}"))
+    for group, key in (("paths", "home"), ("paths", "models"), ("store", "root")):
+        _rewrite(_group(config, group), key, _joined, cwd)
+    _rewrite(_group(config, "tracking"), "uri", _sqlite, cwd)
+
+
+def _files(value: Any, folder: Path) -> Any:
+    """A split's path, its list of paths, or of mappings with a path."""
+    if isinstance(value, list):
+        return [_files(item, folder) for item in value]
+    if isinstance(value, dict):
+        return {key: _files(item, folder) if key == "path" else item for key, item in value.items()}
+    return _joined(value, folder) if isinstance(value, str) and value != "???" else value
+
+
+def _group(config: dict[str, Any], key: str) -> dict[str, Any]:
+    """The mapping at a dotted key; an empty one where there is none."""
+    found: Any = config
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _rewrite(group: dict[str, Any], key: str, change: Change, folder: Path) -> None:
+    if isinstance(group.get(key), str) and group[key] != "???":
+        group[key] = change(group[key], folder)
+
+
+def _joined(path: str, folder: Path) -> str:
+    """`path` as an absolute one. A folder's own ``*`` or ``[`` is no part of a glob."""
+    expanded = Path(path).expanduser()
+    if not path or _URL.match(path) or expanded.is_absolute():
+        return str(expanded) if path.startswith("~") else path
+    if glob.has_magic(path):
+        return f"{glob.escape(str(folder))}/{path}"
+    return str(Path(folder, path).resolve())
+
+
+def _if_there(name: str, folder: Path) -> str:
+    """Absolute when `name` is a folder on disk; else it is an id and stays."""
+    joined = _joined(name, folder)
+    return joined if Path(joined).is_dir() else name
+
+
+def _sqlite(uri: str, folder: Path) -> str:
+    path = uri.removeprefix(_SQLITE)
+    if path == uri or path.startswith(("/", ":memory:")) or not path:
+        return uri
+    return f"{_SQLITE}{(folder / path).resolve()}"
+
+
+PATHS: dict[str, Change] = {
+    "source.dataset": _if_there,
+    "source.media_root": _joined,
+    "source.tracking_uri": _sqlite,
+    "prepare.dedup.fuzzy.index": _joined,
+    "prepare.leakage.semantic.encoder.model": _if_there,
+    "prepare.select.diverse.encoder.model": _if_there,
+    "prepare.select.hard.scores": _joined,
+    "skew.production": _joined,
+    "skew.tracking_uri": _sqlite,
+}
+"""Every key with a path of a file or folder that is read, but for the splits of a source, suites
+and models."""
+MODELS: dict[str, Change] = {"gguf": _joined, "huggingface": _if_there}

@@ -8,7 +8,8 @@ its key, however the two are spelled.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -22,14 +23,15 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from runner.base.errors import Problem
 from runner.compose.claims import Claim
+from runner.compose.command_line import claim_of
 from runner.compose.overlaps import open_axes
-from runner.compose.overrides import assignment, parse
-from runner.compose.request import CURRENT, Request
-from runner.compose.typed import claim_of
-from runner.compose.words import place, quoted
+from runner.compose.precedence import said
+from runner.compose.request import CURRENT, GROUP, Request
+from runner.compose.user_yaml import unknown_option
+from runner.compose.values import TypedOverride, assignment, parse_override, place, quoted
 from runner.compose.yaml_files import key_lines
-from runner.errors import Problem
 
 PLUGIN_MODULE = "hydra_plugins.sft_runner"
 """Hydra makes plugins only from below `hydra_plugins`, see `runner.compose.hydra_app`."""
@@ -71,7 +73,7 @@ class ArmsSweeper(Sweeper):
         """The sweeps of ``hydra.sweeper.params``."""
         for key, values in self.params.items():
             text = f"{key}={_listed(values)}"
-            override = parse(text)
+            override = parse_override(text)
             try:
                 parsed = parser.parse_override(
                     override.hydra(request.is_group) if override else text
@@ -130,3 +132,61 @@ def register(store: ConfigStore) -> None:
     """Make the sweeper known as ``hydra/sweeper: arms``."""
     node = {"_target_": f"{PLUGIN_MODULE}.{ArmsSweeper.__name__}", "_convert_": "all", "params": {}}
     store.store(group="hydra/sweeper", name="arms", node=node, provider="sft")
+
+
+# The overrides of one Hydra job: which ones are swept, and whether swept options exist.
+
+
+def as_typed(job: Sequence[str]) -> Iterator[str]:
+    """The job's overrides as one would type them, those that steer Hydra left out."""
+    for text in job:
+        plain = text.removeprefix("++")
+        if not plain.startswith((f"{GROUP}=", "hydra.", "hydra/")):
+            yield plain
+
+
+def swept(request: Request, job: Sequence[str]) -> list[TypedOverride]:
+    """The job's overrides that the command line does not fix to one value."""
+    fixed = request.typed_keys().keys() - request.sweeping
+    found = (override for text in as_typed(job) if (override := parse_override(text)))
+    return [override for override in found if override.key not in fixed]
+
+
+def _plain(override: TypedOverride) -> str:
+    return (override.value or "").strip("'\"")
+
+
+def known_options(request: Request, job: Sequence[str]) -> Iterator[str]:
+    """The job's overrides for Hydra, without choices of options that are not there."""
+    for text in job:
+        override = parse_override(text)
+        if override is None or not _reported(request, override):
+            yield override.hydra(request.is_group) if override else text
+
+
+def _reported(request: Request, override: TypedOverride) -> bool:
+    """Whether the override chooses an option that is not there. Lists are Hydra's."""
+    option = _plain(override)
+    if override.key not in request.groups - {GROUP} or option[:1] in ("", "[", "{"):
+        return False
+    where = said(request, override.key)
+    problem = unknown_option(request, override.key, option, where)
+    if problem:
+        request.report(problem, unchosen=override.key)
+    return problem is not None
+
+
+def known_axes(request: Request, grid: Iterable[Claim]) -> list[Claim]:
+    """The axes of ``sweep.grid``, without options that are not there."""
+    kept = []
+    for axis in grid:
+        good = axis.values
+        if axis.chooses:
+            names = dict.fromkeys(map(str, axis.values))
+            faulty = {name: unknown_option(request, axis.key, name, axis.where) for name in names}
+            for problem in filter(None, faulty.values()):
+                request.report(problem, unchosen=axis.key)
+            good = tuple(value for value in axis.values if not faulty[str(value)])
+        if good:
+            kept.append(replace(axis, values=good))
+    return kept

@@ -6,6 +6,7 @@ What is wrong is reported and left out, so that the rest of the file can be judg
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,11 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
-from runner.compose.defaults_list import sound_defaults
-from runner.compose.references import outside
-from runner.compose.request import Request
-from runner.compose.words import did_you_mean, listed, near, place, quoted
+from runner.base.errors import ConfigError, Problem
+from runner.compose.folders import options, packaged_conf
+from runner.compose.request import GROUP, Request
+from runner.compose.values import did_you_mean, listed, nearest, outside, place, quoted
 from runner.compose.yaml_files import Key, key_lines, read_yaml
-from runner.errors import ConfigError, Problem
 
 HYDRA_KEYS: dict[str, type | tuple[type, ...]] = {
     "mode": str,
@@ -147,7 +147,7 @@ def _setting(key: str, value: Any) -> Problem | None:
     name = f"hydra.{key}"
     if key not in HYDRA_KEYS:
         message = f"cannot be set in a YAML; below hydra there may be {listed(HYDRA_KEYS)}"
-        return Problem(name, message, hint=did_you_mean(near(key, HYDRA_KEYS)))
+        return Problem(name, message, hint=did_you_mean(nearest(key, HYDRA_KEYS)))
     if not isinstance(value, HYDRA_KEYS[key]):
         sort = "a mapping" if HYDRA_KEYS[key] is dict else "text"
         return Problem(name, f"{quoted(value)} is not {sort}")
@@ -159,3 +159,132 @@ def _setting(key: str, value: Any) -> Problem | None:
     if params is not None and not isinstance(params, dict):
         return Problem(f"{name}.params", f"{quoted(params)} is not a mapping")
     return None
+
+
+# The defaults list of a user's YAML file: which options it swaps, which files it builds on.
+
+_ENTRY = re.compile(r"^(?:optional )?(?P<override>override )?(?P<group>[^@ ]+)(?P<at>@.*)?$")
+
+
+def sound_defaults(defaults: Any, file: Path, group: str, request: Request) -> list[Any]:
+    """The entries of the defaults list of `file`, an option of `group`, that Hydra can follow;
+    what is wrong with the others is reported."""
+    if isinstance(defaults, list):
+        return list(_sound(defaults, file, group, request))
+    where = place(file, key_lines(file).get(("defaults",)))
+    hint = "one entry a line, such as `- override /model: smollm2_135m`"
+    request.report(Problem("defaults", "has to be a list", where, hint))
+    return []
+
+
+def _sound(defaults: list[Any], file: Path, group: str, request: Request) -> Iterator[Any]:
+    overriding = False
+    before: dict[str, str] = {}
+    for number, entry in enumerate(defaults):
+        where = place(file, key_lines(file).get(("defaults", number)))
+        problem, touched = _entry(entry, file, group, request, where)
+        is_override = isinstance(entry, dict) and any("override " in str(key) for key in entry)
+        named = next(iter(entry)) if is_override else ""
+        if problem is None and is_override and named in before:
+            message = f"is overridden twice, at {before[named]} as well"
+            problem = Problem(named.rpartition(" ")[2].lstrip("/"), message, where)
+        before.setdefault(named, where)
+        if problem is None and overriding and not is_override and entry != "_self_":
+            problem = Problem("defaults", "stands below an override; put overrides last", where)
+        overriding = overriding or is_override
+        if problem is None:
+            yield entry
+        else:
+            request.report(problem, unchosen=touched)
+
+
+def _entry(
+    entry: Any, file: Path, group: str, request: Request, where: str
+) -> tuple[Problem | None, str]:
+    """The problem with one entry, if there is one, and the group it leaves without a choice."""
+    if isinstance(entry, str):
+        return _included(entry, file, group, request, where), ""
+    if not isinstance(entry, dict) or len(entry) != 1:
+        return Problem("defaults", f"{quoted(entry)} is not `group: option`", where), ""
+    ((key, chosen),) = entry.items()
+    found = _ENTRY.match(str(key))
+    if found is None or "hydra" in (found["at"] or ""):
+        return Problem("defaults", f"{quoted(key)} is not a group", where), ""
+    named = found["group"]
+    absolute = named.lstrip("/") if named.startswith("/") else f"{group}/{named}".lstrip("/")
+    problem = _choice(named, absolute, chosen, bool(found["override"]), request, where)
+    return problem, problem.key if problem else ""
+
+
+def _included(name: str, file: Path, group: str, request: Request, where: str) -> Problem | None:
+    if name == "_self_":
+        return None
+    path = name.lstrip("/") if name.startswith("/") else f"{group}/{name}".lstrip("/")
+    if request.file_of(path).is_file():
+        return None
+    beside = sorted(other.stem for other in file.parent.glob("*.yaml") if other != file)
+    message = f"there is no file '{name}.yaml' to build on"
+    return Problem("defaults", message, where, did_you_mean(nearest(name, beside)))
+
+
+def _choice(
+    named: str, group: str, chosen: Any, override: bool, request: Request, where: str
+) -> Problem | None:
+    if group.startswith("hydra/"):
+        if group.startswith("hydra/sweeper"):
+            return None
+        return Problem(group, "cannot be chosen in a YAML; only hydra/sweeper can", where)
+    if group not in request.groups:
+        meant = group.removeprefix(f"{GROUP}/")
+        if meant in request.groups and not named.startswith("/"):
+            return Problem(
+                meant,
+                "the name of a group starts with a slash in an experiment",
+                where,
+                f"write `- override /{meant}: {chosen}`",
+            )
+        return unknown_group(request, meant, where)
+    if not override and named.startswith("/") and (packaged_conf() / group).is_dir():
+        hint = f"write `- override /{group}: {chosen}`"
+        return Problem(group, "is chosen already and has to be overridden", where, hint)
+    for option in chosen if isinstance(chosen, list) else [chosen]:
+        if option is not None and "${" not in str(option):
+            problem = unknown_option(request, group, str(option), where)
+            if problem:
+                return problem
+    return None
+
+
+# Choosing an option of a group: whether there is such a group and such an option.
+
+
+def unknown_group(request: Request, group: str, where: str) -> Problem:
+    """There is no such group; says which ones there are."""
+    groups = sorted(name for name in request.groups if name != "experiment")
+    return Problem(
+        key=group,
+        message=f"there is no group '{group}'; the groups are {listed(groups)}",
+        where=where,
+        hint=did_you_mean(nearest(group, groups)),
+    )
+
+
+def unknown_option(request: Request, group: str, option: str, where: str) -> Problem | None:
+    """The problem when `group` has no such option; None when it has."""
+    known = options(group, request.confs)
+    if option.removesuffix(".yaml") in known:
+        return None
+    return Problem(
+        key=group,
+        message=f"there is no option '{option}'; the options are {listed(known)}",
+        where=where,
+        hint=did_you_mean(nearest(option, known)) or _of_your_own(request, group, option),
+    )
+
+
+def _of_your_own(request: Request, group: str, option: str) -> str:
+    """Where to write the option; empty where it could not be a file's name."""
+    if not re.fullmatch(r"[\w. -]+", option) or group.startswith("hydra/"):
+        return ""
+    file = request.file.parent / "conf" / group / f"{option.removesuffix('.yaml')}.yaml"
+    return f"to have one of your own, write {place(file)}"

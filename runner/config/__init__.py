@@ -6,23 +6,9 @@ imported or executed. Field docstrings become the descriptions of `sft schema`.
 """
 
 from runner.config.augment import Augment, AugmentRule, Paraphrase
-from runner.config.backend import (
-    Backend,
-    LocalBackend,
-    OnlineCalls,
-    PluginBackend,
-    VertexBackend,
-)
-from runner.config.base import (
-    Group,
-    Normalizer,
-    Share,
-)
-from runner.config.experiment import (
-    Budget,
-    Experiment,
-    Sweep,
-)
+from runner.config.backend import Backend, LocalBackend, OnlineCalls, PluginBackend, VertexBackend
+from runner.config.base import Group, Normalizer, Share
+from runner.config.experiment import Budget, Experiment, Sweep
 from runner.config.model import (
     Evidence,
     FolderModel,
@@ -59,13 +45,7 @@ from runner.config.select import (
     Select,
     SentenceEncoder,
 )
-from runner.config.skew import (
-    FileSkew,
-    NoSkew,
-    Skew,
-    SkewLimits,
-    TracesSkew,
-)
+from runner.config.skew import FileSkew, NoSkew, Skew, SkewLimits, TracesSkew
 from runner.config.source import (
     BigQuerySource,
     ChatSource,
@@ -97,21 +77,9 @@ from runner.config.suite import (
     Suite,
     TokenF1,
 )
-from runner.config.template import (
-    Template,
-)
-from runner.config.tracking import (
-    MlflowTracking,
-    NoTracking,
-    PathsGroup,
-    Store,
-    Tracking,
-)
-from runner.config.tuning import (
-    Baseline,
-    TunedModel,
-    Tuning,
-)
+from runner.config.template import Template
+from runner.config.tracking import MlflowTracking, NoTracking, PathsGroup, Store, Tracking
+from runner.config.tuning import Baseline, TunedModel, Tuning
 
 __all__ = [
     "Augment",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Normalizer = Literal["unicode", "case", "whitespace", "punctuation", "articles", "alphanumeric"]
-"""Steps of `runner.normalize.normalize`, applied in the order they are listed."""
+"""Steps of `runner.base.text.normalize`, applied in the order they are listed."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

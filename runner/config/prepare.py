@@ -66,7 +66,7 @@ class FuzzyDedup(Group):
     a cluster on this machine."""
     index: str | None = None
     """File or folder of fingerprints of past datasets: training rows that nearly repeat one of them
-    are listed, and stay. `python -m runner.prepare.fuzzy` makes fingerprints."""
+    are listed, and stay. `python -m runner.prepare.seen_before` makes fingerprints."""
 
     @model_validator(mode="after")
     def _fit(self) -> Self:

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from runner.base.language import LANGUAGES, script_names
 from runner.config.base import Group, Share
-from runner.language import LANGUAGES, script_names
 
 
 class LabelNoise(Group):
@@ -37,8 +37,8 @@ class Quality(Group):
     """Writing systems an input may be in, by their Unicode names: ``latin``, ``cyrillic``,
     ``han`` ... A row passes when most of its letters are of one of them."""
     languages: list[str] | None = None
-    """Languages an input may be in: ``English``, ``German`` ..., all in `runner.language`. A light
-    guess by script and small words; a text that is too short to tell passes."""
+    """Languages an input may be in: ``English``, ``German`` ... `runner.base.language` has them
+    all. A light guess by script and small words; a text that is too short to tell passes."""
     label_noise: LabelNoise | None = None
 
     @field_validator("scripts", mode="after")

@@ -6,18 +6,16 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from runner.base.errors import SftError
 from runner.config import GeminiModel
-from runner.emulator.answering import generation_of, refuse_body, reply_of, request_of
-from runner.emulator.call import Call, canonical
-from runner.emulator.discovery import api
-from runner.emulator.jobs import ENDED
-from runner.emulator.listing import page
+from runner.emulator.call import Call, canonical, page
+from runner.emulator.generate import generation_of, refuse_body, reply_of, request_of
+from runner.emulator.job_api import ENDED
 from runner.emulator.models import operation
 from runner.emulator.refusals import Refusal, invalid
 from runner.emulator.registry import Resource
-from runner.emulator.schema import read_body
+from runner.emulator.schema import api, read_body
 from runner.emulator.service import Service, base_model
-from runner.errors import SftError
 
 KIND = "batchPredictionJobs"
 ROOT = "batch_prediction_job"

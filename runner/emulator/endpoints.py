@@ -1,14 +1,115 @@
-"""Endpoints as clients see them: get, list, undeploy, delete."""
+"""What a finished job leaves: a tuned model, and an endpoint for each of its checkpoints."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from runner.emulator.call import Call
-from runner.emulator.listing import page
+from runner.config import GeminiModel
+from runner.emulator.call import Call, page
 from runner.emulator.models import operation
 from runner.emulator.refusals import Refusal, invalid
+from runner.emulator.registry import Resource, serving_location
 from runner.emulator.service import Service
+from runner.emulator.trainer import Saved
+
+
+def deploy(
+    service: Service, job: Resource, model: GeminiModel, saved: Sequence[Saved]
+) -> dict[str, Any]:
+    """Make model and endpoints where the model serves; returns the job's `tunedModel`.
+    The last checkpoint is the default one."""
+    place = f"{job.name.split('/locations/')[0]}/locations/"
+    place += serving_location(model, job.inner["location"])
+    tuned = _model(service, job, model, place, saved)
+    checkpoints = []
+    for number, one in enumerate(saved, 1):
+        endpoint = _endpoint(service, tuned, place, str(number), one, model)
+        entry = {"checkpointId": str(number), "epoch": str(one.epoch), "step": str(one.step)}
+        checkpoints.append({**entry, "endpoint": endpoint.name})
+    spec = job.body.get("supervisedTuningSpec") or job.body["preferenceOptimizationSpec"]
+    shown = {} if spec.get("exportLastCheckpointOnly") else {"checkpoints": checkpoints}
+    return {
+        "model": f"{tuned.name}@{tuned.body['versionId']}",
+        "endpoint": checkpoints[-1]["endpoint"],
+        **shown,
+    }
+
+
+def _model(
+    service: Service, job: Resource, model: GeminiModel, place: str, saved: Sequence[Saved]
+) -> Resource:
+    """A new model; or a new version, when the job goes on from a model of the same name."""
+    title = job.body.get("tunedModelDisplayName") or f"tuned-{model.id}"
+    method = "sft" if "supervisedTuningSpec" in job.body else "dpo"
+    labels = {
+        **job.body.get("labels", {}),
+        "google-vertex-llm-tuning-base-model-id": model.id.replace(".", "-"),
+        "tune-type": method,
+    }
+    ids = [str(number) for number in range(1, len(saved) + 1)]
+    body = service.stamped(
+        displayName=title,
+        labels=labels,
+        checkpoints=[
+            {"checkpointId": number, "epoch": str(one.epoch), "step": str(one.step)}
+            for number, one in zip(ids, saved, strict=True)
+        ],
+        defaultCheckpointId=ids[-1],
+        versionAliases=["default"],
+        modelSourceInfo={"sourceType": "GENIE"},
+        deployedModels=[],
+    )
+    handles = {number: one.handle for number, one in zip(ids, saved, strict=True)}
+    inner = {"handles": handles, "model": model.id, "endpoints": {}}
+    earlier = _earlier(service, job, title)
+    if earlier:
+        version = str(int(earlier.body["versionId"]) + 1)
+        return service.registry.change(earlier, {**body, "versionId": version}, inner)
+    name = service.new_name(place, "models")
+    return service.registry.add("models", name, {**body, "versionId": "1"}, inner)
+
+
+def _earlier(service: Service, job: Resource, title: str) -> Resource | None:
+    from runner.emulator.call import canonical
+
+    chosen = job.body.get("preTunedModel", {}).get("tunedModelName", "")
+    name = canonical(chosen).partition("@")[0]
+    found = service.registry.get("models", name) if name else None
+    return found if found and found.body["displayName"] == title else None
+
+
+def _endpoint(
+    service: Service, tuned: Resource, place: str, number: str, one: Saved, model: GeminiModel
+) -> Resource:
+    """An endpoint with one checkpoint deployed to it."""
+    name = service.new_name(place, "endpoints")
+    deployed = {
+        "id": service.registry.new_id(service.seed),
+        "model": tuned.name,
+        "modelVersionId": tuned.body["versionId"],
+        "checkpointId": number,
+        "displayName": tuned.body["displayName"],
+        "createTime": service.clock.stamp(),
+    }
+    body = service.stamped(
+        displayName=tuned.body["displayName"],
+        deployedModels=[deployed],
+        trafficSplit={deployed["id"]: 100},
+        labels=tuned.body["labels"],
+    )
+    made = service.registry.add("endpoints", name, body, {"handle": one.handle, "model": model.id})
+    found = service.registry.get("models", tuned.name) or tuned
+    link = {"endpoint": name, "deployedModelId": deployed["id"]}
+    service.registry.change(
+        tuned,
+        {"deployedModels": [*found.body["deployedModels"], link]},
+        {"endpoints": {**found.inner["endpoints"], number: name}},
+    )
+    return made
+
+
+# Endpoints as clients see them: get, list, undeploy, delete.
 
 KIND = "endpoints"
 

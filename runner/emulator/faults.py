@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from runner.base.errors import ConfigError, Problem
 from runner.emulator.registry import Resource
-from runner.emulator.script import problems
-from runner.errors import ConfigError, Problem
+from runner.emulator.trainer import problems
 
 
 class _When(BaseModel):

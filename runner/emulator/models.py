@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.emulator.call import Call
-from runner.emulator.facts import models as base_models
-from runner.emulator.listing import page
+from runner.emulator.call import Call, page
 from runner.emulator.refusals import Refusal, invalid
 from runner.emulator.registry import Resource
+from runner.emulator.registry import models as base_models
 from runner.emulator.schema import camel
 from runner.emulator.service import Service
 

@@ -2,20 +2,56 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runner.emulator.clock import Clock
-from runner.emulator.facts import models
 from runner.emulator.refusals import Refusal, not_found
-from runner.emulator.registry import Registry, Resource
-from runner.emulator.script import Script
+from runner.emulator.registry import Registry, Resource, models
 from runner.emulator.storage import Storage
-from runner.emulator.trainer import Trainer
+from runner.emulator.trainer import Script, Stopped, Trainer
 
 if TYPE_CHECKING:
     from runner.config import GeminiModel
     from runner.emulator.faults import Faults
+
+# The service's clock: its time stamps, possibly wrong, and how fast its jobs go.
+
+
+@dataclass
+class Clock:
+    """`speed` divides every wait of a job; `skew` is added to every time stamp (seconds)."""
+
+    speed: float
+    skew: float = 0.0
+
+    def stamp(self, seconds: float | None = None) -> str:
+        """RFC 3339 time, of now or of Unix `seconds`, as the service sees it."""
+        at = (time.time() if seconds is None else seconds) + self.skew
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass
+class JobWatch:
+    """What a job waits with. `stop` ends it at its next wait."""
+
+    clock: Clock
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def pause(self, seconds: float) -> None:
+        """Wait for a time of the service's."""
+        self.look(seconds / self.clock.speed)
+
+    def look(self, seconds: float) -> None:
+        """Wait for a real time. Raises Stopped."""
+        if self.stopped.wait(seconds):
+            raise Stopped
+
+    def stop(self) -> None:
+        """End the job."""
+        self.stopped.set()
 
 
 class Queue(Protocol):

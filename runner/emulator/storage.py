@@ -17,8 +17,8 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from runner.base.errors import BackendError, MissingExtraError
 from runner.emulator.preconditions import Guard
-from runner.errors import BackendError, MissingExtraError
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runner.emulator.listing import page
+from runner.emulator.call import page
 from runner.emulator.refusals import invalid, not_found
 from runner.records import CurvePoint
 

@@ -7,18 +7,15 @@ through the same extraction; where it finds nothing in a reference, the referenc
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
-from runner.config import (
-    ChoiceExtraction,
-    Extraction,
-    JsonExtraction,
-    RegexExtraction,
-    Suite,
-)
-from runner.errors import ConfigError, Problem
+from runner.base.errors import ConfigError, DataError, Problem, RowFault
+from runner.base.text import normalize, plural
+from runner.config import ChoiceExtraction, Extraction, JsonExtraction, RegexExtraction, Suite
 from runner.evaluation.json_text import canonical, first_value, mapped, parse
-from runner.normalize import normalize
+from runner.evaluation.measure import ScoredAnswer
+from runner.records import Cause, Example, Prediction, ScoredRow
 
 REGEX_SECONDS = 1.0
 """Longest time one pattern may take on one answer."""
@@ -141,3 +138,122 @@ def _choice_problems(choices: list[str], steps: list[str]) -> list[Problem]:
             problems.append(Problem(key, message, hint="drop one of them"))
         seen[normal] = choice
     return problems
+
+
+# From an example and its prediction to what metrics score, and to the row that is kept.
+
+
+def rows_of(
+    examples: Sequence[Example], predictions: Sequence[Prediction], suite: Suite
+) -> list[ScoredRow]:
+    """One row an example, in their order, without scores yet.
+
+    Raises ValueError when examples and predictions do not belong together or the service owes
+    an answer, DataError for targets that have no JSON where the suite asks for it.
+    """
+    answers = {prediction.id: prediction for prediction in predictions}
+    asked = {example.id for example in examples}
+    if len(asked) != len(examples) or asked != answers.keys():
+        missing = sorted(asked - answers.keys())[:3]
+        raise ValueError(
+            f"{len(predictions)} predictions do not answer {len(examples)} examples with "
+            f"{len(asked)} ids one to one; unanswered: {missing}"
+        )
+    check_targets(examples, suite)
+    return [_row(example, answers[example.id], suite) for example in examples]
+
+
+def check_targets(examples: Sequence[Example], suite: Suite) -> None:
+    """Raise DataError for every target and reference the suite cannot compare an answer with.
+
+    Cheap; worth calling before anything is generated.
+    """
+    faults = []
+    for example in examples:
+        for name, text in [("target", example.target), *_named(example.references)]:
+            try:
+                extracted_reference(text, suite)
+            except ValueError:
+                message = f"has no JSON value, but suite.extract.kind is json: {text[:80]!r}"
+                place = example.origin
+                faults.append(RowFault(place.file, place.line, "target_not_json", message, name))
+    if faults:
+        raise DataError(
+            f"{plural(len(faults), 'target')} cannot be compared as JSON; another suite, "
+            "such as text, compares them as they are",
+            faults,
+        )
+
+
+def _named(references: Sequence[str]) -> list[tuple[str, str]]:
+    return [("references", text) for text in references]
+
+
+def _row(example: Example, answer: Prediction, suite: Suite) -> ScoredRow:
+    found = None if answer.error else extracted(answer.text, suite)
+    cause = cause_of(answer, found, (example.target, *example.references), suite)
+    return ScoredRow(
+        id=example.id,
+        prompt=example.prompt,
+        target=example.target,
+        references=tuple(example.references),
+        text=answer.text,
+        extracted=None if cause else found,
+        error=answer.error,
+        finish=answer.finish,
+        unanswered=cause or "",
+        slices=dict(example.slices),
+    )
+
+
+def answer_of(row: ScoredRow, suite: Suite) -> ScoredAnswer:
+    """A row as metrics see it."""
+    texts = (row.target, *row.references)
+    return ScoredAnswer(row.extracted, tuple(extracted_reference(text, suite) for text in texts))
+
+
+# Why a row has no usable answer, as far as the answer itself shows it.
+#
+# An answer that was cut at the token limit is no answer, unless the suite's extraction found what
+# it looks for in it. A cut answer that only repeats itself at its end was looping: more tokens
+# would not have helped, which is worth another name.
+
+LOOPS = 4
+"""So many repetitions at the end of a cut answer, over at least half of it, are a loop."""
+LOOKED_AT = 4000
+"""Characters of the end that are looked at; keeps hostile answers cheap."""
+
+
+def cause_of(
+    answer: Prediction, found: str | None, targets: tuple[str, ...], suite: Suite
+) -> Cause | None:
+    """The one cause that says most, None for a usable answer. `found` is what the suite extracts
+    from the answer. An empty answer is right where one of the `targets` is, as it is compared.
+
+    Raises ValueError for an answer that the service owes: that is nobody's wrong answer.
+    """
+    if answer.lost:
+        raise ValueError(f"the service owes the answer to {answer.id}: {answer.error}")
+    if answer.error:
+        return answer.cause or None
+    whole = suite.extract.kind == "none"
+    if answer.finish == "length" and (whole or found is None):
+        return "looping" if loops(answer.text) else "cut"
+    if not answer.text.strip() and all(_compared(target, suite) for target in targets):
+        return "empty"
+    return "unparsable" if found is None else None
+
+
+def _compared(target: str, suite: Suite) -> str:
+    return comparable(extracted_reference(target, suite), suite).strip()
+
+
+def loops(text: str) -> bool:
+    """Whether the text ends in the same piece over and over."""
+    end = text.strip()[-LOOKED_AT:]
+    for size in range(1, len(end) // LOOPS + 1):
+        span = max(LOOPS * size, len(end) // 2)
+        # A text has the period `size` where it equals itself moved by it.
+        if end[-span:-size] == end[len(end) - span + size :]:
+            return True
+    return False

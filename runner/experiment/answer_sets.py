@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from runner.experiment.answer_set import ONCE, AnswerSet, CheckpointsToCome
 from runner.experiment.predict_stage import Predict
 from runner.experiment.render_stage import examples
 from runner.experiment.same_rows import common_scores
 from runner.experiment.score_stage import Score, rows_file
-from runner.experiment.stage import ArmRun
+from runner.experiment.stage import ONCE, AnswerSet, ArmRun, CheckpointsToCome
 from runner.experiment.tune_stage import Tune, checkpoints_to_come
 from runner.records import Checkpoint, read_rows
-from runner.results import CheckpointScores, Scores
+from runner.records.results import CheckpointScores, Scores
 
 ONE_TO_COME = CheckpointsToCome(ONCE)
 

@@ -1,5 +1,6 @@
 """Stages whose content is what a model answers. They are priced, held against the budget, put
-on record as paid, cached and resumed by what stands here."""
+on record as paid, cached and resumed by what stands here.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from runner.experiment.calls import calls_of
-from runner.experiment.paid_answers import Bill, paid_answers
-from runner.experiment.presence import note_uploads
+from runner.experiment.context import note_uploads
+from runner.experiment.paid_answers import Bill, calls_of, paid_answers
 from runner.experiment.stage import ArmRun, Stage
 from runner.inference import Question
 from runner.money import AnswerOrder, Band, Calls, Order, Rates

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from runner.base.digests import digest_of
 from runner.config import Experiment
-from runner.manifest import digest_of
 
 MODEL_FACTS = {
     *("cpu_tokens_per_second", "accept_terms", "terms", "licence"),

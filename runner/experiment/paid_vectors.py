@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING
 
 from runner.backends.protocol import Backend, Embedder
 from runner.backends.registry import sentence_encoder, sentence_facts
+from runner.base.digests import digest_of
+from runner.base.errors import BackendError, ConfigError, Problem
 from runner.config import Diverse, Encoder, GeminiEncoder, Semantic, SentenceEncoder
-from runner.errors import BackendError, ConfigError, Problem
-from runner.experiment.calls import calls_of
 from runner.experiment.context import RunContext
-from runner.experiment.paid_answers import Bill, paid_answers
+from runner.experiment.paid_answers import Bill, calls_of, paid_answers
 from runner.inference import Question
-from runner.manifest import digest_of
-from runner.money import MILLION, Band, Purse
+from runner.money import MILLION, Account, Band
 from runner.records import Generation, Prediction, Request, Turn, unpacked
 
 if TYPE_CHECKING:
-    from runner.prepare.select.encoders import Vectors
+    from runner.encoders.lexical import Vectors
 
 WHAT = "embeddings"
 
@@ -35,7 +34,7 @@ class PaidVectors:
     kept before the next one is taken, and a runner that was killed asks for the rest.
     """
 
-    def __init__(self, backend: Backend, context: RunContext, account: Purse) -> None:
+    def __init__(self, backend: Backend, context: RunContext, account: Account) -> None:
         self.backend, self.context, self.account = backend, context, account
         self._labels: list[str] = []
 
@@ -60,14 +59,14 @@ class PaidVectors:
         return {}
 
     def __call__(self, texts: Sequence[str], encoder: Encoder, key: str) -> Vectors:
-        """See `runner.prepare.select.encoders.encode`.
+        """See `runner.encoders.lexical.encode`.
 
         Raises:
             BackendError: a text has no vector.
             BudgetError: they cost more than is allowed, or may not be paid for at all.
             ConfigError: the backend has no vectors to give.
         """
-        from runner.prepare.select.encoders import encode, unit
+        from runner.encoders.lexical import encode, unit
 
         if not isinstance(encoder, GeminiEncoder):
             return encode(texts, encoder, key, self.context.watch("encode"), sentence_encoder())

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runner.experiment.answer_set import AnswerSet, CheckpointsToCome
 from runner.experiment.asking import Asking
-from runner.experiment.calls import count_text
-from runner.experiment.presence import check_there
+from runner.experiment.context import check_there
+from runner.experiment.paid_answers import count_text
 from runner.experiment.render_stage import Render, examples
-from runner.experiment.stage import AnswerStage, ArmRun, Stage
+from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, CheckpointsToCome, Stage
 from runner.experiment.tune_stage import Tune
 from runner.inference import PREDICT_VERSION, requests_for
 from runner.money import AnswerOrder, Band, Order

@@ -1,20 +1,22 @@
 """Rows, cleaned, deduplicated, split and free of leaks; what was dropped and why.
 
 Reading has no artifact of its own: rows stream from the source into this one, and what was read
-is part of the key by its content."""
+is part of the key by its content.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import GateError
+from runner.base.digests import digest_of
+from runner.base.errors import GateError, SftError
 from runner.experiment.stage import ArmRun, Stage
-from runner.manifest import digest_of
 from runner.records import SPLITS
+from runner.records.summaries import read_prepared
 
 if TYPE_CHECKING:
     from runner.prepare.inputs import Reader
@@ -92,3 +94,19 @@ def readers(run: ArmRun) -> dict[str, Reader]:
     if suites := run.experiment.prepare.leakage.suites:
         rows["suites"] = partial(open_suites, source, suites)
     return rows
+
+
+# What preparing the data of some arms warned of.
+
+
+def data_warnings(runs: Iterable[ArmRun]) -> list[str]:
+    """The warnings of all distinct prepared folders, each once. An arm whose rows cannot be
+    prepared is left out: that failure is told where the arm runs."""
+    found: dict[str, None] = {}
+    for run in {one.digest(Prepare()): one for one in runs}.values():
+        try:
+            folder = run.make(Prepare()).path
+        except SftError:
+            continue
+        found.update(dict.fromkeys(read_prepared(folder).warnings))
+    return list(found)

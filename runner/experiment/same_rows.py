@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from runner.base.digests import digest_of
 from runner.config import Suite
-from runner.manifest import digest_of
 from runner.records import ScoredRow, read_rows
-from runner.results import ArmResult, Scores
-from runner.store import sound
+from runner.records.results import ArmResult, Scores
+from runner.store.artifacts import sound
 
 LEAST = 0.5
 """Arms that share fewer of their rows are not held against each other: what they share is no

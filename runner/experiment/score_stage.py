@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.experiment.answer_set import AnswerSet
+from runner.base.digests import digest_of
 from runner.experiment.predict_stage import Predict
 from runner.experiment.render_stage import Render, examples
-from runner.experiment.stage import AnswerStage, ArmRun, Stage
-from runner.manifest import digest_of
+from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, Stage
 from runner.records import write_rows
-from runner.results import Scores
+from runner.records.results import Scores
 
 ROWS = "rows.jsonl"
 

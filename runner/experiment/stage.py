@@ -11,19 +11,64 @@ import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from runner.backends.protocol import Backend, Terms, terms_of
+from runner.base.digests import digest_of
 from runner.config import Experiment
-from runner.experiment.answer_set import AnswerSet
 from runner.experiment.context import RunContext
 from runner.experiment.paid_vectors import PaidVectors
-from runner.manifest import digest_of
-from runner.money import Order, Purse
-from runner.records import read_record_list
-from runner.results import ArmKind
-from runner.store import Artifact
+from runner.money import Account, Band, Order
+from runner.records import Checkpoint, read_record_list
+from runner.records.results import ArmKind
+from runner.store.artifacts import Artifact
+
+# Whose answers to which rows: what an arm is measured by.
+
+ONCE = Band(1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointsToCome:
+    """Checkpoints of a job that has not ended: so many will answer, and they all cost the same."""
+
+    count: Band
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSet:
+    """The answers to all examples of a split."""
+
+    split: str
+    by: Checkpoint | CheckpointsToCome | None = None
+    """Who answers; None for the untuned model."""
+    shots: int = 0
+    """Worked examples in front of each prompt."""
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The checkpoint that answers; None for the untuned model. Those to come can be asked
+        nothing, so this raises for them."""
+        if isinstance(self.by, CheckpointsToCome):
+            raise ValueError("a checkpoint that is still to come cannot be asked")
+        return self.by
+
+    @property
+    def tuned(self) -> bool:
+        return self.by is not None
+
+    @property
+    def times(self) -> Band:
+        """How often the split is answered: once, but for checkpoints to come."""
+        return self.by.count if isinstance(self.by, CheckpointsToCome) else ONCE
+
+    @property
+    def what(self) -> str:
+        """What a bill calls it: ``test``, ``validation`` or ``baseline test``."""
+        return self.split if self.tuned else f"baseline {self.split}"
+
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -131,12 +176,12 @@ class ArmRun:
         experiment: Experiment,
         backend: Backend,
         context: RunContext,
-        account: Purse | None = None,
+        account: Account | None = None,
         kind: ArmKind = "tuned",
         shots: int = 0,
     ) -> None:
         self.experiment, self.backend, self.context = experiment, backend, context
-        self.account = account or Purse(context.ledger, experiment, "", "")
+        self.account = account or Account(context.ledger, experiment, "", "")
         self.kind, self.shots = kind, shots
         self.encode = PaidVectors(backend, context, self.account)
         """Texts as vectors, paid for where they have to be."""

@@ -22,15 +22,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from runner.base.errors import MissingExtraError
 from runner.config import Experiment
-from runner.experiment.answer_set import AnswerSet
 from runner.experiment.answer_sets import answer_sets
 from runner.experiment.predict_stage import Predict
 from runner.experiment.prepare_stage import Prepare
 from runner.experiment.render_stage import Render
 from runner.experiment.reword_stage import Reword
 from runner.experiment.score_stage import Score
-from runner.experiment.stage import ArmRun, Stage
+from runner.experiment.stage import AnswerSet, ArmRun, Stage
 from runner.experiment.tune_stage import Tune
 
 Stages = Sequence[type[Stage[Any]]]
@@ -71,3 +71,17 @@ def stage_versions(experiment: Experiment, stages: Stages) -> list[str]:
     results. What is kept among another stage's artifacts has that one's version."""
     wanted = [kind for kind in stages if kind.wanted(experiment)]
     return [kind.version() for kind in wanted if kind.folder == kind.name]
+
+
+# What exact token counts take: the backend's tokenizer.
+
+
+def get_tokenizer(run: ArmRun, say: Callable[[str], None]) -> None:
+    """Fetch it before tokens are counted; without the extra that has it, counts are estimates,
+    which is said. A service has none to fetch, so that checks and plans need no account."""
+    if run.terms.remote:
+        return
+    try:
+        run.backend.setup(run.context.watch("model"))
+    except MissingExtraError as error:
+        say(f"token counts are estimates: {error}")

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.backends.protocol import TuningJob
-from runner.errors import SftError
-from runner.experiment.answer_set import CheckpointsToCome
-from runner.experiment.calls import count
+from runner.base.errors import SftError
 from runner.experiment.identity import file_digest
+from runner.experiment.paid_answers import count
 from runner.experiment.render_stage import Render, Rendered
-from runner.experiment.stage import ArmRun, Stage
+from runner.experiment.stage import ArmRun, CheckpointsToCome, Stage
 from runner.money import Band, DatasetTokens, Order, TuningOrder, checkpoints, dataset_tokens
 from runner.records import Example, TuningResult, read_jsonl, read_record
 

@@ -2,12 +2,8 @@
 
 from runner.inference.cache import PredictionCache
 from runner.inference.engine import Call, Classify, Failure, ask_all
-from runner.inference.predict import PREDICT_VERSION, predict, unanswered
-from runner.inference.question import Question
-from runner.inference.requests import requests_for
-from runner.inference.sample import sample
-from runner.inference.shots import draw_shots
-from runner.inference.stored import stored_answers
+from runner.inference.predict import PREDICT_VERSION, predict, stored_answers, unanswered
+from runner.inference.requests import Question, draw_shots, requests_for, sample
 
 __all__ = [
     "PREDICT_VERSION",

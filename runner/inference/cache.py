@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from runner.errors import BackendError
+from runner.base.errors import BackendError
 from runner.records import Prediction
 
 log = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Literal
 
+from runner.base.errors import BackendError
 from runner.config import OnlineCalls
-from runner.errors import BackendError
 from runner.inference.rate_limit import RateLimit
 from runner.records import Prediction, Request
 

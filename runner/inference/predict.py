@@ -7,11 +7,12 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 
-from runner.errors import BackendError
+from runner.base.errors import BackendError
+from runner.base.text import plural
 from runner.inference.cache import PredictionCache
-from runner.plural import plural
-from runner.records import Generation, Prediction, Progress, Request, quiet
+from runner.records import Generation, Prediction, Progress, Request, quiet, read_jsonl
 
 PREDICT_VERSION = "1"
 """Raised when the same request would be put to the model differently; part of every key."""
@@ -137,3 +138,17 @@ def _digest(request: Request, key: Mapping[str, object], generation: Generation)
     }
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+# Answers that are kept in the store.
+
+
+def stored_answers(file: Path) -> list[Prediction]:
+    """The predictions in their order.
+
+    Raises a transient BackendError for a file of an earlier version that was finished although
+    the service owed answers: nobody knows what the model would have said.
+    """
+    answers = [Prediction.from_json(row) for row in read_jsonl(file)]
+    refuse_gaps(answers, f"delete the folder {file.parent} and give the same command again")
+    return answers

@@ -3,26 +3,34 @@
 Only models with prices (`priced`) cost anything; on this machine no figure is shown.
 """
 
-from runner.money.band import Band, total
+from runner.money.account import Account, Accounts
 from runner.money.budget import CHEAPER, over_estimate, refuse, unknown, usd
-from runner.money.dataset import DatasetTokens, dataset_tokens
-from runner.money.duration import queue_seconds, tuning_seconds
-from runner.money.order import AnswerOrder, Order, Rates, TuningOrder
 from runner.money.price import (
+    MILLION,
+    AnswerOrder,
+    Band,
     Calls,
+    DatasetTokens,
+    Order,
     Part,
     Price,
+    Rates,
+    TuningOrder,
     answer_part,
+    by_batch,
     checkpoints,
+    dataset_tokens,
+    queue_seconds,
     readings,
+    total,
     tuning_parts,
+    tuning_seconds,
 )
-from runner.money.purse import Accounts, Purse
-from runner.money.rates import MILLION, by_batch
 
 __all__ = [
     "CHEAPER",
     "MILLION",
+    "Account",
     "Accounts",
     "AnswerOrder",
     "Band",
@@ -31,7 +39,6 @@ __all__ = [
     "Order",
     "Part",
     "Price",
-    "Purse",
     "Rates",
     "TuningOrder",
     "answer_part",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from runner.base.errors import BudgetError
+from runner.base.text import plural
 from runner.config import Budget
-from runner.errors import BudgetError
-from runner.money.band import Band
-from runner.plural import plural
-from runner.results import Spent
+from runner.money.price import Band
+from runner.records.results import Spent
 
 CAPS = ("arm", "experiment", "month")
 

@@ -8,13 +8,36 @@ the multipliers of tuned models, batch prediction and place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Protocol
 
 from runner.config import GeminiModel
-from runner.money.band import Band, total
-from runner.money.dataset import DatasetTokens
-from runner.money.rates import answer_rates, train_rate
+from runner.records import Example, Request, Turn
+
+# A number that is known only between two bounds.
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """From `low` to `high`, neither below zero."""
+
+    low: float = 0.0
+    high: float = 0.0
+
+    def __add__(self, other: Band) -> Band:
+        return Band(self.low + other.low, self.high + other.high)
+
+    def __mul__(self, other: Band | float) -> Band:
+        by = other if isinstance(other, Band) else Band(other, other)
+        return Band(self.low * by.low, self.high * by.high)
+
+
+def total(bands: Iterable[Band]) -> Band:
+    """The sum; nothing sums to zero."""
+    return sum(bands, Band())
+
 
 EVENLY_SPACED = 10
 """Checkpoints of a job of more epochs than this, and its last one besides."""
@@ -130,3 +153,193 @@ def _sum(parts: Sequence[Part]) -> Band | None:
 
 def _plain(usd: Band | None) -> dict[str, float] | None:
     return None if usd is None else asdict(usd)
+
+
+# How many tokens of a dataset are billed for one pass over it.
+#
+# Google does not say which turns of a conversation are trained on Gemini 2.5 and 3 (read
+# 2026-11-22), so both readings are counted:
+#
+# - *last turn*: each row is one record, all of it, once;
+# - *every turn*: each model turn is a record of its own, in front of it everything said before,
+#   which grows with the square of the number of turns. So Google's own cost notebook for Gemini 1.5
+#   counts ("vertexai_supervised_tuning_token_count_and_cost_estimation", removed 2025-03), with
+#   about 8 tokens of padding for each record.
+#
+# Preference tuning is documented: twice the prompt, and both completions.
+
+PADDING = 8
+"""Tokens the service may add to a record."""
+
+Count = Callable[[Request], tuple[int, int]]
+"""Fewest and most tokens of a system instruction and turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetTokens:
+    """Billed tokens of one pass, by either reading. The upper bounds include padding."""
+
+    last_turn: Band
+    every_turn: Band
+
+    def __add__(self, other: DatasetTokens) -> DatasetTokens:
+        return DatasetTokens(self.last_turn + other.last_turn, self.every_turn + other.every_turn)
+
+    @property
+    def band(self) -> Band:
+        """From the cheaper reading to the dearer one."""
+        return Band(self.last_turn.low, self.every_turn.high)
+
+
+def dataset_tokens(examples: Iterable[Example], count: Count) -> DatasetTokens:
+    """Tokens of the rows, preference rows (those with a worse answer as well) by their rule."""
+    totals = DatasetTokens(Band(), Band())
+    for example in examples:
+        totals += _preference(example, count) if example.rejected else _supervised(example, count)
+    return totals
+
+
+def _supervised(example: Example, count: Count) -> DatasetTokens:
+    turns = [*example.contents, Turn("model", example.target)]
+    records = [
+        _record(example, turns[:at], turn.text, count)
+        for at, turn in enumerate(turns)
+        if turn.role == "model"
+    ]
+    every = Band(sum(low for low, _ in records), sum(high for _, high in records))
+    return DatasetTokens(Band(*records[-1]), every)
+
+
+def _record(example: Example, before: Sequence[Turn], reply: str, count: Count) -> tuple[int, int]:
+    """Fewest and most tokens of one reply with all that stands before it."""
+    prompt, answer = _prompt(example, before, count), count(Request("", (Turn("model", reply),)))
+    return prompt[0] + answer[0], prompt[1] + answer[1] + PADDING
+
+
+def _preference(example: Example, count: Count) -> DatasetTokens:
+    prompt = _prompt(example, example.contents, count)
+    answers = [
+        count(Request("", (Turn("model", text),))) for text in (example.target, example.rejected)
+    ]
+    low = 2 * prompt[0] + sum(answer[0] for answer in answers)
+    high = 2 * prompt[1] + sum(answer[1] for answer in answers) + 2 * PADDING
+    return DatasetTokens(Band(low, high), Band(low, high))
+
+
+def _prompt(example: Example, before: Sequence[Turn], count: Count) -> tuple[int, int]:
+    return count(Request(example.id, tuple(before), example.system, example.extras))
+
+
+# What a token costs here: the model's prices with the multipliers that apply.
+
+MILLION = 1_000_000
+
+
+def answer_rates(model: GeminiModel, *, tuned: bool, batch: bool) -> tuple[Band, Band]:
+    """US dollars for a token of a prompt and for one of an answer. They are bands because it is
+    not published whether the ``us`` and ``eu`` multi-regions count as regional."""
+    prices = model.prices
+    factor = prices.tuned_multiplier if tuned else 1.0
+    factor *= prices.batch_multiplier if batch else 1.0
+    where = regional(model, tuned=tuned) * factor
+    return where * (prices.input / MILLION), where * (prices.output / MILLION)
+
+
+def regional(model: GeminiModel, *, tuned: bool) -> Band:
+    """The multiplier for the place that answers. Models that answer where the job ran are in one
+    region; else untuned ones answer at ``global``, and tuned ones in a multi-region."""
+    by = model.prices.regional_multiplier
+    if "job" in model.serving_locations:
+        return Band(by, by)
+    return Band(min(1.0, by), max(1.0, by)) if tuned else Band(1.0, 1.0)
+
+
+def train_rate(model: GeminiModel) -> float | None:
+    """US dollars for a token of one pass of tuning; None when it is not published."""
+    return None if model.prices.train is None else model.prices.train / MILLION
+
+
+def by_batch(batch_from: int | None, requests: float, *, tuned: bool) -> bool:
+    """Whether so many requests are answered by batch prediction, which the untuned model is
+    when `backend.batch_from` says so; checkpoints are asked online."""
+    return not tuned and batch_from is not None and requests >= batch_from
+
+
+# How long a tuning job on Vertex AI may take: a guess, since nothing is promised.
+#
+# Small jobs were seen to take 20 minutes for 32 rows (2024), about 45 minutes for a small one of
+# Gemini 2.5 Flash (Google's notebooks, 2026-08), and 2 h 09 min for 17.5 million tokens of Gemini
+# 3.1 Flash-Lite (a team's log, 2026-09): about 20 minutes before and after, and the rest by
+# tokens.
+
+OVERHEAD_SECONDS = 20 * 60.0
+TOKENS_PER_SECOND = 17.5e6 / (129 * 60 - OVERHEAD_SECONDS)
+
+
+def tuning_seconds(tokens: float) -> float:
+    """Seconds of a job that trains on so many tokens, all epochs together."""
+    return OVERHEAD_SECONDS + tokens / TOKENS_PER_SECOND
+
+
+def queue_seconds(jobs: Sequence[float], at_a_time: int) -> float:
+    """Seconds until the last of the jobs is done, each starting when there is room for it."""
+    ends = [0.0] * at_a_time
+    for job in jobs:
+        heapq.heapreplace(ends, ends[0] + job)
+    return max(ends)
+
+
+# What a stage would buy, before it does: named, so that what two arms share is bought once.
+
+Rates = tuple[Band, Band]
+"""US dollars for a token of a prompt and for one of an answer."""
+
+
+class Order(Protocol):
+    """Something to be paid for. `label` names it in the ledger; empty when that is not known
+    yet, and then nothing can be shared."""
+
+    @property
+    def label(self) -> str: ...
+
+    def parts(self, model: GeminiModel | None) -> tuple[Part, ...]:
+        """Its parts with their prices; `model` is the arm's, None where it costs nothing."""
+
+    def readings(self, model: GeminiModel | None) -> Mapping[str, Band | None]:
+        """See `Price.readings`; empty for everything but tuning."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOrder:
+    """Answers of a model."""
+
+    label: str
+    calls: Calls
+    rates: Rates | None = None
+    """The arm's model's where there are none."""
+
+    def parts(self, model: GeminiModel | None) -> tuple[Part, ...]:
+        calls = self.calls
+        if self.rates is not None:
+            usd = calls.prompt * self.rates[0] + calls.output * self.rates[1]
+            return (Part(calls.group, calls.what, calls.prompt + calls.output, usd),)
+        return (answer_part(model, calls),) if model else ()
+
+    def readings(self, model: GeminiModel | None) -> Mapping[str, Band | None]:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class TuningOrder:
+    """A tuning job over a dataset, `epochs` times."""
+
+    label: str
+    train: DatasetTokens
+    validation: DatasetTokens
+    epochs: Band
+
+    def parts(self, model: GeminiModel | None) -> tuple[Part, ...]:
+        return tuning_parts(model, self.train, self.validation, self.epochs) if model else ()
+
+    def readings(self, model: GeminiModel | None) -> Mapping[str, Band | None]:
+        return readings(model, self.train, self.epochs) if model else {}

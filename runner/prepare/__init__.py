@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config import Augment, Prepare, RowLimits, Select, Template
+from runner.gemini_format.tokens import TokenCounter
 from runner.prepare.inputs import NOTHING_NEW, Augmentation, Reader
-from runner.prepare.tokens import TokenCounter
 from runner.records import Progress, quiet
 
 if TYPE_CHECKING:
-    from runner.prepare.select.encoders import Encode
+    from runner.encoders.lexical import Encode
     from runner.records.check_report import DataReport
 
 PREPARE_VERSION = "8"
@@ -55,8 +55,8 @@ def prepare(
         ConfigError: `split.stratify` names no column, or the cuts ask for too many rows.
         DataError: no training row is left.
     """
+    from runner.encoders.lexical import encode as encode_here
     from runner.prepare.flow import prepare_rows
-    from runner.prepare.select.encoders import encode as encode_here
 
     prepare_rows(rows, config, max_bad_share, seed, out, progress, encode or encode_here)
 
@@ -66,7 +66,7 @@ def past_digest(config: Prepare) -> str:
     Raises ConfigError when there are none where it points."""
     if not config.dedup.fuzzy or not config.dedup.fuzzy.index:
         return ""
-    from runner.prepare.fuzzy.past import digest_index
+    from runner.prepare.seen_before import digest_index
 
     return digest_index(config.dedup)
 
@@ -97,8 +97,8 @@ def render(
             selection or an augmentation does not fit the rows.
         DataError: no training row is left.
     """
-    from runner.prepare.examples import render_rows
-    from runner.prepare.select.encoders import encode as encode_here
+    from runner.encoders.lexical import encode as encode_here
+    from runner.prepare.render import render_rows
 
     render_rows(
         prepared,
@@ -119,8 +119,8 @@ def reword_prompts(
     prepared: Path, select: Select, augment: Augment, seed: int, encode: Encode | None = None
 ) -> list[tuple[str, str]]:
     """Row id and prompt of every training row that a model is to reword."""
-    from runner.prepare.examples import to_be_reworded
-    from runner.prepare.select.encoders import encode as encode_here
+    from runner.encoders.lexical import encode as encode_here
+    from runner.prepare.render import to_be_reworded
 
     return to_be_reworded(prepared, select, augment, seed, encode or encode_here)
 
@@ -128,6 +128,6 @@ def reword_prompts(
 def check_report(prepared: Path, rendered: Path) -> DataReport:
     """The numbers of both folders, gathered for people and scripts (`sft check --json`).
     Raises DataError when a folder cannot be read."""
-    from runner.prepare.check import gather
+    from runner.prepare.summary import gather
 
     return gather(prepared, rendered)

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.config import Dedup
-from runner.prepare.fates import CONFLICT, EXACT, NEAR, TO_TEST, TO_VALIDATION, Fates
-from runner.prepare.fuzzy import DuplicateClusters, near_clusters
-from runner.prepare.merit import merit
-from runner.prepare.spill import Spill
+from runner.kernels.minhash import DuplicateClusters, near_clusters
+from runner.prepare.keep_rule import keep_priority
+from runner.prepare.row_status import CONFLICT, EXACT, NEAR, TO_TEST, TO_VALIDATION, RowStatus
+from runner.prepare.row_table import RowTable
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from runner.prepare.spill import Hashes
+    from runner.prepare.row_table import Hashes
 
     Worth = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class Repeats:
         return len(set(self.first[self.conflict].tolist()))
 
 
-def find_repeats(rows: Spill, worth: Worth | None = None) -> Repeats:
+def find_repeats(rows: RowTable, worth: Worth | None = None) -> Repeats:
     """Compare every row's input with all others of its split. The row of most `worth` stands for
     the first, where that is given."""
     first = first_of(rows.key, worth)
@@ -46,13 +46,13 @@ def find_repeats(rows: Spill, worth: Worth | None = None) -> Repeats:
     return Repeats(first, again, again & (rows.target != rows.target[first]))
 
 
-def worth_of(rows: Spill, config: Dedup) -> Worth | None:
+def worth_of(rows: RowTable, config: Dedup) -> Worth | None:
     """The worth of every row by the rule `fuzzy.keep`, which holds for equal rows as for near
-    ones; None when the first one stays. Raises as `runner.prepare.merit.merit` does."""
+    ones; None when the first one stays. Raises as `runner.prepare.keep_rule.keep_priority` does."""
     import numpy as np
 
     places = np.flatnonzero(~rows.copy)
-    found = merit(rows, places, config.fuzzy) if config.fuzzy else None
+    found = keep_priority(rows, places, config.fuzzy) if config.fuzzy else None
     if found is None:
         return None
     worth = np.zeros(len(rows))
@@ -61,7 +61,7 @@ def worth_of(rows: Spill, config: Dedup) -> Worth | None:
     return spread
 
 
-def drop_repeats(rows: Spill, config: Dedup, fates: Fates, worth: Worth | None) -> None:
+def drop_repeats(rows: RowTable, config: Dedup, status: RowStatus, worth: Worth | None) -> None:
     """Drop exact repeats and conflicts as `config` says; the row of most `worth` stays, the first
     of equals."""
     import numpy as np
@@ -75,15 +75,15 @@ def drop_repeats(rows: Spill, config: Dedup, fates: Fates, worth: Worth | None) 
         rival[repeats.first[conflicting]] = conflicting
         torn = rival[repeats.first] >= 0
         match = np.where(repeats.again, repeats.first, rival)
-        fates.drop(torn & ~rows.copy, CONFLICT, match)
+        status.drop(torn & ~rows.copy, CONFLICT, match)
     elif config.conflicts == "drop_later":
-        fates.drop(repeats.conflict, CONFLICT, repeats.first)
+        status.drop(repeats.conflict, CONFLICT, repeats.first)
     if config.conflicts == "keep":
         first = first_of(rows.pair, worth)
-        fates.drop((first != np.arange(len(rows))) & ~rows.copy, EXACT, first)
+        status.drop((first != np.arange(len(rows))) & ~rows.copy, EXACT, first)
     else:
-        fates.drop(repeats.again, EXACT, repeats.first)
-    follow_originals(rows, fates)
+        status.drop(repeats.again, EXACT, repeats.first)
+    follow_originals(rows, status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,9 @@ class NearRepeats:
     clusters: DuplicateClusters
 
 
-def drop_near(rows: Spill, config: Dedup, fates: Fates, worth: Worth | None) -> NearRepeats | None:
+def drop_near(
+    rows: RowTable, config: Dedup, status: RowStatus, worth: Worth | None
+) -> NearRepeats | None:
     """Drop every training row that is verified to be like a row that stays. Rows that were cut
     for evaluation all stay, so that an evaluation does not depend on what is done to train, and a
     training row that is like one of them goes. With `conflicts: keep` rows with another target
@@ -105,8 +107,8 @@ def drop_near(rows: Spill, config: Dedup, fates: Fates, worth: Worth | None) -> 
 
     if config.fuzzy is None:
         return None
-    cut = fates.of(TO_VALIDATION) | fates.of(TO_TEST)
-    compared, folder = (fates.stays | cut) & ~rows.copy, rows.path.parent
+    cut = status.of(TO_VALIDATION) | status.of(TO_TEST)
+    compared, folder = (status.stays | cut) & ~rows.copy, rows.path.parent
     places = np.flatnonzero(compared)
     merits = None if worth is None else worth[places]
     texts = rows.inputs.where(compared, folder)
@@ -119,17 +121,17 @@ def drop_near(rows: Spill, config: Dedup, fates: Fates, worth: Worth | None) -> 
         if config.conflicts == "keep" and answers_differ:
             continue
         mask[row], match[row] = True, other
-        fates.score[row] = hit.score
-    fates.drop(mask, NEAR, match)
-    follow_originals(rows, fates)
+        status.score[row] = hit.score
+    status.drop(mask, NEAR, match)
+    follow_originals(rows, status)
     return NearRepeats(places, found)
 
 
-def follow_originals(rows: Spill, fates: Fates) -> None:
+def follow_originals(rows: RowTable, status: RowStatus) -> None:
     """Copies that a weight asked for share the fate of the row they copy."""
     source = original(rows.copy)
-    fates.code[:] = fates.code[source]
-    fates.match[:] = fates.match[source]
+    status.code[:] = status.code[source]
+    status.match[:] = status.match[source]
 
 
 def original(copy: NDArray[np.bool_]) -> NDArray[np.int64]:

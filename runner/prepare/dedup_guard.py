@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from runner.base.errors import GateError
+from runner.base.text import plural
 from runner.config import Dedup
-from runner.errors import GateError
-from runner.plural import plural
-from runner.prepare.fates import CONFLICT, EXACT, NEAR, REASONS, SPAN, Fates
-from runner.prepare.journal import shown
-from runner.prepare.spill import Spill
+from runner.prepare.drop_log import shown
+from runner.prepare.row_status import CONFLICT, EXACT, NEAR, REASONS, SPAN, RowStatus
+from runner.prepare.row_table import RowTable
 
 if TYPE_CHECKING:
-    from runner.prepare.fates import Mask
+    from runner.prepare.row_status import Mask
 
 LOSSY = (CONFLICT, NEAR, SPAN)
 """What takes text away that no other row has in full; an equal row takes nothing with it."""
@@ -23,17 +23,17 @@ VALUES = 1000
 LISTED = 5
 
 
-def check_losses(train: Spill, fates: Fates, config: Dedup) -> list[str]:
+def check_losses(train: RowTable, status: RowStatus, config: Dedup) -> list[str]:
     """Warnings: labels and slice values of which no row is left, and more than `warn_share` of the
     rows gone. Raises GateError when more than `max_share` is gone but for equal rows."""
     rows = int((~train.copy).sum())
-    gone = {reason.name: _count(train, fates.of(reason)) for reason in (EXACT, *LOSSY)}
+    gone = {reason.name: _count(train, status.of(reason)) for reason in (EXACT, *LOSSY)}
     lossy = sum(gone[reason.name] for reason in LOSSY)
     named = ", ".join(f"{count:,} × {name}" for name, count in gone.items() if count)
     if lossy > config.max_share * rows:
-        raise GateError(_refusal(train, fates, named, lossy, rows, config))
-    lost = _listed("label", list(_labels(train, fates)))
-    lost += _listed("slice", list(_slices(train, fates)))
+        raise GateError(_refusal(train, status, named, lossy, rows, config))
+    lost = _listed("label", list(_labels(train, status)))
+    lost += _listed("slice", list(_slices(train, status)))
     total = sum(gone.values())
     if total <= config.warn_share * rows:
         return lost
@@ -49,14 +49,16 @@ def _listed(kind: str, lost: list[str]) -> list[str]:
     return [f"dedup leaves no training row of {what}"]
 
 
-def _refusal(train: Spill, fates: Fates, named: str, lossy: int, rows: int, config: Dedup) -> str:
+def _refusal(
+    train: RowTable, status: RowStatus, named: str, lossy: int, rows: int, config: Dedup
+) -> str:
     import numpy as np
 
-    places = np.flatnonzero(_dropped(fates) & (fates.match >= 0))[:LISTED]
+    places = np.flatnonzero(_dropped(status) & (status.match >= 0))[:LISTED]
     near = [
         f"  {row.origin.file}:{row.origin.line} repeats {other.origin.file}:{other.origin.line}: "
         f"{shown(row)[:100]}"
-        for row, other in zip(train.rows(places), train.rows(fates.match[places]), strict=True)
+        for row, other in zip(train.rows(places), train.rows(status.match[places]), strict=True)
     ]
     return "\n".join(
         [
@@ -73,34 +75,34 @@ def _refusal(train: Spill, fates: Fates, named: str, lossy: int, rows: int, conf
     )
 
 
-def _dropped(fates: Fates) -> Mask:
+def _dropped(status: RowStatus) -> Mask:
     """Rows that went as more than equal to another one."""
     import numpy as np
 
-    return np.isin(fates.code, [REASONS.index(reason) for reason in LOSSY])
+    return np.isin(status.code, [REASONS.index(reason) for reason in LOSSY])
 
 
-def _count(train: Spill, mask: Mask) -> int:
+def _count(train: RowTable, mask: Mask) -> int:
     return int((mask & ~train.copy).sum())
 
 
-def _labels(train: Spill, fates: Fates) -> Iterator[str]:
+def _labels(train: RowTable, status: RowStatus) -> Iterator[str]:
     """Labels that are gone, with how many rows went by what; none where targets are no labels."""
     import numpy as np
 
-    labels, gone = train.labels, _gone(fates)
+    labels, gone = train.labels, _gone(status)
     if not labels or 2 * len(labels) > len(train):
         return
     for target in np.setdiff1d(train.target[gone], train.target[~gone]).tolist():
         mine = train.target == target
-        yield f"{labels[target]!r:.80} ({_by_reason(train, fates, mine)})"
+        yield f"{labels[target]!r:.80} ({_by_reason(train, status, mine)})"
 
 
-def _slices(train: Spill, fates: Fates) -> Iterator[str]:
+def _slices(train: RowTable, status: RowStatus) -> Iterator[str]:
     """The same for slice values. Reads the rows that are left until every value has turned up."""
     import numpy as np
 
-    gone = _gone(fates)
+    gone = _gone(status)
     wanted: dict[tuple[str, str], list[int]] = {}
     places = np.flatnonzero(gone)
     for place, row in zip(places.tolist(), train.rows(places), strict=True):
@@ -118,17 +120,17 @@ def _slices(train: Spill, fates: Fates) -> Iterator[str]:
         if values[name] <= min(VALUES, len(train) // 2):
             mask = np.zeros(len(train), np.bool_)
             mask[wanted[name, value]] = True
-            yield f"{name}={value!r:.80} ({_by_reason(train, fates, mask)})"
+            yield f"{name}={value!r:.80} ({_by_reason(train, status, mask)})"
 
 
-def _gone(fates: Fates) -> Mask:
+def _gone(status: RowStatus) -> Mask:
     """Rows that no file has any more because they repeat one."""
     import numpy as np
 
     codes = [REASONS.index(reason) for reason in (EXACT, *LOSSY)]
-    return np.isin(fates.code, codes)
+    return np.isin(status.code, codes)
 
 
-def _by_reason(train: Spill, fates: Fates, mask: Mask) -> str:
-    counts = ((reason.name, _count(train, mask & fates.of(reason))) for reason in (EXACT, *LOSSY))
+def _by_reason(train: RowTable, status: RowStatus, mask: Mask) -> str:
+    counts = ((reason.name, _count(train, mask & status.of(reason))) for reason in (EXACT, *LOSSY))
     return ", ".join(f"{count:,} × {name}" for name, count in counts if count)

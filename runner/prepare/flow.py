@@ -13,31 +13,28 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.base.errors import ConfigError, DataError, Problem
 from runner.config import Prepare
-from runner.errors import ConfigError, DataError, Problem
 from runner.prepare.clean import Cleaner, empty_reason
-from runner.prepare.cluster_file import write_clusters
-from runner.prepare.cut_rows import cut_rows
 from runner.prepare.dedup import drop_near, drop_repeats, find_repeats, worth_of
 from runner.prepare.dedup_guard import check_losses
-from runner.prepare.fates import Fates
-from runner.prepare.held_out import hold_out
-from runner.prepare.journal import Journal, shown
+from runner.prepare.drop_log import DropLog, shown
 from runner.prepare.leak_looks import leak_looks
+from runner.prepare.leak_report import semantic_note
 from runner.prepare.leak_search import LeakSearch
-from runner.prepare.leakage import SUITES
-from runner.prepare.seen import report_seen, seen_note
-from runner.prepare.semantic import semantic_note
-from runner.prepare.span_step import cut_spans
-from runner.prepare.spill import Spill, SpillWriter
-from runner.prepare.split import cap_given, check_stratify, cut_missing
+from runner.prepare.leakage import SUITES, hold_out
+from runner.prepare.repeated_spans import cut_spans
+from runner.prepare.row_status import RowStatus
+from runner.prepare.row_table import RowTable, RowTableWriter
+from runner.prepare.seen_before import report_seen, seen_note
+from runner.prepare.split import cap_given, check_stratify, cut_missing, cut_rows
 from runner.prepare.summary import PreparedRows, summarize
-from runner.prepare.write import MOVES, write_splits
+from runner.prepare.write import MOVES, write_clusters, write_splits
 from runner.records import SPLITS, Dropped, FaultLog, Mixed, Progress, Row, Tally
 
 if TYPE_CHECKING:
+    from runner.encoders.lexical import Encode
     from runner.prepare.inputs import Reader
-    from runner.prepare.select.encoders import Encode
 
 EVERY = 20_000
 """Rows between two calls of the progress."""
@@ -53,64 +50,64 @@ def prepare_rows(
     encode: Encode,
 ) -> None:
     """See `runner.prepare.prepare`."""
-    with Journal(out, faults=True) as journal, ExitStack() as temporary:
-        spills: dict[str, Spill] = {}
+    with DropLog(out, faults=True) as drop_log, ExitStack() as temporary:
+        tables: dict[str, RowTable] = {}
         mix: dict[str, list[Mixed]] = {}
         for split in (*SPLITS, SUITES):
-            path = out / f".{split}.spill"
+            path = out / f".{split}.table"
             temporary.callback(path.unlink, missing_ok=True)
             if split not in readers:
                 continue
-            sink = partial(journal.fault, split) if split != SUITES else None
+            sink = partial(drop_log.fault, split) if split != SUITES else None
             faults = FaultLog(split, max_bad_share, sink)
             rows = readers[split](faults)
             if rows is not None:
-                spills[split] = _load(rows, faults, config, journal, path, progress)
+                tables[split] = _load(rows, faults, config, drop_log, path, progress)
                 mix[split] = faults.mix
-        train = spills.pop("train", None)
+        train = tables.pop("train", None)
         if train is None:
             raise ConfigError([Problem("source.train", "there is no training data")])
         if not len(train):
             raise DataError("source.train has no usable row; every one was empty or faulty")
-        suites = {SUITES: spills.pop(SUITES)} if SUITES in spills else {}
-        everything = {"train": train, **spills}
+        suites = {SUITES: tables.pop(SUITES)} if SUITES in tables else {}
+        everything = {"train": train, **tables}
         check_stratify(everything, config.split)
-        fates = {split: Fates(len(rows)) for split, rows in everything.items()}
+        status = {split: RowStatus(len(rows)) for split, rows in everything.items()}
 
         progress(1, 4, "comparing rows")
         repeats, worth = find_repeats(train), worth_of(train, config.dedup)
-        drop_repeats(train, config.dedup, fates["train"], worth)
-        against = {**spills, **suites}
-        search = LeakSearch(train, fates["train"], repeats, config, out)
-        search.given(against, fates)
+        drop_repeats(train, config.dedup, status["train"], worth)
+        against = {**tables, **suites}
+        search = LeakSearch(train, status["train"], repeats, config, out)
+        search.given(against, status)
 
         progress(2, 4, "splitting")
-        pool = fates["train"].stays
+        pool = status["train"].stays
         for leak in search.leaks.values():
             pool &= ~leak.any
-        notes = cap_given(spills, config.split, fates, seed)
-        cut, warnings = cut_missing(train, pool, spills, config, fates["train"], seed)
+        notes = cap_given(tables, config.split, status, seed)
+        cut, warnings = cut_missing(train, pool, tables, config, status["train"], seed)
         notes += cut
-        search.cut(_cut_splits(train, fates["train"], out, temporary))
+        search.cut(_cut_splits(train, status["train"], out, temporary))
         search.drop()
-        near = drop_near(train, config.dedup, fates["train"], worth)
-        seen = report_seen(train, fates["train"], config.dedup, out)
+        near = drop_near(train, config.dedup, status["train"], worth)
+        seen = report_seen(train, status["train"], config.dedup, out)
         notes += [seen_note(seen)] if seen else []
-        cuts = cut_spans(train, spills, config.dedup, fates["train"], out)
-        warnings += check_losses(train, fates["train"], config.dedup)
+        cuts = cut_spans(train, tables, config.dedup, status["train"], out)
+        warnings += check_losses(train, status["train"], config.dedup)
 
         progress(3, 4, "writing")
-        written = write_splits(search.spills, fates, config.dedup, out, journal, cuts)
+        written = write_splits(search.tables, status, config.dedup, out, drop_log, cuts)
         if not written.rows["train"]:
-            raise DataError(f"no training row is left:\n{journal.losses('train')}")
-        close = search.close(fates, encode)
+            raise DataError(f"no training row is left:\n{drop_log.losses('train')}")
+        close = search.close(status, encode)
         notes += semantic_note(close)
         search.write(close)
         if near:
-            write_clusters(out, train, fates["train"], near)
+            write_clusters(out, train, status["train"], near)
         found = PreparedRows(
-            search.spills,
-            fates,
+            search.tables,
+            status,
             repeats,
             search.leaks,
             written,
@@ -119,22 +116,24 @@ def prepare_rows(
             tuple(config.leakage.suites),
             mix,
             search.pairs,
-            leak_looks(search.spills, search.by_pair, close, config),
+            leak_looks(search.tables, search.by_pair, close, config),
             warnings,
         )
-        journal.finish(summarize(found))
+        drop_log.finish(summarize(found))
         hold_out(against, out)
         progress(4, 4, "done")
 
 
-def _cut_splits(train: Spill, fates: Fates, out: Path, temporary: ExitStack) -> dict[str, Spill]:
-    """The splits that were cut from train, each as a spill of its own."""
+def _cut_splits(
+    train: RowTable, status: RowStatus, out: Path, temporary: ExitStack
+) -> dict[str, RowTable]:
+    """The splits that were cut from train, each as a table of its own."""
     found = {}
     for reason, split in MOVES.items():
-        if fates.count(reason):
-            path = out / f".{split}.cut.spill"
+        if status.count(reason):
+            path = out / f".{split}.cut.table"
             temporary.callback(path.unlink, missing_ok=True)
-            found[split] = cut_rows(train, fates, reason, split, path)
+            found[split] = cut_rows(train, status, reason, split, path)
     return found
 
 
@@ -142,14 +141,14 @@ def _load(
     rows: Iterator[Row],
     faults: FaultLog,
     config: Prepare,
-    journal: Journal,
+    drop_log: DropLog,
     path: Path,
     progress: Progress,
-) -> Spill:
+) -> RowTable:
     """Read and clean one split onto disk. Raises GateError when too many rows are faulty."""
     split = faults.split
     cleaner, tally = Cleaner(config.clean), Tally("clean", split)
-    with SpillWriter(path, split, config.dedup.normalize, config.split.stratify) as writer:
+    with RowTableWriter(path, split, config.dedup.normalize, config.split.stratify) as writer:
         for row in rows:
             tally.rows_in += 1
             if tally.rows_in % EVERY == 0:
@@ -161,13 +160,13 @@ def _load(
                 if split == SUITES:
                     continue
                 span = shown(row)
-                journal.drop(Dropped(row.id, split, "clean", reason, row.origin, span=span))
+                drop_log.drop(Dropped(row.id, split, "clean", reason, row.origin, span=span))
                 continue
             tally.kept += 1
             writer.add(cleaned)
         faults.check()
         tally.changed = cleaner.changed
         if split != SUITES:
-            journal.tally(faults.tally())
-            journal.tally(tally)
+            drop_log.tally(faults.tally())
+            drop_log.tally(tally)
         return writer.done()

@@ -1,5 +1,6 @@
 """What the search for leaks looked at: every method on every pair of splits, with the rows it
-compared and what it found, or why it did not look. "None" is only said of what was looked at."""
+compared and what it found, or why it did not look. "None" is only said of what was looked at.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +10,21 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from runner.config import Prepare
-from runner.prepare.keys import hash64
+from runner.prepare.leak_report import Close
 from runner.prepare.leakage import SUITES, Leak
-from runner.prepare.likeness import MINHASH, SUBSTRING
-from runner.prepare.semantic import Close
-from runner.prepare.spill import Spill
+from runner.prepare.row_table import RowTable, hash64
+from runner.prepare.similarity import MINHASH, SUBSTRING
 from runner.records.leaks import LeakLook
 
 if TYPE_CHECKING:
-    from runner.prepare.fates import Mask
+    from runner.prepare.row_status import Mask
 
 EXACT, NGRAM, SEMANTIC = "exact", "n-gram", "semantic"
 SPLITS = ("train", "validation", "test")
 
 
 def leak_looks(
-    spills: Mapping[str, Spill],
+    tables: Mapping[str, RowTable],
     leaks: Mapping[tuple[str, str], Leak],
     close: Sequence[Close],
     config: Prepare,
@@ -37,14 +37,14 @@ def leak_looks(
         if split not in SPLITS:  # two suites: nobody trains on either
             continue
         pair = (split, against if against in SPLITS else SUITES)
-        missing = next((name for name in pair if not len(spills.get(name, ()))), None)
+        missing = next((name for name in pair if not len(tables.get(name, ()))), None)
         for method, why in _methods(config):
             look = LeakLook(split, against, method)
             if missing or why:
                 reason = f"there are no {missing} rows" if missing else why
                 told.append(replace(look, not_looked=reason))
             else:
-                among = _rows_of(against, spills[pair[1]])
+                among = _rows_of(against, tables[pair[1]])
                 told.append(_counted(look, leaks[pair], semantic.get(pair), among))
     return told
 
@@ -66,7 +66,7 @@ def _methods(config: Prepare) -> Iterator[tuple[str, str]]:
     yield SEMANTIC, "" if leakage.semantic else "prepare.leakage.semantic is off"
 
 
-def _rows_of(name: str, rows: Spill) -> Mask:
+def _rows_of(name: str, rows: RowTable) -> Mask:
     """The rows of a split, or of one suite; copies that a weight asked for are no rows."""
     import numpy as np
 

@@ -1,5 +1,6 @@
 """Which splits are held against which: every pair of them, whether a split was given or was cut
-from train here."""
+from train here.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +9,17 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.base.errors import GateError
 from runner.config import Prepare
-from runner.errors import GateError
 from runner.prepare.dedup import Repeats
-from runner.prepare.fates import Fates
-from runner.prepare.leak_file import write_leaks
+from runner.prepare.leak_report import Close, close_rows, write_leaks
 from runner.prepare.leakage import SUITES, Leak, check_gate, drop_leaks, find_leak
-from runner.prepare.semantic import Close, close_rows
-from runner.prepare.spill import Spill
+from runner.prepare.row_status import RowStatus
+from runner.prepare.row_table import RowTable
 
 if TYPE_CHECKING:
-    from runner.prepare.fates import Mask
-    from runner.prepare.select.encoders import Encode
+    from runner.encoders.lexical import Encode
+    from runner.prepare.row_status import Mask
 
 EVALUATION = ("validation", "test", SUITES)
 
@@ -29,32 +29,32 @@ class LeakSearch:
     is found by every method that `leakage` has on.
 
     Args:
-        train: what was read as train, with the fates of its rows.
+        train: what was read as train, with the status of its rows.
         repeats: its repeats, for the file of conflicts.
         out: where ``leaks.jsonl`` and ``conflicts.jsonl`` are written.
     """
 
     def __init__(
-        self, train: Spill, fates: Fates, repeats: Repeats, config: Prepare, out: Path
+        self, train: RowTable, status: RowStatus, repeats: Repeats, config: Prepare, out: Path
     ) -> None:
-        self.spills: dict[str, Spill] = {"train": train}
-        """Every split that was looked at; one that was cut from train is a spill of its own."""
+        self.tables: dict[str, RowTable] = {"train": train}
+        """Every split that was looked at; one that was cut from train is a table of its own."""
         self.leaks: dict[str, Leak] = {}
         """What train shares with each of the others."""
         self.between: dict[tuple[str, str], Leak] = {}
         """What evaluation splits share with each other and with suites: listed, nothing more."""
-        self._fates: dict[str, Fates] = {"train": fates}
+        self._fates: dict[str, RowStatus] = {"train": status}
         self._repeats, self._config, self._out = repeats, config, out
 
-    def given(self, splits: Mapping[str, Spill], fates: Mapping[str, Fates]) -> None:
+    def given(self, splits: Mapping[str, RowTable], status: Mapping[str, RowStatus]) -> None:
         """Look at the splits and suites that the source gives. Raises GateError as `check_gate`
         does, once the leaks are written down."""
-        self._add(splits, fates)
+        self._add(splits, status)
         new = {split: self._find(split) for split in EVALUATION if split in splits}
         self._judge(new, cut=False)
 
-    def cut(self, splits: Mapping[str, Spill]) -> None:
-        """The same for splits that were cut from train: their rows, which stand in its spill
+    def cut(self, splits: Mapping[str, RowTable]) -> None:
+        """The same for splits that were cut from train: their rows, which stand in its table
         still, are not held against themselves."""
         self._add(splits, {})
         stays = self._fates["train"].stays
@@ -75,44 +75,44 @@ class LeakSearch:
         """All that was looked at, by the names of both splits."""
         return {("train", split): leak for split, leak in self.leaks.items()} | self.between
 
-    def close(self, fates: Mapping[str, Fates], encode: Encode) -> list[Close]:
+    def close(self, status: Mapping[str, RowStatus], encode: Encode) -> list[Close]:
         """What is left in evaluation and in suites that is near train, or each other, in meaning.
-        `fates` tell which rows of the splits that were given are left."""
+        `status` tell which rows of the splits that were given are left."""
         import numpy as np
 
-        rows = {split: self.spills[split] for split in EVALUATION if split in self.spills}
+        rows = {split: self.tables[split] for split in EVALUATION if split in self.tables}
         there = {
-            split: (one, fates[split].stays if split in fates else np.ones(len(one), np.bool_))
+            split: (one, status[split].stays if split in status else np.ones(len(one), np.bool_))
             for split, one in rows.items()
         }
-        train, config = self.spills["train"], self._config
-        return close_rows(train, fates["train"], there, self.by_pair, config, encode)
+        train, config = self.tables["train"], self._config
+        return close_rows(train, status["train"], there, self.by_pair, config, encode)
 
     def write(self, close: Sequence[Close] = ()) -> None:
         """Write down every pair that was found."""
         write_leaks(
-            self._out, self.spills, self._fates, self.leaks, self.pairs, self._repeats, close
+            self._out, self.tables, self._fates, self.leaks, self.pairs, self._repeats, close
         )
 
-    def _add(self, splits: Mapping[str, Spill], fates: Mapping[str, Fates]) -> None:
-        self.spills |= splits
-        whole = {split: Fates(len(rows)) for split, rows in splits.items()}
-        self._fates |= whole | {split: fates[split] for split in splits if split in fates}
+    def _add(self, splits: Mapping[str, RowTable], status: Mapping[str, RowStatus]) -> None:
+        self.tables |= splits
+        whole = {split: RowStatus(len(rows)) for split, rows in splits.items()}
+        self._fates |= whole | {split: status[split] for split in splits if split in status}
         for side, other in combinations(EVALUATION, 2):
-            there = side in self.spills and other in self.spills
+            there = side in self.tables and other in self.tables
             if there and (side, other) not in self.between:
-                mine, theirs = self.spills[side], self.spills[other]
-                found = find_leak(mine, Fates(len(mine)), theirs, self._config)
+                mine, theirs = self.tables[side], self.tables[other]
+                found = find_leak(mine, RowStatus(len(mine)), theirs, self._config)
                 self.between[side, other] = found
 
     def _find(self, split: str, among: Mask | None = None) -> Leak:
-        train, fates = self.spills["train"], self._fates["train"]
-        return find_leak(train, fates, self.spills[split], self._config, among)
+        train, status = self.tables["train"], self._fates["train"]
+        return find_leak(train, status, self.tables[split], self._config, among)
 
     def _judge(self, new: dict[str, Leak], *, cut: bool) -> None:
         self.leaks |= new
         try:
-            check_gate(self.spills["train"], self.spills, new, self._config, cut)
+            check_gate(self.tables["train"], self.tables, new, self._config, cut)
         except GateError:
             self.drop()
             self.write()

@@ -4,32 +4,36 @@ beyond a share, dropped. Evaluation rows are protected: it is always the trainin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
+
+from runner.base.errors import GateError
 from runner.config import Prepare
-from runner.errors import GateError
 from runner.prepare.dedup import original
-from runner.prepare.fates import (
+from runner.prepare.drop_log import shown
+from runner.prepare.row_status import (
     GROUP_TEST,
     GROUP_VALIDATION,
     LEAK_SUITE,
     LEAK_TEST,
     LEAK_VALIDATION,
-    Fates,
+    RowStatus,
 )
-from runner.prepare.journal import shown
-from runner.prepare.keys import hash64
-from runner.prepare.likeness import MINHASH, Likeness, alike
-from runner.prepare.spill import Spill
+from runner.prepare.row_table import RowTable, RowTableWriter, hash64
+from runner.prepare.similarity import MINHASH, Similarity, similar_rows
+from runner.records import Row
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from runner.prepare.fates import Mask
-    from runner.prepare.spill import Hashes
+    from runner.prepare.row_status import Mask
+    from runner.prepare.row_table import Hashes
 
 SUITES = "suites"
 """The split that the rows of all `leakage.suites` are read as; the group is the suite's name."""
@@ -43,7 +47,7 @@ class Leak:
     split: str
     match: NDArray[np.int64]
     """Per train row, the first evaluation row with the same input; -1 for none."""
-    like: Likeness
+    like: Similarity
     """Per train row, the evaluation row it is like."""
     group: NDArray[np.int64]
     """Per train row, the first evaluation row of its group; -1 for none."""
@@ -70,14 +74,18 @@ class Leak:
 
 
 def find_leak(
-    train: Spill, fates: Fates, evaluation: Spill, config: Prepare, among: Mask | None = None
+    train: RowTable,
+    status: RowStatus,
+    evaluation: RowTable,
+    config: Prepare,
+    among: Mask | None = None,
 ) -> Leak:
     """Compare every train row, or those `among` it, with every row of an evaluation split. Rows
     that were cut from train stand in it still, so there `among` has to leave them out."""
     import numpy as np
 
     among = np.ones(len(train), np.bool_) if among is None else among
-    like = alike(train, fates, evaluation, config)
+    like = similar_rows(train, status, evaluation, config)
     keys = [train.key, train.asked] if evaluation.split == SUITES else [train.key]
     eval_rows = np.isin(evaluation.key, np.concatenate([key[among] for key in keys]))
     eval_like = np.zeros(len(evaluation), np.bool_)
@@ -98,7 +106,7 @@ def find_leak(
     )
 
 
-def drop_leaks(leaks: Mapping[str, Leak], config: Prepare, fates: Fates) -> None:
+def drop_leaks(leaks: Mapping[str, Leak], config: Prepare, status: RowStatus) -> None:
     """Let the leaking train rows go; a row that stands in both splits counts for test."""
     import numpy as np
 
@@ -111,16 +119,18 @@ def drop_leaks(leaks: Mapping[str, Leak], config: Prepare, fates: Fates) -> None
         if leak is None:
             continue
         if config.leakage.exact:
-            fates.drop(leak.match >= 0, leaked, leak.match)
-        before = fates.stays
-        fates.drop(leak.like.row >= 0, leaked, leak.like.row)
-        fresh = before & ~fates.stays
+            status.drop(leak.match >= 0, leaked, leak.match)
+        before = status.stays
+        status.drop(leak.like.row >= 0, leaked, leak.like.row)
+        fresh = before & ~status.stays
         for row in (row for row in leak.like.score if fresh[row]):
-            fates.score[row] = leak.like.score[row]
-            fates.method[row] = leak.like.method[row]
+            status.score[row] = leak.like.score[row]
+            status.method[row] = leak.like.method[row]
         if grouped:
-            fates.drop(leak.group >= 0, grouped, leak.group)
-            fates.method.update(dict.fromkeys(np.flatnonzero(fates.of(grouped)).tolist(), "group"))
+            status.drop(leak.group >= 0, grouped, leak.group)
+            status.method.update(
+                dict.fromkeys(np.flatnonzero(status.of(grouped)).tolist(), "group")
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +145,7 @@ class Share:
 
 
 def shares(
-    rows: Spill, leak: Leak, suites: Sequence[str], without: str | None = None
+    rows: RowTable, leak: Leak, suites: Sequence[str], without: str | None = None
 ) -> Iterator[Share]:
     """The shares that the gate judges: one a split, one a suite; `without` what only that method
     found."""
@@ -154,8 +164,8 @@ def shares(
 
 
 def check_gate(
-    train: Spill,
-    rows: Mapping[str, Spill],
+    train: RowTable,
+    rows: Mapping[str, RowTable],
     leaks: Mapping[str, Leak],
     config: Prepare,
     cut: bool = False,
@@ -193,7 +203,7 @@ def _advice(config: Prepare, cut: bool) -> str:
     return "name what such rows have in common as source.group, which no cut parts"
 
 
-def _examples(train: Spill, evaluation: Spill, leak: Leak, among: Mask) -> Iterator[str]:
+def _examples(train: RowTable, evaluation: RowTable, leak: Leak, among: Mask) -> Iterator[str]:
     import numpy as np
 
     match = leak.both
@@ -217,3 +227,49 @@ def _match(mine: Sequence[Hashes], theirs: Hashes) -> NDArray[np.int64]:
         at = np.minimum(np.searchsorted(keys, own), len(keys) - 1)
         found = np.where((found < 0) & (keys[at] == own), first[at], found)
     return found
+
+
+# What train must not hold, kept whole in the prepared folder for rows that are made later.
+
+FOLDER = "held_out"
+PROTECTED = ("test", "validation", SUITES)
+"""A row that stands in several counts for the first."""
+
+
+def hold_out(against: Mapping[str, RowTable], out: Path) -> None:
+    """Move the rows of these splits, as they were read and cleaned, to their place in `out`. The
+    tables are of no use afterwards."""
+    folder = out / FOLDER
+    folder.mkdir()
+    for split, rows in against.items():
+        rows.path.rename(folder / f"{split}.jsonl")
+
+
+def held_out(prepared: Path, normalize: Sequence[str], scratch: Path) -> Iterator[RowTable]:
+    """Each evaluation split and the suites of a prepared folder that have rows, to be used before
+    the next one is asked for. A split that was cut from train stands in its own file only."""
+    for split in PROTECTED:
+        places = (prepared / FOLDER / f"{split}.jsonl", prepared / f"{split}.jsonl")
+        place = next((path for path in places if path.is_file()), None)
+        if place:
+            with place.open("rb") as lines:
+                rows = (Row.from_json(orjson.loads(line)) for line in lines)
+                with spilled(rows, split, normalize, scratch) as table:
+                    if len(table):
+                        yield table
+
+
+@contextmanager
+def spilled(
+    rows: Iterable[Row], split: str, normalize: Sequence[str], scratch: Path
+) -> Iterator[RowTable]:
+    """The rows as they are compared; within it, their text is in a file in `scratch`."""
+    path = scratch / f".{split}.again.table"
+    try:
+        with RowTableWriter(path, split, normalize, None) as writer:
+            for row in rows:
+                writer.add(row)
+            found = writer.done()
+        yield found
+    finally:
+        path.unlink(missing_ok=True)

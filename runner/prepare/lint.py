@@ -1,5 +1,6 @@
 """Worked examples inside tuning prompts. The guide advises against them: the row itself is the
-example, and the served prompt will not carry any."""
+example, and the served prompt will not carry any.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from runner.prepare.few_shot import labelled_examples
-from runner.prepare.keys import hash64
+from runner.gemini_format.few_shot import labelled_examples
+from runner.prepare.row_table import hash64
 from runner.records import Example, Row
 from runner.records.summaries import LintCount, LintExample
 

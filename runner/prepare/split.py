@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.base.errors import ConfigError, DataError, Problem
+from runner.base.text import plural
 from runner.config import Prepare, Split
-from runner.errors import ConfigError, DataError, Problem
-from runner.plural import plural
-from runner.prepare.cohesion import stays_together, swallowed
 from runner.prepare.dedup import first_of
-from runner.prepare.draw import draw
-from runner.prepare.fates import CAP, TO_TEST, TO_VALIDATION, Fates
-from runner.prepare.spill import Spill
+from runner.prepare.row_status import CAP, TO_TEST, TO_VALIDATION, Reason, RowStatus
+from runner.prepare.row_table import RowTable, row_line
+from runner.prepare.split_groups import draw, split_groups, swallowed
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from runner.prepare.fates import Mask
-    from runner.prepare.spill import Hashes
+    from runner.prepare.row_status import Mask
+    from runner.prepare.row_table import Hashes
 
 EVALUATION = ("test", "validation")
 """Test first, so that asking for more validation rows never changes the test set."""
@@ -36,7 +37,7 @@ class _Cut:
 
 
 def cap_given(
-    given: Mapping[str, Spill], config: Split, fates: Mapping[str, Fates], seed: int
+    given: Mapping[str, RowTable], config: Split, status: Mapping[str, RowStatus], seed: int
 ) -> list[str]:
     """Drop evaluation rows beyond the caps, in proportion; return notes for people."""
     import numpy as np
@@ -51,12 +52,17 @@ def cap_given(
         notes.extend(note)
         ones = np.ones(len(rows), np.int64)
         kept = draw(rows.key, np.zeros_like(rows.group), stratum, ones, cap, seed)
-        fates[split].drop(~kept, CAP)
+        status[split].drop(~kept, CAP)
     return notes
 
 
 def cut_missing(
-    train: Spill, pool: Mask, given: Mapping[str, Spill], asked: Prepare, fates: Fates, seed: int
+    train: RowTable,
+    pool: Mask,
+    given: Mapping[str, RowTable],
+    asked: Prepare,
+    status: RowStatus,
+    seed: int,
 ) -> tuple[list[str], list[str]]:
     """Move rows of `pool` to the evaluation splits that the source lacks; return notes and
     warnings.
@@ -67,31 +73,31 @@ def cut_missing(
     """
     config, notes = asked.split, []
     cuts = _sizes(train, pool, given, config)
-    together = stays_together(train, pool, asked) if cuts else train.group
+    together = split_groups(train, pool, asked) if cuts else train.group
     for number, cut in enumerate(cuts):
-        free = pool & fates.stays
+        free = pool & status.stays
         stratum, note = _strata(train, free, config)
         notes.extend(note)
         taken = _draw_inputs(train, free, together, stratum, cut, seed + number)
-        fates.drop(taken, TO_TEST if cut.split == "test" else TO_VALIDATION)
+        status.drop(taken, TO_TEST if cut.split == "test" else TO_VALIDATION)
     if not cuts:
         return [], []
-    assert_whole(together, pool, fates)
+    assert_whole(together, pool, status)
     return sorted(set(notes)), swallowed(together, pool, config)
 
 
-def assert_whole(together: Hashes, pool: Mask, fates: Fates) -> None:
+def assert_whole(together: Hashes, pool: Mask, status: RowStatus) -> None:
     """Raise AssertionError when rows that stay together ended in different splits."""
     import numpy as np
 
     marked = pool & (together != 0)
-    pairs = np.unique(np.stack((together[marked], fates.code[marked].astype(np.uint64))), axis=1)
+    pairs = np.unique(np.stack((together[marked], status.code[marked].astype(np.uint64))), axis=1)
     if len(np.unique(pairs[0])) != pairs.shape[1]:
         raise AssertionError("a cluster or a group straddles two splits")
 
 
 def _draw_inputs(
-    train: Spill, free: Mask, together: Hashes, stratum: Hashes, cut: _Cut, seed: int
+    train: RowTable, free: Mask, together: Hashes, stratum: Hashes, cut: _Cut, seed: int
 ) -> Mask:
     import numpy as np
 
@@ -110,7 +116,7 @@ def _draw_inputs(
     return taken
 
 
-def _sizes(train: Spill, pool: Mask, given: Mapping[str, Spill], config: Split) -> list[_Cut]:
+def _sizes(train: RowTable, pool: Mask, given: Mapping[str, RowTable], config: Split) -> list[_Cut]:
     """How many inputs each missing split takes. Raises ConfigError when train has too few."""
     import numpy as np
 
@@ -131,7 +137,7 @@ def _sizes(train: Spill, pool: Mask, given: Mapping[str, Spill], config: Split) 
     return [cut for cut in cuts if cut.size]
 
 
-def _strata(rows: Spill, free: Mask, config: Split) -> tuple[NDArray[np.uint64], list[str]]:
+def _strata(rows: RowTable, free: Mask, config: Split) -> tuple[NDArray[np.uint64], list[str]]:
     """The hashes to stratify by; all equal, with a note, when nearly every row has its own."""
     import numpy as np
 
@@ -148,13 +154,82 @@ def _strata(rows: Spill, free: Mask, config: Split) -> tuple[NDArray[np.uint64],
     return rows.stratum, []
 
 
-def check_stratify(rows: Mapping[str, Spill], config: Split) -> None:
+def check_stratify(rows: Mapping[str, RowTable], config: Split) -> None:
     """Raise ConfigError when no row has the column to stratify by."""
     name = config.stratify
-    if name is None or any(spill.has_stratum or not len(spill) for spill in rows.values()):
+    if name is None or any(table.has_stratum or not len(table) for table in rows.values()):
         return
-    there = ["target", *dict.fromkeys(name for spill in rows.values() for name in spill.columns)]
+    there = ["target", *dict.fromkeys(name for table in rows.values() for name in table.columns)]
     close = difflib.get_close_matches(name, there, n=1)
     hint = f"did you mean {close[0]}?" if close else "columns of source.slices work as well"
     message = f"no row has {name!r}; there are: {', '.join(there)}"
     raise ConfigError([Problem("prepare.split.stratify", message, hint=hint)])
+
+
+# Rows that were cut from train for an evaluation split, as that split has them: rows with one
+# input are one row, whose other answers are references.
+
+
+def cut_rows(
+    train: RowTable, status: RowStatus, reason: Reason, split: str, path: Path
+) -> RowTable:
+    """The rows of `train` that `reason` moved to `split`, as if they had been read from a file of
+    their own: their lines are written to `path`."""
+    import numpy as np
+
+    merged = merges(train, status, reason)
+    moved = np.flatnonzero(status.of(reason))
+    places = np.array([at for at in moved.tolist() if merged.get(at, [at])[0] == at], np.int64)
+    mask = np.zeros(len(train), np.bool_)
+    mask[places] = True
+    return RowTable(
+        split=split,
+        path=path,
+        start=_write(train, places, merged, path),
+        inputs=train.inputs.where(mask, path.parent),
+        key=train.key[places],
+        asked=train.asked[places],
+        target=train.target[places],
+        group=train.group[places],
+        stratum=train.stratum[places],
+        copy=np.zeros(len(places), np.bool_),
+        lengths=train.lengths[places],
+        labels=train.labels,
+        columns=train.columns,
+        has_stratum=train.has_stratum,
+    )
+
+
+def _write(
+    train: RowTable, places: NDArray[np.int64], merged: dict[int, list[int]], path: Path
+) -> NDArray[np.int64]:
+    """Write the lines; where each begins, and the end of the last one."""
+    import numpy as np
+
+    sizes = [0]
+    with path.open("wb") as out:
+        for place, line in zip(places.tolist(), train.some_lines(places), strict=True):
+            together = merged.get(place)
+            sizes.append(out.write(merged_line(train, together) if together else line))
+    return np.array(list(accumulate(sizes)), np.int64)
+
+
+def merges(table: RowTable, status: RowStatus, reason: Reason) -> dict[int, list[int]]:
+    """Moved rows that share an input, each with all of them."""
+    import numpy as np
+
+    places = np.flatnonzero(status.of(reason))
+    first = first_of(table.key[places])
+    together: dict[int, list[int]] = {}
+    for at in np.flatnonzero(first != np.arange(len(first))).tolist():
+        head = int(places[first[at]])
+        together.setdefault(head, [head]).append(int(places[at]))
+    return {row: rows for rows in together.values() for row in rows}
+
+
+def merged_line(table: RowTable, members: list[int]) -> bytes:
+    """One evaluation row for several rows with one input: the other answers are references."""
+    head, *others = table.rows(members)
+    answers = dict.fromkeys((*head.references, *(row.target for row in others)))
+    answers.pop(head.target, None)
+    return row_line(replace(head, references=tuple(answers)))

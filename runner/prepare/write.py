@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from runner.config import Dedup
-from runner.prepare.cut_rows import merged_line, merges
-from runner.prepare.fates import (
+from runner.kernels.minhash import Cluster, DuplicateClusters
+from runner.prepare.dedup import NearRepeats
+from runner.prepare.drop_log import DropLog, shown
+from runner.prepare.repeated_spans import Cuts, cut_line
+from runner.prepare.row_status import (
     GROUP_TEST,
     GROUP_VALIDATION,
     REASONS,
     TO_TEST,
     TO_VALIDATION,
-    Fates,
+    RowStatus,
 )
-from runner.prepare.journal import Journal, shown
-from runner.prepare.span_cuts import Cuts, cut_line
-from runner.prepare.spill import Spill
-from runner.records import SPLITS, Dropped, Row, Tally
+from runner.prepare.row_table import RowTable
+from runner.prepare.split import merged_line, merges
+from runner.records import SPLITS, Dropped, Row, Tally, record_line
+from runner.records.clusters import CLUSTERS, ClusterRow, NearCluster
+from runner.records.summaries import ClusterCounts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,13 +37,13 @@ MOVES = {TO_VALIDATION: "validation", TO_TEST: "test"}
 
 
 def members(
-    spills: Mapping[str, Spill], fates: Mapping[str, Fates], split: str
-) -> tuple[Spill, NDArray[np.bool_]] | None:
+    tables: Mapping[str, RowTable], status: Mapping[str, RowStatus], split: str
+) -> tuple[RowTable, NDArray[np.bool_]] | None:
     """Where the rows that ended in a split were read, and which of those they are."""
-    if split in fates:
-        return spills[split], fates[split].stays
+    if split in status:
+        return tables[split], status[split].stays
     moved = next((reason for reason, name in MOVES.items() if name == split), None)
-    return (spills["train"], fates["train"].of(moved)) if moved else None
+    return (tables["train"], status["train"].of(moved)) if moved else None
 
 
 @dataclass(slots=True)
@@ -52,64 +56,64 @@ class Written:
 
 
 def write_splits(
-    spills: Mapping[str, Spill],
-    fates: Mapping[str, Fates],
+    tables: Mapping[str, RowTable],
+    status: Mapping[str, RowStatus],
     config: Dedup,
     out: Path,
-    journal: Journal,
+    drop_log: DropLog,
     cuts: Cuts,
 ) -> Written:
     """Write the three split files and the dropped rows; take down the tallies of all steps.
-    `spills` may hold more than `fates` (suites): rows that others matched. `cuts` is for train."""
+    `tables` may hold more than `status` (suites): rows that others matched. `cuts` is for train."""
     written = Written()
     with ExitStack() as stack:
         files = {
             split: stack.enter_context((out / f"{split}.jsonl").open("wb")) for split in SPLITS
         }
-        for split in fates:
-            _route(spills[split], fates[split], files, written, cuts if split == "train" else {})
-            for dropped in _dropped(spills, split, fates[split], config):
-                journal.drop(dropped)
-    _tallies(fates, written, journal)
+        for split in status:
+            _route(tables[split], status[split], files, written, cuts if split == "train" else {})
+            for dropped in _dropped(tables, split, status[split], config):
+                drop_log.drop(dropped)
+    _tallies(status, written, drop_log)
     return written
 
 
 def _route(
-    spill: Spill, fates: Fates, files: Mapping[str, IO[bytes]], written: Written, cuts: Cuts
+    table: RowTable, status: RowStatus, files: Mapping[str, IO[bytes]], written: Written, cuts: Cuts
 ) -> None:
     """Lines that stay, as they are, to their own file; moved ones to their new split's."""
-    moved = {reason: merges(spill, fates, reason) for reason in MOVES}
-    for index, (line, code) in enumerate(zip(spill.lines(), fates.code.tolist(), strict=True)):
+    moved = {reason: merges(table, status, reason) for reason in MOVES}
+    for index, (line, code) in enumerate(zip(table.lines(), status.code.tolist(), strict=True)):
         reason = REASONS[code]
         if reason is None:
-            files[spill.split].write(cut_line(line, cuts[index]) if index in cuts else line)
-            written.rows[spill.split] += 1
+            files[table.split].write(cut_line(line, cuts[index]) if index in cuts else line)
+            written.rows[table.split] += 1
         elif reason in MOVES:
             split = MOVES[reason]
             merged = moved[reason].get(index, [index])
             if merged[0] != index:
                 written.merged[split] += 1
                 continue
-            files[split].write(line if len(merged) == 1 else merged_line(spill, merged))
+            files[split].write(line if len(merged) == 1 else merged_line(table, merged))
             written.rows[split] += 1
 
 
 def _dropped(
-    spills: Mapping[str, Spill], split: str, fates: Fates, config: Dedup
+    tables: Mapping[str, RowTable], split: str, status: RowStatus, config: Dedup
 ) -> Iterator[Dropped]:
     """The rows of a split that were dropped (moved ones were not), each with what it matched."""
     import numpy as np
 
     method = "normalised" if config.normalize else "exact"
     for reason in REASONS:
-        if reason is None or reason in MOVES or not fates.count(reason):
+        if reason is None or reason in MOVES or not status.count(reason):
             continue
-        places = np.flatnonzero(fates.of(reason))
-        matches = _matched(spills[reason.against or split], fates.match[places])
+        places = np.flatnonzero(status.of(reason))
+        matches = _matched(tables[reason.against or split], status.match[places])
         for place, row, match in zip(
-            places.tolist(), spills[split].rows(places), matches, strict=True
+            places.tolist(), tables[split].rows(places), matches, strict=True
         ):
-            score = fates.score.get(place)
+            score = status.score.get(place)
             yield Dropped(
                 row.id,
                 split,
@@ -118,31 +122,80 @@ def _dropped(
                 row.origin,
                 matched=match.id if match else "",
                 matched_origin=match.origin if match else None,
-                method=_method(fates, place, method) if match else "",
+                method=_method(status, place, method) if match else "",
                 score=score,
                 span=row.group if reason in GROUPED else shown(row),
             )
 
 
-def _method(fates: Fates, place: int, equal: str) -> str:
-    return fates.method.get(place) or ("minhash" if place in fates.score else equal)
+def _method(status: RowStatus, place: int, equal: str) -> str:
+    return status.method.get(place) or ("minhash" if place in status.score else equal)
 
 
-def _matched(spill: Spill, match: NDArray[np.int64]) -> Iterator[Row | None]:
-    found = spill.rows(match[match >= 0])
+def _matched(table: RowTable, match: NDArray[np.int64]) -> Iterator[Row | None]:
+    found = table.rows(match[match >= 0])
     return (next(found) if at >= 0 else None for at in match.tolist())
 
 
-def _tallies(fates: Mapping[str, Fates], written: Written, journal: Journal) -> None:
+def _tallies(status: Mapping[str, RowStatus], written: Written, drop_log: DropLog) -> None:
     """The tallies of dedup, split and leakage; those of split count rows moved in."""
-    arrived = {split: fates["train"].count(reason) for reason, split in MOVES.items()}
+    arrived = {split: status["train"].count(reason) for reason, split in MOVES.items()}
     for split in SPLITS:
-        mine = fates[split].tallies(split) if split in fates else []
+        mine = status[split].tallies(split) if split in status else []
         if split in arrived and not mine:
             dropped = Counter({"merged_reference": written.merged[split]})
             kept = arrived[split] - written.merged[split]
             mine = [Tally("split", split, arrived[split], kept, +dropped)]
         for tally in mine:
-            journal.tally(tally)
+            drop_log.tally(tally)
         if (mine[-1].kept if mine else 0) != written.rows[split]:
             raise AssertionError(f"{split}: {written.rows[split]} rows written, tally {mine[-1:]}")
+
+
+# ``clusters.jsonl``: what nearly repeats what, for people to judge before they trust it.
+
+TARGET = 200
+"""Characters of a target."""
+
+
+def write_clusters(out: Path, rows: RowTable, status: RowStatus, near: NearRepeats) -> None:
+    """One line a cluster, the largest first: `kept` (id, origin, text, target) and `members`, each
+    with its `similarity` to the kept row. Rows that are left say in which split, as `stays`."""
+    largest = sorted(near.clusters, key=lambda one: -len(one.members))
+    with (out / CLUSTERS).open("wb") as stream:
+        for cluster in largest:
+            stream.write(record_line(_told(cluster, rows, status, near.places)))
+
+
+def cluster_counts(found: DuplicateClusters) -> ClusterCounts:
+    """How many clusters, rows in them, the largest, and clusters by size."""
+    sizes = Counter(len(one.members) + 1 for one in found)
+    return ClusterCounts(
+        clusters=len(found),
+        rows=sum(size * count for size, count in sizes.items()),
+        largest=max(sizes, default=0),
+        sizes={str(size): sizes[size] for size in sorted(sizes)},
+    )
+
+
+def _told(
+    cluster: Cluster, rows: RowTable, status: RowStatus, places: NDArray[np.int64]
+) -> NearCluster:
+    wanted = places[[cluster.kept, *(near.row for near in cluster.members)]]
+    kept, *others = zip(rows.rows(wanted), wanted.tolist(), strict=True)
+    members = [
+        _row(row, _stays(status, place), round(near.score, 4))
+        for near, (row, place) in zip(cluster.members, others, strict=True)
+    ]
+    return NearCluster(_row(kept[0], _stays(status, kept[1])), tuple(members), rows.split)
+
+
+def _stays(status: RowStatus, place: int) -> str:
+    """The split a row is left in; empty for one that was dropped."""
+    reason = REASONS[status.code[place]]
+    return "train" if reason is None else MOVES.get(reason, "")
+
+
+def _row(row: Row, stays: str, similarity: float | None = None) -> ClusterRow:
+    target = row.target[:TARGET]
+    return ClusterRow(row.id, row.origin, shown(row), target, stays or None, similarity)

@@ -5,7 +5,16 @@ Order of life: a source yields `Row`s; prepare keeps or drops them (`Dropped`, c
 answers with `Prediction`s; tuning leaves `Checkpoint`s and `CurvePoint`s.
 """
 
-from runner.records.answers import Generation, NotAnswered, Prediction, Request
+from runner.records.answers import Generation, NotAnswered, Prediction, Request, packed, unpacked
+from runner.records.jobs import (
+    Checkpoint,
+    CurvePoint,
+    DroppedRow,
+    Progress,
+    Resource,
+    TuningResult,
+    quiet,
+)
 from runner.records.json_form import (
     fields_of,
     read_record,
@@ -15,10 +24,18 @@ from runner.records.json_form import (
     record_json,
     record_line,
 )
-from runner.records.jsonl import read_jsonl, write_jsonl
-from runner.records.parts import call_json, parts_text, plain_text
-from runner.records.progress import Progress, quiet
-from runner.records.rows import SPLITS, Example, Origin, Row, Turn
+from runner.records.rows import (
+    SPLITS,
+    Example,
+    Origin,
+    Row,
+    Turn,
+    call_json,
+    parts_text,
+    plain_text,
+    read_jsonl,
+    write_jsonl,
+)
 from runner.records.scores import (
     EDITS,
     POINTS,
@@ -31,8 +48,6 @@ from runner.records.scores import (
     write_rows,
 )
 from runner.records.tally import Dropped, FaultLog, Mixed, SplitFault, Tally
-from runner.records.tuning import Checkpoint, CurvePoint, DroppedRow, Resource, TuningResult
-from runner.records.vectors import packed, unpacked
 
 __all__ = [
     "EDITS",

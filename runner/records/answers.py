@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from runner.records.jsonl import compact
-from runner.records.rows import Turn
+from runner.records.rows import Turn, compact
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +89,20 @@ def cause_of_error(error: str) -> NotAnswered:
     """The cause behind an error that was stored without one."""
     known = (cause for start, cause in _OLD_ERRORS.items() if error.startswith(start))
     return next(known, "refused")
+
+
+# Vectors as text, so that an embedding is an answer like any other: asked once, kept, paid for.
+
+
+def packed(values: Sequence[float]) -> str:
+    """Numbers as base64 of little-endian 32-bit floats."""
+    import numpy as np
+
+    return base64.b64encode(np.asarray(values, "<f4").tobytes()).decode()
+
+
+def unpacked(text: str) -> NDArray[np.float32]:
+    """The numbers of `packed`, float32."""
+    import numpy as np
+
+    return np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32)

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from runner.errors import DataError
+from runner.base.errors import DataError
 
 T = TypeVar("T")
 Reader = Callable[[object], Any]

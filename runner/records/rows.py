@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Self
 
-from runner.errors import DataError
-from runner.records.jsonl import compact
+from runner.base.errors import DataError, SftError
 
 SPLITS = ("train", "validation", "test")
 
@@ -161,3 +163,89 @@ class Example:
     def prompt(self) -> str:
         """The last user turn, for tables and pages."""
         return self.contents[-1].text
+
+
+# Gemini parts as text: what is compared, counted, shown and judged of a turn.
+
+Part = Mapping[str, Any]
+
+
+def parts_text(parts: Iterable[Part]) -> str:
+    """The texts joined, then, for each other part, its compact JSON on a line of its own.
+
+    Function calls are one line: ``{"name":..,"args":..}``, a list of them for parallel calls,
+    with sorted arguments, so that JSON metrics can judge them and equal calls are equal text.
+    """
+    parts = list(parts)
+    calls = [call_json(part["functionCall"]) for part in parts if "functionCall" in part]
+    lines = [plain_text(parts)]
+    lines += [_json(part) for part in parts if "text" not in part and "functionCall" not in part]
+    if calls:
+        lines.append(calls[0] if len(calls) == 1 else f"[{','.join(calls)}]")
+    return "\n".join(line for line in lines if line)
+
+
+def plain_text(parts: Iterable[Part]) -> str:
+    """The texts alone, joined."""
+    return "".join(part["text"] for part in parts if "text" in part)
+
+
+def call_json(call: Mapping[str, Any]) -> str:
+    """One function call as canonical JSON."""
+    name, args = _json(call.get("name", "")), _json(call.get("args") or {}, sort=True)
+    return f'{{"name":{name},"args":{args}}}'
+
+
+def _json(value: Any, *, sort: bool = False) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort)
+
+
+# Records as JSON lines.
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, object]]) -> int:
+    """Write one JSON object a line (UTF-8, not ASCII-escaped); return how many."""
+    count = 0
+    with path.open("w", encoding="utf-8") as out:
+        for row in rows:
+            out.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+            count += 1
+    return count
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Read our own JSONL files. Not for users' files: those go through `runner.sources`.
+
+    Raises SftError for a line that is no JSON: the file was damaged after it was written.
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise SftError(
+                    f"{path}:{number} is damaged: {error}\n"
+                    "  the 'sft run' that made it, given again, makes it anew"
+                ) from error
+
+
+def compact(record: Any) -> dict[str, object]:
+    """The record as JSON-ready dict without its empty optional fields."""
+    out: dict[str, object] = {}
+    for item in dataclasses.fields(record):
+        value = getattr(record, item.name)
+        required = (
+            item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        )
+        if required or (value is not None and value != "" and value != () and value != {}):
+            out[item.name] = _plain(value)
+    return out
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        named = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+        return {name: _plain(item) for name, item in named.items() if item != ()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return dict(value) if isinstance(value, Mapping) else value

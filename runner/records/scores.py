@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from runner.records.answers import NotAnswered, cause_of_error
-from runner.records.jsonl import read_jsonl, write_jsonl
+from runner.records.rows import read_jsonl, write_jsonl
 
 Cause = NotAnswered | Literal["cut", "looping", "empty", "unparsable"]
 """Why a row has no usable answer: the first ones a backend says, the rest shows in the text."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from runner.errors import GateError, RowFault
+from runner.base.errors import GateError, RowFault
 from runner.records.rows import Origin
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.results import ExperimentResult
+from runner.records.results import ExperimentResult
 
 REPORT_VERSION = "3"
 """Raised when the same result would give another page; a finished experiment is written anew."""

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
-from runner.plural import plural
-from runner.report.intervals import Entry, Track, ruler, scale, track
-from runner.report.places import link
-from runner.report.scoreboard import Line
-from runner.report.wording import (
+from runner.base.text import plural
+from runner.records import Checkpoint, TuningResult
+from runner.records.results import ArmResult, CheckpointScores, Score
+from runner.report.charts import Axis, Entry, Plot, Track, ruler, scale, track
+from runner.report.format import (
     MISSING,
     count,
     decimals,
     interval,
     number,
     p_value,
+    score_text,
     seconds,
     signed,
 )
-from runner.results import ArmResult, Score
+from runner.report.page import link
+from runner.report.scoreboard import Line, primary_score
 
 KINDS = {"zero_shot": "zero-shot", "few_shot": "few-shot", "tuned": "tuned"}
 MAX_TRACKS = 40
@@ -190,3 +193,216 @@ def _seconds(line: Line) -> Cell:
     if line.seconds is None:
         return Cell(MISSING)
     return Cell(seconds(line.seconds), sort=repr(line.seconds))
+
+
+# The primary score on validation at every checkpoint: how the best one was chosen.
+
+APART = 0.012
+"""Share of the width by which arms stand apart, so that their intervals do not cover up."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """One checkpoint in the table below the picture."""
+
+    arm: str
+    css: str
+    id: str
+    epoch: str
+    step: int
+    eval_loss: str
+    score: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Picture (None when no score is defined) and table; `drawn` of `tuned` arms are shown."""
+
+    picture: Markup | None
+    rows: list[CheckpointRow]
+    drawn: list[Line]
+    tuned: int
+
+
+def checkpoints(
+    lines: Sequence[Line], primary: str, looks: Mapping[str, str], places: int
+) -> Checkpoints | None:
+    """None when no arm has a scored checkpoint."""
+    able = [line for line in lines if line.arm.checkpoints]
+    if not able:
+        return None
+    keep = sorted(able, key=lambda line: line.role != "winner")[:MAX_DRAWN]
+    drawn = [line for line in able if line in keep]
+    rows = [
+        _checkpoint_row(line, item, primary, looks, places)
+        for line in drawn
+        for item in line.arm.checkpoints
+    ]
+    return Checkpoints(_picture(drawn, primary, looks, places), rows, drawn, len(able))
+
+
+def _checkpoint_row(
+    line: Line, item: CheckpointScores, primary: str, looks: Mapping[str, str], places: int
+) -> CheckpointRow:
+    return CheckpointRow(
+        arm=line.arm.name,
+        css=looks[line.arm.digest],
+        id=item.id,
+        epoch=f"{item.epoch:g}",
+        step=item.step,
+        eval_loss=number(item.eval_loss),
+        score=score_text(primary_score(item.validation, primary), places),
+        chosen=item.id == line.arm.best,
+    )
+
+
+def _picture(
+    drawn: Sequence[Line], primary: str, looks: Mapping[str, str], places: int
+) -> Markup | None:
+    scored = [
+        (line, item, score)
+        for line in drawn
+        for item in line.arm.checkpoints
+        if (score := primary_score(item.validation, primary))
+    ]
+    if not scored:
+        return None
+    ends = [x for _, _, score in scored for x in (score.value, score.low, score.high)]
+    inner = Axis.over([item.epoch for _, item, _ in scored], whole=True)
+    first, last = inner.ticks[0], inner.ticks[-1]
+    pad = (last - first) * 0.08
+    x = Axis(first - pad, last + pad, inner.ticks)
+    plot = Plot(f"{primary} on validation by epoch.", x, Axis.over(ends), height=260)
+    for index, line in enumerate(drawn):
+        shift = (index - (len(drawn) - 1) / 2) * APART * (x.high - x.low)
+        mine = [(item, score) for other, item, score in scored if other is line]
+        _draw(plot, line, mine, shift, looks[line.arm.digest], places)
+    return plot.markup()
+
+
+def _draw(
+    plot: Plot,
+    line: Line,
+    mine: Sequence[tuple[CheckpointScores, Score]],
+    shift: float,
+    css: str,
+    places: int,
+) -> None:
+    plot.line([(item.epoch + shift, score.value) for item, score in mine], css, line.arm.name)
+    for item, score in mine:
+        chosen = item.id == line.arm.best
+        title = f"{line.arm.name}, checkpoint {item.id}: {score_text(score, places)}"
+        if math.isfinite(score.low) and math.isfinite(score.high):
+            plot.whisker(item.epoch + shift, score.low, score.high, css)
+        plot.dot(
+            item.epoch + shift,
+            score.value,
+            f"{css} ring" if chosen else css,
+            f"{title}, chosen" if chosen else title,
+            6 if chosen else 3.5,
+        )
+
+
+# The training and validation curves of the tuned arms, overlaid, with their checkpoints.
+
+MAX_DRAWN = 12
+"""More lines than this in one picture tell nothing."""
+
+Points = list[tuple[float, float]]
+
+PICTURES = (
+    ("train_total_loss", "Total loss, training"),
+    ("eval_total_loss", "Total loss, validation"),
+    ("train_fraction_of_correct_next_step_preds", "Correct next-step predictions, training"),
+    ("eval_fraction_of_correct_next_step_preds", "Correct next-step predictions, validation"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One picture with its heading; `undefined` counts points that were no number."""
+
+    heading: str
+    picture: Markup | None
+    undefined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """All pictures; `drawn` are the arms in them, `tuned` how many there would be."""
+
+    pictures: list[Curve]
+    drawn: list[Line]
+    tuned: int
+
+
+def curves(lines: Sequence[Line], looks: Mapping[str, str]) -> Curves | None:
+    """The four pictures, None when no arm recorded a curve."""
+    able = [line for line in lines if line.arm.tuning and line.arm.tuning.curves]
+    if not able:
+        return None
+    drawn = sorted(able, key=lambda line: line.role != "winner")[:MAX_DRAWN]
+    drawn = [line for line in able if line in drawn]
+    return Curves([_curve(name, head, drawn, looks) for name, head in PICTURES], drawn, len(able))
+
+
+def _curve(name: str, heading: str, drawn: Sequence[Line], looks: Mapping[str, str]) -> Curve:
+    pair = [name, name.replace("train_", "eval_"), name.replace("eval_", "train_")]
+    data = {line.arm.digest: _points(line, name) for line in drawn}
+    undefined = sum(not math.isfinite(y) for points in data.values() for _, y in points)
+    if not any(math.isfinite(y) for points in data.values() for _, y in points):
+        return Curve(heading, None, undefined)
+    # Training and validation of one quantity share their scale, so that a gap is a gap.
+    heights = [y for line in drawn for other in pair for _, y in _points(line, other)]
+    steps = [x for line in drawn for x, _ in _points(line, name)]
+    x, y = Axis.over([0, *steps], whole=True), Axis.over(heights, may_log=name.endswith("loss"))
+    plot = Plot(_about(heading, drawn, data), x, y)
+    for line in drawn:
+        points, css = data[line.arm.digest], looks[line.arm.digest]
+        plot.line(points, css, line.arm.name)
+        _checkpoints(plot, line, points, css)
+    return Curve(heading, plot.markup(), undefined)
+
+
+def _points(line: Line, name: str) -> Points:
+    tuning = line.arm.tuning
+    found = [point for point in tuning.curves if point.name == name] if tuning else []
+    return sorted((float(point.step), point.value) for point in found)
+
+
+def _checkpoints(plot: Plot, line: Line, points: Points, css: str) -> None:
+    tuning = line.arm.tuning
+    if not tuning:
+        return
+    for checkpoint in tuning.checkpoints:
+        height = _height_at(points, checkpoint.step)
+        chosen = checkpoint.id == line.arm.best
+        title = _checkpoint_title(line, tuning, checkpoint, height, chosen)
+        plot.dot(
+            checkpoint.step, height, f"{css} ring" if chosen else css, title, 6 if chosen else 3
+        )
+
+
+def _height_at(points: Points, step: int) -> float:
+    """The curve's last value at or before `step`; nan when it starts later."""
+    before = [y for x, y in points if x <= step]
+    return before[-1] if before else math.nan
+
+
+def _checkpoint_title(
+    line: Line, tuning: TuningResult, checkpoint: Checkpoint, height: float, chosen: bool
+) -> str:
+    which = f"checkpoint {checkpoint.id} of {len(tuning.checkpoints)}"
+    where = f"epoch {checkpoint.epoch:g}, step {checkpoint.step}"
+    return f"{line.arm.name}: {which} ({where}) {number(height)}{', chosen' if chosen else ''}"
+
+
+def _about(heading: str, drawn: Sequence[Line], data: Mapping[str, Points]) -> str:
+    ends = [
+        f"{line.arm.name} from {number(data[line.arm.digest][0][1])} "
+        f"to {number(data[line.arm.digest][-1][1])}"
+        for line in drawn
+        if data[line.arm.digest]
+    ]
+    return f"{heading} by optimiser step. {'; '.join(ends)}."

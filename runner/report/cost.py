@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.records.results import ArmResult, ExperimentResult
 from runner.report.scoreboard import Line
-from runner.results import ArmResult, ExperimentResult
 
 ORDER = ("prepare", "reword", "render", "tune", "predict", "score")
 PURPOSES = ("tuning", "baseline test", "validation", "test")

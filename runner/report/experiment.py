@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from runner.plural import plural
-from runner.report.answers import read_answers
-from runner.report.arms import forest, rows, varying_keys, verdict_of
-from runner.report.bought import bought
-from runner.report.checkpoints import checkpoints
+from runner.base.text import plural
+from runner.records.results import ExperimentResult
+from runner.report.answers import read_answers, samples
+from runner.report.arms import checkpoints, curves, forest, rows, varying_keys, verdict_of
+from runner.report.charts import looks
 from runner.report.cost import cost
-from runner.report.curves import curves
-from runner.report.labels import labels
-from runner.report.metrics import metrics
+from runner.report.format import interval, number, signed
 from runner.report.page import write_page
-from runner.report.palette import looks
-from runner.report.reproduce import moment, recipe
-from runner.report.samples import samples
 from runner.report.scoreboard import Line, board, confidence, featured, places
-from runner.report.slices import slices
+from runner.report.scores import labels, metrics, slices
+from runner.report.treatment_effects import treatment_effects
 from runner.report.treatments import treatments
-from runner.report.wording import interval, number, signed
-from runner.results import ExperimentResult
 
 MAX_BESIDE = 6
 """Arms that stand side by side in the tables by metric, slice and sample."""
@@ -72,7 +69,7 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, obje
         "samples": samples(answers, result.primary, styles),
         "unread": [item.line.arm.name for item in answers if item.outcomes is None],
         "treatments": treatments(lines, out),
-        "bought": bought(lines, result, digits),
+        "bought": treatment_effects(lines, result, digits),
         "cost": cost(lines, result),
         "recipe": recipe(lines, result),
         "looks": styles,
@@ -113,3 +110,85 @@ def _facts(lines: Sequence[Line], digits: int) -> list[Fact]:
         note = interval(found.low, found.high, digits)
         facts.append(Fact("difference", signed(found.value, digits), note))
     return facts
+
+
+# What it takes to run the experiment again: command, versions, every arm's resolved config.
+
+MAX_CONFIGS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One arm's resolved config as YAML, and what the backend made of it."""
+
+    name: str
+    digest: str
+    varying: dict[str, str]
+    yaml: str
+    resolved: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything for the last section; `facts` are pairs of a name and a value."""
+
+    command: str
+    facts: list[tuple[str, str]]
+    versions: list[tuple[str, str]]
+    configs: list[Config]
+    arms: int
+
+
+def recipe(lines: Sequence[Line], result: ExperimentResult) -> Recipe:
+    """Facts that are not known are left out."""
+    seeds = {str(line.arm.config["seed"]) for line in lines if "seed" in line.arm.config}
+    facts = [
+        ("Experiment file", result.file),
+        ("Experiment digest", result.digest),
+        ("Git commit", result.versions.get("git", "")),
+        ("Seed", ", ".join(sorted(seeds))),
+        ("Model", ", ".join(sorted({line.arm.model for line in lines if line.arm.model}))),
+        ("Started", moment(result.started_ms)),
+        ("Ended", moment(result.ended_ms)),
+        ("Everything it wrote", result.home),
+    ]
+    return Recipe(
+        command=result.command,
+        facts=[(name, value) for name, value in facts if value],
+        versions=sorted((k, v) for k, v in result.versions.items() if k != "git"),
+        configs=[_config(line) for line in lines[:MAX_CONFIGS]],
+        arms=len(lines),
+    )
+
+
+def moment(milliseconds: int) -> str:
+    """``2026-11-03 14:05 UTC``; empty for 0."""
+    if milliseconds <= 0:
+        return ""
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _config(line: Line) -> Config:
+    arm = line.arm
+    resolved = dict(arm.tuning.resolved) if arm.tuning else {}
+    return Config(arm.name, arm.digest, dict(arm.varying), _yaml(arm.config), _yaml(resolved))
+
+
+def _yaml(value: dict[str, object]) -> str:
+    import yaml
+
+    if not value:
+        return ""
+    plain: str = yaml.safe_dump(_plain(value), sort_keys=False, allow_unicode=True, width=96)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """Only what YAML's safe form knows; anything else as its text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -12,15 +12,12 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
-from runner.plural import plural
+from runner.base.text import plural
 from runner.records import read_records
-from runner.records.leaks import LeakPair, RepeatedSpan
+from runner.records.leaks import LeakLook, LeakPair, RepeatedSpan
 from runner.records.summaries import NAME, PreparedSummary, read_prepared
-from runner.report.leak_looks import look_lines
-from runner.report.markup import tag, text
-from runner.report.places import where
-from runner.report.reasons import in_words, is_leak
-from runner.report.wording import count
+from runner.report.format import count, in_words, is_leak
+from runner.report.page import tag, text, where
 
 T = TypeVar("T")
 
@@ -244,3 +241,59 @@ def _facts(sections: list[Section], conflicts: int, spans: int) -> list[tuple[st
     facts = [(name, count(rows)) for name, rows in by_method.items()]
     facts += [("conflicting answers", count(conflicts))] if conflicts else []
     return facts + ([("repeated spans in train", count(spans))] if spans else [])
+
+
+# What the search for leaks looked at, in words: the methods, the splits, how many rows.
+
+Looks = Sequence[LeakLook]
+"""``leak_looks`` of a summary."""
+WORDS = {
+    "exact": "equal inputs",
+    "minhash": "near-duplicates",
+    "n-gram": "n-grams",
+    "substring": "shared spans",
+    "semantic": "meaning",
+}
+
+
+def nothing_found(looks: Looks) -> str:
+    """What to say pairs_named no leak is known: by which methods there is none."""
+    methods = dict.fromkeys(_method_name(look) for look in looks if look.not_looked is None)
+    return f"none by {', '.join(methods)}" if methods else "not looked for"
+
+
+def look_lines(looks: Looks) -> Iterator[str]:
+    """A line a pair of splits: what each method found there and among how many rows. Then what was
+    not looked at, and why."""
+    unlooked: dict[tuple[str, str], list[str]] = {}
+    pairs = dict.fromkeys((look.split, look.against) for look in looks)
+    for pair in pairs:
+        of_pair = [look for look in looks if (look.split, look.against) == pair]
+        told = [_found(look) for look in of_pair if look.not_looked is None]
+        if told:
+            yield f"{' and '.join(pair)}: {', '.join(told)}"
+        for look in of_pair:
+            if reason := look.not_looked:
+                what = _method_name(look) if told else ""
+                unlooked.setdefault((what, reason), []).append(" and ".join(pair))
+    whole = {pair for what, pair in _flat(unlooked) if not what}
+    for (what, reason), pairs_named in unlooked.items():
+        named = ", ".join(dict.fromkeys(pairs_named))
+        everywhere = what and len(pairs_named) == len(pairs) - len(whole)
+        about = f"{what}: " if everywhere else f"{named}, {what}: " if what else f"{named}: "
+        yield f"not looked at: {about}{reason}"
+
+
+def _flat(unlooked: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[tuple[str, str]]:
+    for (what, _), pairs in unlooked.items():
+        yield from ((what, pair) for pair in pairs)
+
+
+def _found(look: LeakLook) -> str:
+    found = count(look.found) if look.found else "none"
+    rows, against = count(look.rows or 0), count(look.against_rows or 0)
+    return f"{_method_name(look)} {found} ({rows} × {against} rows)"
+
+
+def _method_name(look: LeakLook) -> str:
+    return WORDS.get(look.method, f"{look.method}s")

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from runner.base.files import replace_text
-from runner.plural import plural
-from runner.report import wording
+from runner.base.text import plural
+from runner.report import format
+from runner.report.format import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -55,11 +58,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        count=wording.count,
-        dollars=wording.dollars,
+        count=format.count,
+        dollars=format.dollars,
         plural=plural,
-        seconds=wording.seconds,
-        share=wording.share,
+        seconds=format.seconds,
+        share=format.share,
     )
     return environment
 
@@ -67,7 +70,7 @@ def _environment() -> Environment:
 def _finalize(value: Any) -> Any:
     """Last stop of every printed value before it is escaped."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return wording.visible(value)
+        return format.visible(value)
     return value
 
 
@@ -77,3 +80,66 @@ def _asset(name: str) -> str:
 
 def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+# A small writer of HTML and SVG elements that escapes whatever it is given.
+
+
+def tag(name: str, *children: str, **attributes: str | float | None) -> Markup:
+    """One element. Text children and attribute values are made visible and escaped, `Markup`
+    children stay as they are; ``_`` in attribute names becomes ``-``, None leaves one out."""
+    written = "".join(
+        f' {key.strip("_").replace("_", "-")}="{text(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    inner = Markup("").join(text(child) for child in children)
+    return Markup(f"<{name}{written}>") + inner + Markup(f"</{name}>")
+
+
+def text(value: str | float) -> Markup:
+    """`value` as escaped text: floats with at most three decimals, no trailing zeros."""
+    if isinstance(value, Markup):
+        return value
+    if isinstance(value, float):
+        return Markup(f"{value:.3f}".rstrip("0").rstrip("."))
+    return escape(visible(str(value)))
+
+
+def percent(value: float) -> str:
+    """A position in an SVG as a percentage, so that the picture fits any width."""
+    return f"{value:.2f}".rstrip("0").rstrip(".") + "%"
+
+
+# Where things are, as pages say it: links between files, the place of a row.
+
+
+def card_name(rendered: Path) -> str:
+    """File name of the data card of a rendered folder."""
+    return f"data_card_{rendered.name[:8]}.html"
+
+
+def skew_name(rendered: Path) -> str:
+    """File name of the skew page of a rendered folder."""
+    return f"skew_{rendered.name[:8]}.html"
+
+
+def link(target: Path, page: Path) -> str:
+    """Relative URL from `page` to `target`; it always starts with a dot, so that no name can
+    pass for a scheme."""
+    relative = os.path.relpath(target.absolute(), page.absolute().parent)
+    return quote(relative if relative.startswith(".") else f"./{relative}", errors="replace")
+
+
+class Place(Protocol):
+    """A line of a file."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+
+
+def where(place: Place | None) -> str:
+    """``train.jsonl:23``; empty when unknown."""
+    return f"{Path(place.file).name}:{place.line}" if place and place.file else ""

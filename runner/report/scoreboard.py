@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.report.wording import decimals, one_line
-from runner.results import ArmResult, Difference, ExperimentResult, Score, Scores
+from runner.records.results import ArmResult, Difference, ExperimentResult, Score, Scores
+from runner.report.format import decimals, one_line
 
 Role = Literal["winner", "strongest", "baseline", "tuned"]
 

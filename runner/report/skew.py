@@ -10,13 +10,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from runner.plural import plural
+from runner.base.text import plural
 from runner.records.skew import MatchedPair, SkewComparison, SkewTest
-from runner.report.axis import Axis
-from runner.report.markup import tag
-from runner.report.page import write_page
-from runner.report.plot import Plot
-from runner.report.wording import clip, interval, number, p_value, share, signed
+from runner.report.charts import Axis, Plot
+from runner.report.format import clip, interval, number, p_value, share, signed
+from runner.report.page import tag, write_page
 
 MAX_TEXT = 500
 MARKS = {"same": "span", "tuning": "del", "production": "ins"}

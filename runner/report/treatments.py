@@ -9,12 +9,11 @@ from itertools import islice
 from pathlib import Path
 
 from runner.records import SPLITS, Dropped, read_records
-from runner.report.flow import SplitFlow, dropped_total, flow, read_tallies
+from runner.report.card_rows import SplitFlow, dropped_total, flow, read_tallies
+from runner.report.format import MISSING, clip, count, in_words, is_set_aside
 from runner.report.leaks import leaks_page
-from runner.report.places import card_name, link, skew_name, where
-from runner.report.reasons import in_words, is_set_aside
+from runner.report.page import card_name, link, skew_name, where
 from runner.report.scoreboard import Line
-from runner.report.wording import MISSING, clip, count
 
 SHOWN = 20
 """Dropped rows listed on the page; the file has all of them."""

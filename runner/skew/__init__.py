@@ -50,20 +50,20 @@ def compare(
     1,000 a side: seconds. Raises DataError when a side has fewer than 20 prompts: nothing can
     be said about them.
     """
-    from runner.skew.sides import compare_sides
+    from runner.skew.compare import compare_sides
 
     return compare_sides(tuning, production, config, seed, template, count_tokens)
 
 
 def refusals(found: SkewComparison, config: SkewLimits) -> list[str]:
     """A sentence for each `max_` of the config that `found` crosses."""
-    from runner.skew.limits import crossed
+    from runner.skew.findings import crossed
 
     return crossed(found, config)
 
 
 def warnings(found: SkewComparison) -> list[str]:
     """A line for each finding, for people."""
-    from runner.skew.limits import lines
+    from runner.skew.findings import lines
 
     return lines(found)

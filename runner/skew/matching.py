@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from runner.skew.frames import Frame
+from runner.skew.features import Frame
 from runner.skew.prompts import Prompt
 
 NEAR = 0.9

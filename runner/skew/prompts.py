@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from runner.errors import ConfigError, DataError, Problem, RowFault
-from runner.plural import plural
+from runner.base.errors import ConfigError, DataError, Problem, RowFault
+from runner.base.text import plural
 from runner.records import Example, Origin, Turn, parts_text
 
 SYSTEM = ("system", "systemInstruction", "system_instruction")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from runner.base.digests import digest_of
 from runner.config import Source
-from runner.manifest import digest_of
 from runner.records import FaultLog, Request, Row
 
 
@@ -26,7 +26,7 @@ def open_split(source: Source, split: str, seed: int, faults: FaultLog) -> Itera
         DataError: a whole file is unusable (a column is missing, the archive is broken).
         MissingExtraError: a hub source without the package `datasets`.
     """
-    from runner.sources.split import rows_of
+    from runner.sources.read import rows_of
 
     if getattr(source, split) is None:
         return None
@@ -42,8 +42,7 @@ def source_digest(source: Source, cache: Path) -> str:
     Raises:
         ConfigError: files that do not exist, in all splits at once.
     """
-    from runner.sources.digest import digest_source
-    from runner.sources.named_files import files_digest
+    from runner.sources.digest import digest_source, files_digest
 
     content = digest_source(source, cache)
     files = files_digest(source, content, cache)
@@ -55,15 +54,15 @@ def with_files(requests: list[Request], cache: Path) -> list[Request]:
     there are any. `cache` as in `source_digest`."""
     if not any(turn.parts for request in requests for turn in request.contents):
         return requests
-    from runner.sources import named_files
+    from runner.sources import digest
 
-    return named_files.with_files(requests, cache)
+    return digest.with_files(requests, cache)
 
 
 def examples_digest(file: Path, cache: Path) -> str:
     """Digest of the content of the local files that a JSONL file of examples names; empty when
     there are none. `cache` as in `source_digest`."""
-    from runner.sources.named_files import of_examples
+    from runner.sources.digest import of_examples
 
     return of_examples(file, cache)
 
@@ -73,13 +72,13 @@ def open_suites(source: Source, suites: Mapping[str, str], faults: FaultLog) -> 
 
     Raises ConfigError when no file matches, or its format cannot be told.
     """
-    from runner.sources.suites import suite_rows
+    from runner.sources.read import suite_rows
 
     return suite_rows(source, suites, faults)
 
 
 def suites_digest(suites: Mapping[str, str], cache: Path) -> dict[str, str]:
     """`source_digest` of every suite by name."""
-    from runner.sources.suites import suite_source
+    from runner.sources.read import suite_source
 
     return {name: source_digest(suite_source(path), cache) for name, path in suites.items()}

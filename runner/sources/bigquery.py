@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from runner.base.errors import DataError, MissingExtraError, RowFault
 from runner.config import BigQuerySource
-from runner.errors import DataError, MissingExtraError, RowFault
 from runner.records import FaultLog
-from runner.sources.columns import Columns
-from runner.sources.locate import InputFile, weighted
-from runner.sources.record import Record
+from runner.sources.files import InputFile, weighted
+from runner.sources.rows import Columns, Record
 
 PAGE_ROWS = 10_000
 TABLE = re.compile(r"[\w:.-]+\.[\w$-]+\.[\w$*-]+|[\w-]+\.[\w$-]+")

@@ -30,9 +30,9 @@ def fetched(pattern: str) -> list[str]:
     """Local copies of the objects that a ``gs://`` path or glob names, in the order of names;
     empty when there are none. A ``*`` stays within a folder, ``**`` does not.
 
-    Raises as `runner.vertex.reading.reading` does.
+    Raises as `runner.backends.vertex.clients.reading` does.
     """
-    from runner.vertex.reading import reading
+    from runner.backends.vertex.clients import reading
 
     bucket, _, name = pattern.removeprefix("gs://").partition("/")
     with reading(pattern) as client:

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from runner.base.errors import ConfigError, DataError, MissingExtraError, Problem, RowFault
 from runner.config import HubSource
-from runner.errors import ConfigError, DataError, MissingExtraError, Problem, RowFault
 from runner.records import FaultLog
-from runner.sources.columns import Columns
-from runner.sources.locate import InputFile, weighted
-from runner.sources.parquet import rows_of_batch
-from runner.sources.record import Record
+from runner.sources.files import InputFile, weighted
+from runner.sources.rows import Columns, Record
+from runner.sources.tables import rows_of_batch
 
 BATCH = 2048
 

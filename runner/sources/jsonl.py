@@ -10,11 +10,10 @@ from typing import Any
 
 import orjson
 
-from runner.errors import DataError, RowFault
+from runner.base.errors import DataError, RowFault
 from runner.records import FaultLog
-from runner.sources.decode import bad_byte, encoding_of, opened, text_lines
-from runner.sources.locate import InputFile
-from runner.sources.record import Record
+from runner.sources.files import InputFile, bad_byte, encoding_of, opened, text_lines
+from runner.sources.rows import Record
 
 LONG_NUMBER = re.compile(rb"\d{16}")
 """Integers that orjson may turn into floats (it reads 64 bits); `json` keeps them whole."""

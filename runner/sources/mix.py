@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from runner.base.errors import DataError
 from runner.config import Source
-from runner.errors import DataError
 from runner.records import FaultLog, Mixed, Row
-from runner.sources.locate import InputFile, weighted
+from runner.sources.files import InputFile, weighted
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import difflib
+import json
+import mimetypes
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
-from runner.errors import RowFault
+import orjson
+
+from runner.base.errors import ConfigError, DataError, Problem, RowFault
+from runner.config import ColumnSource
 from runner.records import FaultLog, Origin, Row
-from runner.sources.columns import Columns
-from runner.sources.locate import InputFile
-from runner.sources.media import file_type, whole_uri
-from runner.sources.record import Record, as_text
+from runner.sources.files import InputFile
 
 LOOKED_AT = 1000
 """Rows after which a column that no JSON object had is taken to be misspelled."""
@@ -134,3 +138,141 @@ class RowMaker:
 def made_up_id(split: str, number: int, line: int) -> str:
     """``train-12``; rows of a second file are ``train2-12``, and so on."""
     return f"{split}-{line}" if number == 1 else f"{split}{number}-{line}"
+
+
+# Which column is what, and what to say when one is not there.
+
+
+class Columns:
+    """The roles of a table's columns.
+
+    Raises ConfigError when the answer is listed among the inputs.
+    """
+
+    def __init__(self, source: ColumnSource) -> None:
+        self.target = source.target
+        self.id = source.id
+        self.group = source.group
+        self.references_by = source.references_by
+        self.slices = tuple(source.slices)
+        self.inputs = tuple(source.input) if source.input else None
+        """Input columns in the order they are listed; None for all without another role."""
+        if self.inputs and self.target in self.inputs:
+            message = f"the target column {self.target!r} cannot be an input as well"
+            raise ConfigError([Problem("source.input", message)])
+        if source.target in source.media:
+            message = f"the target column {self.target!r} cannot be shown to the model"
+            raise ConfigError([Problem("source.media", message)])
+        self.media = dict(source.media)
+        """Columns that name a file, with its MIME type or None."""
+        self.media_root = source.media_root
+        roles = [
+            *(("source.input", name) for name in self.inputs or ()),
+            ("source.target", self.target),
+            ("source.id", self.id),
+            ("source.group", self.group),
+            ("source.references_by", self.references_by),
+            *(("source.media", name) for name in self.media),
+            *(("source.slices", name) for name in self.slices),
+        ]
+        self.roles = {name: key for key, name in reversed(roles) if name}
+        """Column to the config key that names it."""
+        self.needed = tuple(name for name in self.roles if name not in self.slices)
+        """Columns every row must have; slices may be missing in some."""
+        self._taken = {name for name in self.roles if name not in (self.inputs or ())}
+
+    def inputs_of(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The input columns of a table, or of one JSON object, with these names; media columns
+        are among them."""
+        listed = self.inputs or tuple(name for name in names if name not in self._taken)
+        return (*listed, *(name for name in self.media if name not in listed))
+
+    def used(self, names: Sequence[str]) -> list[str]:
+        """The columns that have a role, in the table's order."""
+        inputs = self.inputs_of(names)
+        return [name for name in names if name in self.roles or name in inputs]
+
+    def check_header(self, file: str, names: Sequence[str]) -> None:
+        """Raise DataError unless every needed column is there, naming all that are not. Slices
+        may be missing: often only the evaluation rows are labelled."""
+        self.refuse(file, [name for name in self.needed if name not in names], names)
+
+    def refuse(self, file: str, missing: Sequence[str], names: Sequence[str]) -> None:
+        """Raise DataError when columns are missing, or none is left for the input."""
+        lines = [self._not_there(name, names) for name in missing]
+        if not missing and not self.inputs_of(names):
+            lines = ["there is no input column left: set source.input"]
+        if lines:
+            there = ", ".join(names)
+            lines.append(_separator(names) or f"columns there are: {there or 'none'}")
+            raise DataError("\n  ".join([f"{file} does not have the columns asked for:", *lines]))
+
+    def _not_there(self, name: str, names: Sequence[str]) -> str:
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"no column {name!r} ({self.roles[name]}){hint}"
+
+
+def _separator(names: Sequence[str]) -> str:
+    """What to say about a header that another separator would cut."""
+    for mark, name in ((";", "semicolons"), ("\t", "tabs"), (",", "commas"), ("|", "bars")):
+        if len(names) == 1 and mark in names[0]:
+            hint = "set source.format=tsv" if mark == "\t" else "write it with commas"
+            hint = "set source.format=csv" if mark == "," else hint
+            return f"the header looks separated by {name}: {names[0]} ({hint})"
+    return ""
+
+
+# What a reader yields before columns have roles, and how its values become text.
+
+Record = tuple[int, Mapping[str, Any]]
+"""1-based line (row number for formats without lines) and the values by column."""
+
+
+def as_text(value: Any) -> str:
+    """A value as the text that templates, metrics and models see.
+
+    Text stays as it is, null becomes empty, numbers and booleans are written as in JSON, lists
+    and objects become compact JSON with their own key order.
+    """
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except orjson.JSONEncodeError:  # integers beyond 64 bits, keys that are not text
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+# Files that a column names: where they are, and of what type.
+
+REMOTE = ("gs://", "https://", "http://")
+TYPES = {
+    ".webp": "image/webp",
+    ".flac": "audio/flac",
+    ".m4a": "audio/m4a",
+    ".mp3": "audio/mp3",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/opus",
+    ".wav": "audio/wav",
+    ".webm": "video/webm",
+    ".mp4": "video/mp4",
+}
+"""Endings whose type Python does not know on every machine, or calls differently from Google."""
+
+
+def file_type(uri: str, given: str | None) -> str:
+    """The MIME type: the given one, else by the ending; empty when nobody knows."""
+    path = uri.partition("?")[0] if uri.startswith(REMOTE) else uri
+    ending = Path(path).suffix.lower()
+    return given or TYPES.get(ending) or mimetypes.guess_type(path)[0] or ""
+
+
+def whole_uri(value: str, root: str | None, file: str) -> str:
+    """A URI as it is; a relative path below `root`, or beside the data file."""
+    if value.startswith(REMOTE) or Path(value).is_absolute():
+        return value
+    if root is not None:
+        return f"{root.rstrip('/')}/{value.removeprefix('./')}"
+    return str(Path(file).parent / value)

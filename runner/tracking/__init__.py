@@ -12,8 +12,8 @@ from typing import Protocol
 
 from runner.config import MlflowTracking, Tracking
 from runner.records import CurvePoint
-from runner.results import ExperimentResult
-from runner.tracking.links import Links
+from runner.records.results import ExperimentResult
+from runner.tracking.ui import Links
 from runner.tracking.uri import tracking_uri
 
 __all__ = ["Links", "NoTracker", "Tracker", "open_tracker", "tracking_uri"]

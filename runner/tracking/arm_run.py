@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.manifest import digest_of
-from runner.records import read_rows
-from runner.results import ArmResult, CheckpointScores, ExperimentResult
-from runner.tracking.arm_note import arm_note
-from runner.tracking.facts import DatasetFact, ModelFact, Places, RunFacts, RunState, TraceFact
-from runner.tracking.measures import arm_measures
-from runner.tracking.names import MAX_NAME, key, model_name, value
-from runner.tracking.tables import predictions_table
+from runner.base.digests import digest_of
+from runner.base.text import plural
+from runner.records import ScoredRow, read_rows
+from runner.records.results import ArmResult, CheckpointScores, ExperimentResult, Score
+from runner.tracking.facts import (
+    MAX_NAME,
+    MAX_TAG,
+    DatasetFact,
+    ModelFact,
+    Places,
+    RunFacts,
+    RunState,
+    Table,
+    TraceFact,
+    arm_measures,
+    baseline_difference,
+    key,
+    model_name,
+    value,
+)
+from runner.tracking.ui import run_page, view_page
 
 MAX_TRACES, FEWEST_TRACES, ALL_TRACES = 40, 5, 400
 """Traces of an arm, at most and at least, and of all arms together: enough for people to judge
@@ -187,3 +202,159 @@ def _at(config: Mapping[str, Any], path: str) -> Any:
             return None
         found = found.get(part)
     return found
+
+
+# What stands at the top of a run's page, as Markdown.
+
+MAX_ERROR = 3000
+
+
+def arm_note(result: ExperimentResult, arm: ArmResult, places: Places) -> str:
+    """The arm's story: what it is, what it scored, against what, or why it failed."""
+    parts = [_what(arm)]
+    if arm.status in ("failed", "incomplete"):
+        parts.append(_failure(arm))
+    elif arm.status != "done":
+        parts.append("**Not finished.** Run the same command again to resume.")
+    if arm.test and result.primary in arm.test.overall:
+        score = arm.test.overall[result.primary]
+        parts.append(
+            f"**{result.primary} on test: {interval(score)}** over {plural(score.n, 'row')}"
+            f"{lost(arm)}."
+        )
+    if line := _difference(result, arm):
+        parts.append(line)
+    if chosen := next((item for item in arm.checkpoints if item.id == arm.best), None):
+        parts.append(
+            f"Checkpoint {chosen.id} of {len(arm.checkpoints)} (epoch {chosen.epoch:g}, step "
+            f"{chosen.step}) was chosen by {result.primary} on validation."
+        )
+    parts.append(_links(arm, places))
+    return "\n\n".join(parts)[:MAX_TAG]
+
+
+def interval(score: Score) -> str:
+    """``0.812 (0.74 to 0.88)``, or the words for a score that is not defined."""
+    if not math.isfinite(score.value):
+        return "not defined"
+    if not (math.isfinite(score.low) and math.isfinite(score.high)):
+        return f"{score.value:.3f}"
+    return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})"
+
+
+def lost(arm: ArmResult) -> str:
+    """``, 4 % unanswered: cut 4 %``; empty when every test row was answered."""
+    found = arm.test.why_unanswered() if arm.test else ""
+    return f", {found}" if found else ""
+
+
+def _what(arm: ArmResult) -> str:
+    if arm.kind == "tuned":
+        return f"Tuned {code(arm.model)} on {plural(arm.train_examples, 'example')}."
+    said = plural(arm.shots, "worked example") if arm.shots else "no worked examples"
+    return f"Untuned {code(arm.model)} with {said} in the prompt."
+
+
+def _difference(result: ExperimentResult, arm: ArmResult) -> str:
+    found = baseline_difference(result, arm)
+    if found is None:
+        return ""
+    other = next((item.name for item in result.arms if item.digest == found.against), "")
+    return (
+        f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) {found.metric} over "
+        f"{code(other)}, p = {found.p_holm:.3g} after Holm's correction, on "
+        f"{plural(found.n, 'paired row')}."
+    )
+
+
+def _failure(arm: ArmResult) -> str:
+    """The error in a fence longer than any it contains: error texts are not to be trusted."""
+    error = arm.error if len(arm.error) <= MAX_ERROR else arm.error[:MAX_ERROR] + " ..."
+    log = f"\n\nLog: {code(arm.log)}" if arm.log else ""
+    state = "Failed" if arm.status == "failed" else "Incomplete: the same command goes on"
+    return f"**{state}.**\n\n{fence(error)}{log}"
+
+
+def fence(text: str) -> str:
+    """`text` as a code block, whatever back-ticks it holds."""
+    ticks = "```"
+    while ticks in text:
+        ticks += "`"
+    return f"{ticks}\n{text}\n{ticks}"
+
+
+def code(text: str) -> str:
+    """`text` as inline code, on one line."""
+    return "`" + " ".join(text.split()).replace("`", "'") + "`"
+
+
+def _links(arm: ArmResult, places: Places) -> str:
+    links = [
+        ("Leaderboard", view_page(places.experiment, "leaderboard")),
+        ("The whole experiment", run_page(places.experiment, places.parent)),
+        ("Report", run_page(places.experiment, places.parent, "report.html")),
+    ]
+    own = places.arms.get(arm.digest, "")
+    links += [
+        (f"Answers on {split}", run_page(places.experiment, own, f"eval/{split}.json"))
+        for split in sorted(arm.predictions)
+        if own
+    ]
+    return " · ".join(f"[{text}]({page})" for text, page in links)
+
+
+# Tables as `mlflow.log_table` writes them, so that MLflow's pages line up the arms' answers.
+#
+# Written by ourselves because `log_table` appends to what is there, and a mirror must replace.
+
+FIRST = ("id", "response", "target")
+"""`id` lines rows up; MLflow preselects the first column after it for comparison."""
+
+
+def predictions_table(rows: Iterable[ScoredRow]) -> Table:
+    """One row an answer, sorted by id. A row without an answer shows its error instead."""
+    flat = [_flat(row) for row in sorted(rows, key=lambda row: row.id)]
+    columns = list(FIRST)
+    for row in flat:
+        columns += [name for name in row if name not in columns]
+    return Table(tuple(columns), tuple(tuple(row.get(name) for name in columns) for row in flat))
+
+
+def _flat(row: ScoredRow) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "id": row.id,
+        "response": f"[no answer: {row.error}]" if row.error else row.text,
+        "target": row.target,
+    }
+    out |= {name: _number(score) for name, score in row.scores.items()}
+    out |= {name: label for name, label in row.slices.items() if name not in out}
+    if row.unanswered:
+        out.setdefault("unanswered", row.unanswered)
+    out["prompt"] = row.prompt
+    if row.references:
+        out["references"] = json.dumps(row.references, ensure_ascii=False)
+    return out
+
+
+def _number(score: Any) -> Any:
+    """JSON has no nan: an undefined score is an empty cell."""
+    return None if isinstance(score, float) and not math.isfinite(score) else score
+
+
+def table_json(table: Table) -> str:
+    """The table as pandas' ``split`` orientation, which MLflow's pages read."""
+    return json.dumps(
+        {"columns": list(table.columns), "data": [list(row) for row in table.rows]},
+        ensure_ascii=False,
+    )
+
+
+def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; cells are flattened to one line and their pipes escaped."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    lines += ["| " + " | ".join(cell(text) for text in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,5 +1,6 @@
 """The tracker that is never in the way: MLflow is loaded and written in a thread of its own,
-and a fault of the tracking store costs a warning, never a run."""
+and a fault of the tracking store costs a warning, never a run.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +17,10 @@ from filelock import FileLock
 
 from runner.config import MlflowTracking
 from runner.records import CurvePoint
-from runner.results import ExperimentResult
-from runner.tracking.links import Links
-from runner.tracking.presence import Presence
-from runner.tracking.trouble import TrackingError
+from runner.records.results import ExperimentResult
+from runner.tracking.mirror import Presence
+from runner.tracking.mlflow_client import TrackingError
+from runner.tracking.ui import Links
 
 if TYPE_CHECKING:
     from runner.tracking.mirror import Mirror
@@ -114,8 +115,8 @@ class BackgroundTracker:
 
     def _opened(self) -> Mirror:
         if self._mirror is None:
-            from runner.tracking.adapter import Mlflow
             from runner.tracking.mirror import Mirror
+            from runner.tracking.mlflow_client import Mlflow
 
             store = Mlflow(self.uri, self.home)
             self._mirror = Mirror(store, self.tracking, self.home, self._presence)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from runner.records import CurvePoint
+from runner.records.results import ArmResult, Difference, ExperimentResult, Score, Scores
 
 RunState = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 """MLflow's run states that we use."""
@@ -98,3 +104,201 @@ class Places:
     parent: str
     arms: Mapping[str, str]
     """Arm digest to run id."""
+
+
+# Names and values as MLflow accepts them: changed as little as possible, never colliding.
+#
+# MLflow allows letters, digits and ``_ - . : / space`` in metric and param names, at most 250 of
+# them, and cuts long values silently; we cut ourselves, so that two values stay different.
+
+MAX_NAME = 250
+MAX_PARAM = 500
+"""Longer values help nobody in a table column; the whole config is an artifact."""
+MAX_TAG = 7900
+"""MLflow cuts run tags at 8000."""
+
+_READABLE = str.maketrans({"=": ":", "+": "p"})
+_REFUSED = re.compile(r"[^\w.\-:/ ]")
+
+
+def key(name: str) -> str:
+    """`name` as a metric or param name. ``phrasing=unseen`` becomes ``phrasing:unseen`` and
+    ``chrf++`` becomes ``chrfpp``; where other characters had to go, four digits of a digest
+    keep different names apart."""
+    readable = name.translate(_READABLE)
+    clean = "/".join(
+        part for part in _REFUSED.sub("_", readable).split("/") if part.strip(". ")
+    ).strip()
+    if clean and clean == readable and len(clean) <= MAX_NAME:
+        return clean
+    mark = _mark(name, 4)
+    return f"{clean[: MAX_NAME - 5] or 'unnamed'}-{mark}"
+
+
+def value(text: str, limit: int = MAX_PARAM) -> str:
+    """`text` cut to `limit` characters, with a digest of the whole so that long values that
+    differ only at the end stay different."""
+    if len(text) <= limit:
+        return text
+    mark = _mark(text, 8)
+    return f"{text[: limit - 12]} … {mark}"
+
+
+def model_name(name: str) -> str:
+    """`name` for a LoggedModel, which refuses ``/ : . % " '`` and empty names."""
+    return re.sub(r"[/:.%\"'\\]", "_", name).strip()[:MAX_NAME] or "unnamed"
+
+
+def _mark(text: str, digits: int) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:digits]
+
+
+# An arm's numbers as metrics ``group/name``: curves, scores by checkpoint, test scores, cost.
+
+
+def curve(point: CurvePoint) -> Measure:
+    """A curve point under Vertex's words: ``train_total_loss`` becomes ``train/total_loss`` and
+    ``eval_total_loss`` ``validation/total_loss``."""
+    side, _, word = point.name.partition("_")
+    group = {"train": "train", "eval": "validation"}.get(side)
+    name = f"{group}/{word}" if group else f"curve/{point.name}"
+    return Measure(key(name), point.value, point.step, point.time_ms)
+
+
+def arm_measures(result: ExperimentResult, arm: ArmResult) -> tuple[Measure, ...]:
+    """Every metric of the arm. A score that is not defined (nan, no rows) is left out."""
+    return (
+        *_curves(arm),
+        *_by_checkpoint(arm),
+        *_test(arm, result.primary),
+        *_against_baseline(result, arm),
+        *_cost(arm),
+    )
+
+
+def _curves(arm: ArmResult) -> Iterator[Measure]:
+    """The curves; a validation point at a checkpoint's step is that checkpoint's loss too."""
+    checkpoints = {item.step: item.id for item in arm.checkpoints}
+    for point in arm.tuning.curves if arm.tuning else ():
+        measure = curve(point)
+        if measure.key.startswith("validation/") and point.step in checkpoints:
+            measure = replace(measure, checkpoint=checkpoints[point.step], split="validation")
+        yield measure
+
+
+def _by_checkpoint(arm: ArmResult) -> Iterator[Measure]:
+    recorded = _times(arm.tuning.curves if arm.tuning else ())
+    for item in arm.checkpoints:
+        time_ms = recorded.get(item.step, arm.ended_ms)
+        for name, score in item.validation.overall.items():
+            yield from _defined(
+                f"validation/{name}", score.value, item.step, time_ms, item.id, "validation"
+            )
+        if item.id == arm.best:
+            for name, score in item.validation.overall.items():
+                yield from _defined(f"chosen/validation_{name}", score.value, 0, arm.ended_ms)
+            lost = item.validation.share_unanswered
+            yield from _defined("chosen/validation_unanswered", lost, 0, arm.ended_ms)
+            yield from _defined("chosen/epoch", item.epoch, 0, arm.ended_ms)
+    if arm.validation and not arm.checkpoints:
+        for name, score in arm.validation.overall.items():
+            yield from _defined(
+                f"validation/{name}", score.value, 0, arm.ended_ms, split="validation"
+            )
+
+
+def _test(arm: ArmResult, primary: str) -> Iterator[Measure]:
+    if arm.test is None:
+        return
+    for name, score in arm.test.overall.items():
+        for suffix, number in _with_interval(score):
+            yield from _defined(f"test/{name}{suffix}", number, 0, arm.ended_ms, arm.best, "test")
+    yield from _defined("test/rows", arm.test.rows, 0, arm.ended_ms)
+    yield from _unanswered("test", arm.test, arm.ended_ms)
+    yield from _slices(arm.test, primary, arm.ended_ms)
+
+
+def _unanswered(split: str, scores: Scores, time_ms: int) -> Iterator[Measure]:
+    """The share of rows without a usable answer, and of each cause that there was."""
+    yield from _defined(f"{split}/unanswered", scores.share_unanswered, 0, time_ms)
+    for cause, rows in scores.unanswered.items():
+        yield from _defined(f"{split}/unanswered_{cause}", rows / scores.rows, 0, time_ms)
+
+
+def _slices(scores: Scores, primary: str, time_ms: int) -> Iterator[Measure]:
+    for label, by_name in scores.slices.items():
+        if primary in by_name:
+            yield from _defined(f"slice/{label}", by_name[primary].value, 0, time_ms)
+
+
+def _against_baseline(result: ExperimentResult, arm: ArmResult) -> Iterator[Measure]:
+    found = baseline_difference(result, arm)
+    if found is None:
+        return
+    numbers = {
+        found.metric: found.value,
+        f"{found.metric}_low": found.low,
+        f"{found.metric}_high": found.high,
+        "p_holm": float(f"{found.p_holm:.3g}"),
+    }
+    for name, number in numbers.items():
+        yield from _defined(f"gain/{name}", number, 0, arm.ended_ms)
+
+
+def baseline_difference(result: ExperimentResult, arm: ArmResult) -> Difference | None:
+    """The arm's paired difference to its baseline, when it was worked out."""
+    for item in result.differences:
+        if item.arm == arm.digest and item.against == arm.baseline:
+            return item
+    return None
+
+
+def seconds(arm: ArmResult) -> float:
+    """Wall-clock seconds the arm's results took, also those found ready in the store."""
+    other = sum(value for stage, value in arm.seconds.items() if stage != "tune")
+    return other + (arm.tuning.seconds if arm.tuning else arm.seconds.get("tune", 0.0))
+
+
+def trained_tokens(arm: ArmResult) -> int | None:
+    """Tokens trained on: one epoch's, times the epochs that were really done."""
+    if arm.tuning is None or not arm.tuning.checkpoints:
+        return None
+    epochs = max(item.epoch for item in arm.tuning.checkpoints)
+    return round(arm.tuning.train_tokens * epochs)
+
+
+def _cost(arm: ArmResult) -> Iterator[Measure]:
+    if not (arm.seconds or arm.tuning or arm.spent):
+        return
+    yield from _defined("cost/seconds", seconds(arm), 0, arm.ended_ms)
+    if (usd := arm.usd) is not None:
+        yield from _defined("cost/usd", usd, 0, arm.ended_ms)
+    tokens = trained_tokens(arm)
+    if arm.tuning and tokens is not None:
+        yield from _defined("cost/tuning_seconds", arm.tuning.seconds, 0, arm.ended_ms)
+        yield from _defined("cost/train_tokens", tokens, 0, arm.ended_ms)
+
+
+def _with_interval(score: Score) -> tuple[tuple[str, float], ...]:
+    return ("", score.value), ("_low", score.low), ("_high", score.high)
+
+
+def _times(points: Sequence[CurvePoint]) -> dict[int, int]:
+    """Step to the latest time anything was recorded at it."""
+    times: dict[int, int] = {}
+    for point in points:
+        times[point.step] = max(point.time_ms, times.get(point.step, 0))
+    return times
+
+
+def _defined(
+    name: str, number: float, step: int, time_ms: int, checkpoint: str = "", split: str = ""
+) -> Iterator[Measure]:
+    if math.isfinite(number):
+        yield Measure(key(name), shown(number), step, time_ms, checkpoint, split)
+
+
+def shown(number: float) -> float:
+    """`number` to six significant digits (whole numbers untouched): MLflow's tables print every
+    digit there is, and nobody reads 0.44999999999999996 as 0.45."""
+    return float(number) if float(number).is_integer() else float(f"{number:.6g}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.errors import ConfigError, DataError, MissingExtraError, Problem
+from runner.base.errors import ConfigError, DataError, MissingExtraError, Problem
 
 PAGE = 500
 

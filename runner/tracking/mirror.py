@@ -8,28 +8,82 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from filelock import BaseFileLock, FileLock, Timeout
+
+from runner.base.digests import digest_of
 from runner.config import MlflowTracking
-from runner.manifest import digest_of
 from runner.records import CurvePoint
-from runner.results import ArmResult, ExperimentResult
-from runner.tracking.adapter import Mlflow, TrackedRun
-from runner.tracking.arm_run import arm_params, arm_run, arm_tags
-from runner.tracking.colours import colours
-from runner.tracking.facts import Places, RunFacts
-from runner.tracking.links import LEADERBOARD, Links, experiment_page, run_page, view_page
-from runner.tracking.measures import arm_measures, baseline_difference, curve
-from runner.tracking.merge import spoiled, unwritten
-from runner.tracking.names import MAX_NAME
-from runner.tracking.presence import Presence, workplace
-from runner.tracking.sweep_note import experiment_note
-from runner.tracking.sweep_run import sweep_name, sweep_run, sweep_tags
-from runner.tracking.tables import table_json
-from runner.tracking.trouble import TrackingError
-from runner.tracking.views import baseline_arm, view_tags
+from runner.records.results import ArmResult, ExperimentResult
+from runner.tracking.arm_run import arm_params, arm_run, arm_tags, table_json
+from runner.tracking.facts import (
+    MAX_NAME,
+    Measure,
+    Places,
+    RunFacts,
+    arm_measures,
+    baseline_difference,
+    curve,
+)
+from runner.tracking.mlflow_client import Mlflow, TrackedRun, TrackingError
+from runner.tracking.sweep_run import experiment_note, sweep_name, sweep_run, sweep_tags
+from runner.tracking.ui import LEADERBOARD, Links, experiment_page, run_page, view_page
+from runner.tracking.views import baseline_arm, colours, view_tags
+
+# Who is working on which experiment, as file locks: a lock vanishes with its process, even after
+# ``kill -9``, so a free lock of a RUNNING run says that nobody will ever end it.
+
+
+def workplace(home: Path) -> str:
+    """Short name of this machine and home folder; locks mean nothing to other ones."""
+    place = f"{platform.node()}:{home.resolve()}"
+    return hashlib.sha256(place.encode()).hexdigest()[:12]
+
+
+class Presence:
+    """The locks below one home folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "mlflow" / "running"
+        self._held: dict[str, BaseFileLock] = {}
+
+    def claim(self, sweep: str) -> None:
+        """Be seen working on the experiment until `leave`; harmless when someone else is."""
+        if sweep not in self._held and (lock := self._taken(sweep)):
+            self._held[sweep] = lock
+
+    def abandoned(self, sweep: str) -> bool:
+        """Whether no living process works on the experiment."""
+        if sweep in self._held:
+            return False
+        lock = self._taken(sweep)
+        if lock is None:
+            return False
+        lock.release()
+        return True
+
+    def leave(self) -> None:
+        for lock in self._held.values():
+            lock.release()
+        self._held.clear()
+
+    def _taken(self, sweep: str) -> BaseFileLock | None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # The digest comes from a tag in a store that others may write: no path from it.
+        name = hashlib.sha256(sweep.encode()).hexdigest()[:24]
+        # Claimed and released by different threads: the tracker's own and the caller's.
+        lock = FileLock(self.folder / f"{name}.lock", blocking=False, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            return None
+        return lock
+
 
 MIRROR_VERSION = 2
 """Raised when the same result is to be shown differently, so that finished runs are redone."""
@@ -270,3 +324,66 @@ def _parent_mark(
     }
     dump = result.model_dump(mode="json")
     return digest_of([MIRROR_VERSION, dump, contents, dict(places.arms)])
+
+
+# What of a run's metrics is missing in the store, and whether the store holds wrong ones.
+
+CURVES = ("train/", "validation/", "curve/")
+"""Groups with a value per step. One wrong point spoils such a picture for good."""
+LARGEST = 1.7976931348623157e308
+"""What MLflow stores for infinity."""
+
+History = Callable[[str, Iterable[str]], list[Measure]]
+"""Every stored point of some metrics of a run."""
+
+
+def spoiled(
+    found: TrackedRun,
+    params: Mapping[str, str],
+    measures: Sequence[Measure] | None,
+    history: History,
+) -> bool:
+    """Whether the run holds a param value or a curve point that is not so. Points are not
+    looked at when `measures` is None."""
+    if any(found.params[name] != params.get(name) for name in found.params):
+        return True
+    if measures is None:
+        return False
+    wanted = {_identity(item) for item in measures}
+    stored = history(found.id, [name for name in found.metrics if name.startswith(CURVES)])
+    return any(_identity(item) not in wanted for item in stored)
+
+
+def unwritten(found: TrackedRun, measures: Sequence[Measure], history: History) -> list[Measure]:
+    """The measures to write. Curve points that are there are left out; a single value is
+    written when it differs, late enough to become the latest one. Scores of a checkpoint are
+    always written, because their model may not have them; repetitions are recognised."""
+    single = [item for item in measures if not item.key.startswith(CURVES)]
+    curves = [item for item in measures if item.key.startswith(CURVES)]
+    stored = {_identity(item) for item in history(found.id, _known(found, curves))}
+    out = [item for item in curves if item.checkpoint or _identity(item) not in stored]
+    changed = [item for item in single if not _equal(found.metrics.get(item.key), item.value)]
+    latest = {item.key: item.time_ms for item in history(found.id, _known(found, changed))}
+    out += [
+        replace(item, time_ms=max(item.time_ms, latest.get(item.key, 0) + 1)) for item in changed
+    ]
+    return out + [item for item in single if item.checkpoint and item not in changed]
+
+
+def _known(found: TrackedRun, measures: Iterable[Measure]) -> list[str]:
+    return list(dict.fromkeys(item.key for item in measures if item.key in found.metrics))
+
+
+def _identity(measure: Measure) -> tuple[str, int, int, str]:
+    return measure.key, measure.step, measure.time_ms, repr(_stored(measure.value))
+
+
+def _stored(value: float) -> float:
+    """The value as MLflow gives it back."""
+    if math.isinf(value):
+        return math.copysign(LARGEST, value)
+    return value
+
+
+def _equal(stored: float | None, value: float) -> bool:
+    return stored is not None and repr(float(stored)) == repr(_stored(value))

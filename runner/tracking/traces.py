@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterator
 
-from runner.manifest import digest_of
+from runner.base.digests import digest_of
 from runner.tracking.facts import TraceFact
 
 NAME = "answer"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 
 from runner.backends.protocol import Backend, JobStatus, TuningJob
-from runner.errors import BackendError, GateError
-from runner.records import CurvePoint, Progress, TuningResult
-from runner.tuning.findings import findings
-from runner.tuning.patience import Silence, persistent, wait
+from runner.base.errors import BackendError, GateError
+from runner.config import Tuning
+from runner.records import CurvePoint, Example, Progress, TuningResult, read_jsonl
+from runner.tuning.stall import Silence, persistent, wait
 
 TUNE_VERSION = "1"
 ENDED_BADLY = ("interrupted", "failed", "cancelled")
@@ -44,7 +46,7 @@ def tune(
         backend.submit(replace(job, note=lambda text: progress(0, 0, text)))
     _follow(backend, job, progress, listen)
     result = persistent(lambda: backend.result(job.label), FIRST_WAIT)
-    return replace(result, findings=(*result.findings, *findings(job, result)))
+    return replace(result, findings=(*result.findings, *job_notes(job, result)))
 
 
 def _follow(backend: Backend, job: TuningJob, progress: Progress, listen: Listener) -> None:
@@ -95,3 +97,46 @@ def _refuse(job: TuningJob, status: JobStatus) -> None:
     if status.state in ENDED_BADLY:
         cause = status.error or f"the job was {status.state}"
         raise BackendError(f"tuning job {job.label}: {cause}", log=status.log)
+
+
+# What a person should know about a finished job, beside its numbers.
+
+KNOBS = {
+    "epochCount": ("epochs", "epochs"),
+    "adapterSize": ("adapter_size", "adapter size"),
+    "learningRateMultiplier": ("learning_rate_multiplier", "learning rate multiplier"),
+    "beta": ("beta", "beta"),
+}
+"""Name in `TuningResult.resolved` as Vertex AI has it, key of the group `tuning`, words."""
+SHOWN = 20
+"""Dropped rows that are named one by one."""
+
+
+def job_notes(job: TuningJob, result: TuningResult) -> Iterator[str]:
+    """Knobs that the service turned by itself, and dropped rows at their place in our data."""
+    yield from surprises(job.tuning, result)
+    yield from dropped_rows(job.train, result)
+
+
+def surprises(tuning: Tuning, result: TuningResult) -> Iterator[str]:
+    """Hyperparameters that were left open, or came back other than they were asked for."""
+    for name, (key, words) in KNOBS.items():
+        value, asked = result.resolved.get(name), getattr(tuning, key)
+        if value is None:
+            continue
+        if asked is None:
+            yield f"{words} left open (tuning.{key}=null): the service chose {value:g}"
+        elif float(asked) != float(value):
+            yield f"{words} {asked:g} asked for, but the service trained with {value:g}"
+
+
+def dropped_rows(train: Path, result: TuningResult) -> Iterator[str]:
+    """The rows that the service names, as file and line of the source they came from."""
+    wanted = {row.number: row.reason for row in islice(result.dropped, SHOWN)}
+    for number, raw in enumerate(read_jsonl(train), 1):
+        if number in wanted:
+            example = Example.from_json(raw)
+            place = f"{example.origin.file}:{example.origin.line}"
+            yield f"dropped: {place} (row {example.id}): {wanted.pop(number)}"
+        if not wanted:
+            return

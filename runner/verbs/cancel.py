@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.errors import BackendError
-from runner.plural import plural
-from runner.verbs.home import add_home, find_experiment, is_running, open_ledger
+from runner.base.errors import BackendError
+from runner.base.text import plural
+from runner.verbs.common import add_home, find_experiment, is_running, open_ledger
 
 if TYPE_CHECKING:
     from runner.config import VertexBackend
-    from runner.ledger import Ledger
-    from runner.results import ExperimentResult
+    from runner.records.results import ExperimentResult
+    from runner.store.ledger import Ledger
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    from runner.sweep.abreast import stop_order
+    from runner.experiment.parallel import stop_order
 
     ledger, home = open_ledger(options.home), Path(options.home).expanduser()
     result = find_experiment(ledger, options.experiment)
@@ -59,9 +59,8 @@ def _jobs(ledger: Ledger, result: ExperimentResult) -> Iterator[tuple[str, Verte
 
 def _cancel(label: str, settings: VertexBackend) -> int:
     """Stop every job of the label that is under way; returns how many were."""
-    from runner.vertex.clients import Clients
-    from runner.vertex.jobs import cancel_job, is_going, jobs_of
-    from runner.vertex.states import note_of
+    from runner.backends.vertex.clients import Clients
+    from runner.backends.vertex.jobs import cancel_job, is_going, jobs_of, note_of
 
     clients = Clients(settings)
     try:

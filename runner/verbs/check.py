@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from runner.records import fields_of
 from runner.records.check_report import CheckFiles, CheckReport
-from runner.verbs.experiment import add_experiment, add_pay, with_sweep
+from runner.verbs.common import add_experiment, add_pay, with_sweep
 
 if TYPE_CHECKING:
     from rich.console import Console as Terminal
 
     from runner.compose import Composition
     from runner.config import Experiment
+    from runner.experiment.arms import Arm
+    from runner.experiment.console import Console
+    from runner.experiment.run import Sweep
     from runner.experiment.stage import ArmRun
     from runner.records import Example
-    from runner.sweep.arms import Arm
-    from runner.sweep.console import Console
-    from runner.sweep.run import Sweep
 
 SHOWN_CHARACTERS = 600
 NAMES = {
@@ -59,12 +59,12 @@ def main(options: argparse.Namespace) -> int:
         from runner.verbs.fix import fix
 
         return fix(options)
-    from runner.sweep.console import Console
+    from runner.experiment.console import Console
 
     console = Console(silent=options.json)
 
     def use(composition: Composition, sweep: Sweep) -> int:
-        sweep.shut_purses(not options.pay)
+        sweep.shut_accounts(not options.pay)
         found = [_checked(arms, sweep, console) for arms in _treatments(sweep)]
         console.close()
         if options.json:
@@ -83,7 +83,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _treatments(sweep: Sweep) -> list[list[Arm]]:
     """The arms of each distinct data treatment."""
-    from runner.manifest import digest_of
+    from runner.base.digests import digest_of
 
     found: dict[str, list[Arm]] = {}
     tuned = [arm for arm in sweep.arms if arm.kind == "tuned"]
@@ -100,13 +100,12 @@ def _treatments(sweep: Sweep) -> list[list[Arm]]:
 def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> CheckReport:
     from runner.experiment.prepare_stage import Prepare
     from runner.experiment.render_stage import Render
-    from runner.experiment.stages import data_stages
-    from runner.experiment.tokenizer import get_tokenizer
+    from runner.experiment.skew import find_skew
+    from runner.experiment.stages import data_stages, get_tokenizer
     from runner.prepare import check_report
     from runner.report import write_data_card
     from runner.report.leaks import leaks_page
-    from runner.report.places import card_name
-    from runner.sweep.skew import find_skew
+    from runner.report.page import card_name
 
     runs = [sweep.runs[arm.digest] for arm in arms]
     run = runs[0]
@@ -160,8 +159,8 @@ def _gemini(folder: Path, runs: Sequence[ArmRun]) -> tuple[tuple[str, ...], tupl
     """What the model's service would refuse in the rendered files, and what is odd in them. The
     runs have data and limits in common."""
     from runner.backends.protocol import Storage
-    from runner.prepare.gemini import judge_gemini
-    from runner.verbs.objects import Sizes
+    from runner.gemini_format import judge_gemini
+    from runner.verbs.clean import Sizes
 
     model, backend = runs[0].experiment.model, runs[0].backend
     preference = any(each.experiment.tuning.method == "preference" for each in runs)
@@ -179,7 +178,7 @@ def _gemini(folder: Path, runs: Sequence[ArmRun]) -> tuple[tuple[str, ...], tupl
 
 def _suite_faults(runs: list[ArmRun]) -> tuple[str, ...]:
     """What the suites of these arms cannot judge; a sweep may vary the suite."""
-    from runner.errors import DataError
+    from runner.base.errors import DataError
     from runner.experiment.score_stage import check_targets
 
     found: dict[str, None] = {}
@@ -194,8 +193,8 @@ def _suite_faults(runs: list[ArmRun]) -> tuple[str, ...]:
 def _show(report: CheckReport) -> None:
     from rich.console import Console as Terminal
 
-    from runner.report.wording import visible
-    from runner.verbs.findings import findings
+    from runner.report.format import visible
+    from runner.verbs.check_rows import findings
 
     terminal = Terminal(highlight=False, markup=False)
     terminal.print(f"data of: {', '.join(report.arms)}")

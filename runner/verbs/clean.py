@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import BackendError, ConfigError
-from runner.verbs.home import add_home, find_experiment, is_running, open_ledger
+from runner.base.errors import BackendError, ConfigError
+from runner.verbs.common import add_home, find_experiment, is_running, open_ledger
 
 if TYPE_CHECKING:
     from runner.backends.protocol import Leftovers
-    from runner.ledger import Ledger, ResourceRecord
-    from runner.results import ExperimentResult
+    from runner.records.results import ExperimentResult
+    from runner.store.ledger import Ledger, ResourceRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +135,27 @@ def _delete(wanted: Sequence[OwnedResource], ledger: Ledger) -> int:
     if failed:
         print(f"{failed} left; the same command tries again", file=sys.stderr)
     return 1 if failed else 0
+
+
+# Sizes of the files that rows name, as far as the storage can be asked.
+
+
+class Sizes:
+    """Asks a storage; a check without an account or a network goes on without it."""
+
+    def __init__(self, object_size: Callable[[str], int | None]) -> None:
+        """`object_size` as in `runner.backends.protocol.Storage`."""
+        self._object_size = object_size
+        self.trouble = ""
+        """Why nobody was asked; empty when all went well."""
+
+    def __call__(self, uri: str) -> int | None:
+        """Bytes of the object, None when there is none; 0 where nobody can tell."""
+        if self.trouble:
+            return 0
+        try:
+            return self._object_size(uri)
+        except BackendError as error:
+            reason = str(error).splitlines()[0]
+            self.trouble = f"files of rows were not looked for: {reason}"
+            return 0

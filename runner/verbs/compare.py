@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.verbs.home import add_home, as_left, find_experiment, open_ledger
+from runner.verbs.common import add_home, as_left, find_experiment, open_ledger
 
 if TYPE_CHECKING:
-    from runner.results import ExperimentResult
+    from runner.records.results import ExperimentResult
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.config import Experiment
-    from runner.emulator.server import Entry
+    from runner.emulator.http import Entry
 
 PORT = 9099
 SPEED = 600.0
@@ -50,7 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     from runner.emulator import BUCKETS, Emulator
     from runner.emulator.faults import read_faults
-    from runner.emulator.script import read_script
+    from runner.emulator.trainer import read_script
 
     _check(options)
     buckets = (*BUCKETS, *options.bucket)
@@ -77,7 +77,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """Raises ConfigError with everything that is wrong with the options."""
-    from runner.errors import ConfigError, Problem
+    from runner.base.errors import ConfigError, Problem
 
     found = []
     for name, least in (("speed", 0), ("quota", 0), ("default_epochs", 0)):

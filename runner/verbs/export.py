@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.errors import ConfigError
-from runner.verbs.home import add_home, find_experiment, open_ledger
+from runner.base.errors import ConfigError
+from runner.verbs.common import add_home, find_experiment, open_ledger
 
 if TYPE_CHECKING:
-    from runner.results import ArmResult, ExperimentResult
+    from runner.records.results import ArmResult, ExperimentResult
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     result = find_experiment(open_ledger(options.home), options.experiment)
     arms = [find_arm(result, options.arm)] if options.arm else result.arms
-    from runner.export import write_events
+    from runner.ship.tensorboard import write_events
 
     folder = Path(options.tensorboard).expanduser()
     written = write_events(result, folder, arms)

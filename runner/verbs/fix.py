@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import ConfigError, Problem
-from runner.verbs.experiment import experiment_file
+from runner.base.errors import ConfigError, Problem
+from runner.verbs.common import experiment_file
 
 if TYPE_CHECKING:
     from runner.compose import Composition
@@ -95,7 +95,7 @@ def _gemini(source: Any) -> GeminiSource:
 
 def _holds_turns(source: GeminiSource) -> bool:
     """Whether the first row that can be read, of each file, has turns in it."""
-    from runner.sources.raw import raw_files, raw_lines
+    from runner.sources.files import raw_files, raw_lines
 
     for _, file in raw_files(source):
         if file.format != "jsonl":
@@ -116,8 +116,8 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 
 def _files(source: GeminiSource, use: str) -> Iterator[RepairReport]:
-    from runner.prepare.gemini import fix_gemini
-    from runner.sources.raw import raw_files, raw_lines
+    from runner.gemini_format import fix_gemini
+    from runner.sources.files import raw_files, raw_lines
 
     for split, file in raw_files(source):
         with raw_lines(file) as lines:
@@ -137,8 +137,8 @@ def _files(source: GeminiSource, use: str) -> Iterator[RepairReport]:
 def _show(report: RepairReport) -> None:
     from rich.console import Console
 
-    from runner.plural import plural
-    from runner.report.wording import one_line
+    from runner.base.text import plural
+    from runner.report.format import one_line
 
     terminal = Console(highlight=False, markup=False)
     files, changed = report.files, report.repaired + report.rest

@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from runner.plural import plural
-from runner.verbs.experiment import add_experiment, add_pay, with_sweep
+from runner.base.text import plural
+from runner.money import Band, total, usd
+from runner.verbs.common import add_experiment, add_pay, with_sweep
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from runner.compose import Composition
-    from runner.sweep.plan import PlannedArm
-    from runner.sweep.run import Sweep
+    from runner.experiment.plan import PlannedArm
+    from runner.experiment.run import Sweep
+    from runner.money import Price
+    from runner.records.results import Spent
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,15 +29,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    from runner.sweep.console import Console
+    from runner.experiment.console import Console
 
     console = Console(silent=options.json)
 
     def use(composition: Composition, sweep: Sweep) -> int:
-        from runner.sweep.plan import as_json, plan, together
-        from runner.verbs.prices import prices_json, print_prices
+        from runner.experiment.plan import as_json, plan, together
 
-        sweep.shut_purses(not options.pay)
+        sweep.shut_accounts(not options.pay)
         lines = plan(sweep, console)
         shadowed = [[str(item.user), str(item.packaged)] for item in composition.shadowed]
         if options.json:
@@ -114,3 +117,113 @@ def _total(lines: Sequence[PlannedArm], seconds: float) -> str:
         rest = "time not known yet"
         return f"tuning {_time(seconds)}, for the arms marked ? {rest}" if seconds else rest
     return f"tuning {_time(seconds)}" if seconds else "nothing left to tune"
+
+
+# The money part of `sft plan`: what each arm costs, part by part, beside what may be spent.
+
+GROUPS = ("train", "baseline", "evaluation")
+"""Those that are always shown; a stage may have one of its own."""
+
+
+def prices_json(sweep: Sweep, lines: Sequence[PlannedArm]) -> dict[str, object]:
+    """Sum over the arms, caps and what is spent; empty where nothing has a price."""
+    priced = [line.price for line in lines if line.price is not None]
+    if not priced:
+        return {}
+    whole = _sum([price.usd for price in priced])
+    spent = _spent(sweep)
+    return {
+        "price": None if whole is None else asdict(whole),
+        "budget": sweep.arms[0].experiment.budget.model_dump(mode="json"),
+        "spent": {"experiment": spent.experiment, "month": spent.month},
+        "rehearsal": sweep.arms[0].experiment.backend.rehearsal,
+    }
+
+
+def print_prices(sweep: Sweep, lines: Sequence[PlannedArm]) -> None:
+    """Print the table of prices and what it is held against; nothing where nothing costs."""
+    from rich.console import Console
+
+    priced = [(line, line.price) for line in lines if line.price is not None]
+    if not priced:
+        return
+    terminal = Console(highlight=False)
+    terminal.print()
+    terminal.print(_table(priced))
+    _explain(terminal, [price for _, price in priced])
+    _caps(terminal, sweep, _spent(sweep))
+
+
+def _spent(sweep: Sweep) -> Spent:
+    rehearsal = sweep.arms[0].experiment.backend.rehearsal
+    return sweep.ledger.spent(sweep.result.name, "", rehearsal=rehearsal)
+
+
+def _table(priced: Sequence[tuple[PlannedArm, Price]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("USD")
+    names = list(dict.fromkeys([*GROUPS, *(name for _, price in priced for name in price.groups)]))
+    for heading in (*names, "total"):
+        table.add_column(heading, justify="right")
+    whole = _sum([price.usd for _, price in priced])
+    places = 2 if whole is None or whole.high >= 1 else 4
+    for line, price in priced:
+        groups = price.groups
+        cells = [groups.get(name, Band()) for name in names]
+        table.add_row(line.name, *(_usd_range(cell, places) for cell in (*cells, price.usd)))
+    sums = [_sum([price.groups.get(name, Band()) for _, price in priced]) for name in names]
+    table.add_row("total", *(_usd_range(cell, places) for cell in (*sums, whole)), style="bold")
+    return table
+
+
+def _sum(bands: Sequence[Band | None]) -> Band | None:
+    """None as soon as one of them is not known."""
+    known = [band for band in bands if band is not None]
+    return total(known) if len(known) == len(bands) else None
+
+
+def _usd_range(band: Band | None, places: int = 2) -> str:
+    """``0.12-0.40``; ``unknown`` without a price."""
+    if band is None:
+        return "unknown"
+    if not band.high:
+        return "-"
+    low, high = f"{band.low:,.{places}f}", f"{band.high:,.{places}f}"
+    return high if low == high else f"{low}-{high}"
+
+
+def _explain(terminal: Console, prices: Sequence[Price]) -> None:
+    """What lies between low and high."""
+    if not any(price.parts for price in prices):
+        return
+    say = "low: the fewest tokens, answers as long as the targets"
+    say += "; high: the most tokens, validation rows billed, answers (and thoughts) at their limit"
+    terminal.print(f"\n{say}", style="dim")
+    last = _sum([price.readings["last_turn"] for price in prices if price.conversations])
+    every = _sum([price.readings["every_turn"] for price in prices if price.conversations])
+    if last is not None and every is not None and last.high:
+        terminal.print(
+            f"conversations: tuning costs {_usd_range(last)} USD if only each row's last turn is "
+            f"trained, {_usd_range(every)} USD if every model turn is (Google does not say which)"
+        )
+
+
+def _caps(terminal: Console, sweep: Sweep, spent: Spent) -> None:
+    config = sweep.arms[0].experiment
+    if config.backend.rehearsal:
+        words = (
+            "a rehearsal on the emulator: nothing is paid, and caps have an account of their own"
+        )
+        terminal.print(words)
+    used = "rehearsed" if config.backend.rehearsal else "gone"
+    gone = {"experiment": spent.experiment, "month": spent.month}
+    caps = {cap: limit for cap, limit in config.budget.model_dump().items() if limit is not None}
+    for cap, limit in caps.items():
+        known = f", {usd(gone[cap])} of it {used}" if cap in gone else " each"
+        terminal.print(f"budget.{cap}: {limit:g} USD{known}")
+    if not caps:
+        done = "rehearsed" if config.backend.rehearsal else "spent"
+        words = f"no budget is set; {usd(spent.month)} {done} this month. Set one: budget=small"
+        terminal.print(words)

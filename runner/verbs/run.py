@@ -6,12 +6,12 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from runner.verbs.experiment import add_experiment, with_sweep
+from runner.verbs.common import add_experiment, with_sweep
 
 if TYPE_CHECKING:
     from runner.compose import Composition
-    from runner.sweep.console import Console
-    from runner.sweep.run import RunOutcome, Sweep
+    from runner.experiment.console import Console
+    from runner.experiment.run import RunOutcome, Sweep
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,12 +19,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    from runner.sweep.console import Console
+    from runner.experiment.console import Console
 
     console = Console(silent=options.json)
 
     def use(composition: Composition, sweep: Sweep) -> int:
-        from runner.sweep.run import exit_code, run
+        from runner.experiment.run import exit_code, run
 
         outcome = run(sweep, console)
         _tell(outcome, console, as_json=options.json)

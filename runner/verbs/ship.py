@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.errors import ConfigError
+from runner.base.errors import ConfigError
+from runner.verbs.common import add_home, find_experiment, open_ledger
 from runner.verbs.export import find_arm
-from runner.verbs.home import add_home, find_experiment, open_ledger
 
 if TYPE_CHECKING:
-    from runner.ledger import Ledger
-    from runner.results import ArmResult, ExperimentResult
+    from runner.records.results import ArmResult, ExperimentResult
+    from runner.store.ledger import Ledger
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     from runner.backends.registry import ship_of
     from runner.ship import client_of, write_client
-    from runner.ship.told import generation_of
+    from runner.ship.client_facts import generation_of
 
     ledger = open_ledger(options.home)
     result = find_experiment(ledger, options.experiment)

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.plural import plural
-from runner.verbs.home import add_home, as_left, find_experiment, is_running, open_ledger
+from runner.base.text import plural
+from runner.verbs.common import add_home, as_left, find_experiment, is_running, open_ledger
 
 if TYPE_CHECKING:
-    from runner.ledger import JobRecord, Ledger
-    from runner.results import ExperimentResult
+    from runner.records.results import ExperimentResult
+    from runner.store.ledger import JobRecord, Ledger
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +79,7 @@ def _show_jobs(jobs: Sequence[JobRecord]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from runner.report.wording import count, one_line, seconds
+    from runner.report.format import count, one_line, seconds
 
     terminal = Console(highlight=False)
     terminal.print("\ntuning jobs" if jobs else "\nno tuning jobs")

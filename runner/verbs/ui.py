@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from runner.verbs.home import add_home
+from runner.verbs.common import add_home
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    from runner.compose.relative import make_absolute
+    from runner.compose.resolve import make_absolute
     from runner.config import MlflowTracking
     from runner.tracking import tracking_uri
     from runner.tracking.ui import serve

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.emulator import Emulator
-from runner.emulator.facts import models
-from runner.ledger import Ledger
+from runner.emulator.registry import models
+from runner.store.ledger import Ledger
 from tests.acceptance.tiny import command, options
 from tests.acceptance.vertex_kills import SWEEP, experiment
 
@@ -180,8 +180,8 @@ def tuning_usd(home: Path) -> float:
 
 def lost_locks(emulator: Emulator, homes: Sequence[Path]) -> list[str]:
     """Locks that nobody released and `sft clean` would not find."""
-    from runner.vertex.clients import Clients
-    from tests.vertex.asking import backend
+    from runner.backends.vertex.clients import Clients
+    from tests.backends.vertex.asking import backend
 
     storage = Clients(backend(emulator)).storage
     there = [f"gs://sft-emulator/{blob.name}" for blob in storage.list_blobs("sft-emulator")]

@@ -15,7 +15,7 @@ from itertools import cycle
 from pathlib import Path
 
 from tests.acceptance.tiny import outcome, sft, write
-from tests.damaging import WAYS
+from tests.store.damaging import WAYS
 
 
 def folders(home: Path) -> list[Path]:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from runner.cli import main
-from runner.ledger import Ledger
+from runner.store.ledger import Ledger
 from tests.acceptance.damage import damage, faults
 from tests.acceptance.tiny import outcome, sft, write
-from tests.damaging import WAYS, cut, flip
-from tests.vertex import test_road as road
+from tests.backends.vertex import test_road as road
+from tests.store.damaging import WAYS, cut, flip
 
 Finished = tuple[Path, Path, str]
 

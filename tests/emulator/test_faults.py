@@ -12,9 +12,9 @@ import httpx
 import pytest
 from google.genai import errors, types
 
+from runner.base.errors import ConfigError
 from runner.emulator import Emulator
 from runner.emulator.faults import Faults, parse_faults, read_faults
-from runner.errors import ConfigError
 from tests.emulator.asking import (
     PLACE,
     animals,

@@ -12,7 +12,7 @@ from google.cloud import aiplatform_v1 as vertex
 from google.genai import types
 
 from runner.emulator import Emulator
-from runner.emulator.script import Script
+from runner.emulator.trainer import Script
 from tests.emulator.asking import (
     MODEL,
     ROWS,

@@ -16,7 +16,7 @@ from runner.backends.registry import make_backend
 from runner.config import Experiment
 from runner.emulator import Emulator
 from runner.records import Example, Generation, Origin, Request, Turn, quiet, write_jsonl
-from tests.composing import MINIMAL, compose_text
+from tests.compose.composing import MINIMAL, compose_text
 from tests.emulator.asking import animals, client, tune, upload, wait
 
 SEED = 17

@@ -13,9 +13,8 @@ from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.emulator.discovery import VERSIONS, api
-from runner.emulator.routes import ROUTES
-from runner.emulator.schema import camel, read_body, snake
+from runner.emulator.http import ROUTES
+from runner.emulator.schema import VERSIONS, api, camel, read_body, snake
 
 BETA = "v1beta1"
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from google.api_core.exceptions import NotFound, PreconditionFailed
 
+from runner.backends.vertex.clients import Clients
 from runner.emulator import Emulator
-from runner.vertex.clients import Clients
-from tests.vertex.asking import backend
+from tests.backends.vertex.asking import backend
 
 BIG = "x" * (9 << 20)
 """Above 8 MB the client uploads in a resumable session."""

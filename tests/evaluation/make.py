@@ -8,7 +8,7 @@ from typing import Any
 from runner.config import Suite
 from runner.evaluation import score
 from runner.records import Example, Origin, Prediction, ScoredRow, Turn
-from runner.results import Scores
+from runner.records.results import Scores
 
 
 def suite(*metrics: str | dict[str, Any], **changes: Any) -> Suite:

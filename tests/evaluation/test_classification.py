@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import ConfigError
+from runner.base.errors import ConfigError
 from tests.evaluation.make import scored, suite, values
 
 gold_labels = st.sampled_from(["a", "b", "c", "d"])

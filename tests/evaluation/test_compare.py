@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.base.errors import ConfigError
 from runner.config import Suite
-from runner.errors import ConfigError
 from runner.evaluation import compare, holm, pick_checkpoint
 from runner.records import EDITS, POINTS, UNKNOWN, Scale, ScoredRow
-from runner.results import CheckpointScores, Difference, Score, Scores
+from runner.records.results import CheckpointScores, Difference, Score, Scores
 from tests.evaluation.make import scored, suite
 
 Rows = list[ScoredRow]

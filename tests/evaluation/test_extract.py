@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import ConfigError, DataError
+from runner.base.errors import ConfigError, DataError
 from runner.evaluation import check_suite
 from runner.records import Example, Origin, Prediction, Turn
 from tests.evaluation.make import scored, suite

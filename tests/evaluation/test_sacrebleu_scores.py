@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.base.errors import ConfigError
 from runner.config import Suite
-from runner.errors import ConfigError
 from tests.evaluation.make import scored, suite, values
 
 ALL = {"kind": "sacrebleu", "scores": ["bleu", "chrf", "chrf++", "ter"]}

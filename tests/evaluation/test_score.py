@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.base.errors import ConfigError
 from runner.config import Suite
-from runner.errors import ConfigError
 from runner.evaluation import check_suite, known_scores, score, score_among
 from runner.records import (
     EDITS,
@@ -26,7 +26,7 @@ from runner.records import (
     write_jsonl,
     write_rows,
 )
-from runner.results import Score, Scores
+from runner.records.results import Score, Scores
 from tests.evaluation.make import example, scored, suite, values
 
 SUITES = sorted((Path(__file__).resolve().parents[2] / "conf" / "suite").glob("*.yaml"))

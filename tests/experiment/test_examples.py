@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from runner.experiment.console import Console
 from runner.experiment.render_stage import examples
+from runner.experiment.run import assemble
 from runner.experiment.stage import ArmRun
-from runner.sweep.console import Console
-from runner.sweep.run import assemble
-from tests.composing import compose_text
+from tests.compose.composing import compose_text
 
 YAML = """\
 defaults:

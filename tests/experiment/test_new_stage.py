@@ -10,20 +10,19 @@ from typing import Any
 
 import pytest
 
-from runner.errors import BudgetError
-from runner.experiment.answer_set import AnswerSet
+from runner.base.errors import BudgetError
 from runner.experiment.asking import Asking
+from runner.experiment.console import Console
+from runner.experiment.plan import PlannedArm, plan
 from runner.experiment.predict_stage import Predict
 from runner.experiment.render_stage import examples
-from runner.experiment.stage import AnswerStage, ArmRun, Stage
+from runner.experiment.run import RunOutcome, Sweep, assemble, run
+from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, Stage
 from runner.experiment.stages import STAGES
 from runner.money import MILLION, Band, Rates
 from runner.records import Generation, Prediction, Request, Turn
-from runner.sweep.console import Console
-from runner.sweep.plan import PlannedArm, plan
-from runner.sweep.run import RunOutcome, Sweep, assemble, run
 from tests.acceptance.tiny import write
-from tests.composing import compose_text
+from tests.compose.composing import compose_text
 from tests.money.conftest import PAID, Shop, shop  # noqa: F401
 from tests.money.paid import OUTPUT_TOKENS, PROMPT_TOKENS
 

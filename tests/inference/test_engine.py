@@ -12,8 +12,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from runner.base.errors import BackendError
 from runner.config import OnlineCalls
-from runner.errors import BackendError
 from runner.inference import Failure, ask_all, engine
 from runner.records import Prediction, Request, Turn
 

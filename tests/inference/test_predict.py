@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.errors import BackendError
+from runner.base.errors import BackendError
 from runner.inference import PredictionCache, predict, stored_answers
 from runner.records import Generation, Prediction, Request, Turn, write_jsonl
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import ConfigError
+from runner.base.errors import ConfigError
 from runner.inference import draw_shots, requests_for
 from runner.records import Example, Origin, Turn
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from runner.sweep.console import Console
-from runner.sweep.run import RunOutcome, Sweep, assemble, run
+from runner.experiment.console import Console
+from runner.experiment.run import RunOutcome, Sweep, assemble, run
 from tests.acceptance.tiny import write
-from tests.composing import compose_text
+from tests.compose.composing import compose_text
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runner.backends.protocol import JobStatus, Terms, TuningJob
+from runner.base.errors import BackendError
 from runner.config import Experiment
-from runner.errors import BackendError
 from runner.records import (
     Checkpoint,
     CurvePoint,

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.errors import BudgetError
-from runner.ledger import Ledger, now_ms
+from runner.base.errors import BudgetError
 from runner.records import Prediction
-from runner.results import ArmResult, Spending, Spent
+from runner.records.results import ArmResult, Spending, Spent
+from runner.store.ledger import Ledger, now_ms
 from tests.acceptance.tiny import sft
 from tests.money.conftest import PAID, Shop
 from tests.money.paid import BILLED, OUTPUT_TOKENS, PROMPT_TOKENS
@@ -203,7 +203,7 @@ def _answers_paid(ledger: Ledger) -> int:
 def test_answers_that_were_taken_are_paid_for_when_the_taker_stops(shop: Shop, taken: int) -> None:
     sweep = shop.sweep()
     sweep.ledger.begin(sweep.result)
-    purse = sweep.runs[sweep.arms[0].digest].account
+    account = sweep.runs[sweep.arms[0].digest].account
     closed: list[bool] = []
 
     def service() -> Iterator[Prediction]:
@@ -213,7 +213,7 @@ def test_answers_that_were_taken_are_paid_for_when_the_taker_stops(shop: Shop, t
         finally:
             closed.append(True)
 
-    paying = purse.paying("label", "baseline test", service(), tuned=False, requests=100)
+    paying = account.paying("label", "baseline test", service(), tuned=False, requests=100)
     for _ in range(taken):
         next(paying)
     paying.close()  # type: ignore[attr-defined]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from runner.records.results import ExperimentResult, Spending
 from runner.report import write_report
 from runner.report.terminal import print_leaderboard
-from runner.results import ExperimentResult, Spending
 from runner.tracking.views import view_tags
 from tests.acceptance.tiny import sft
 from tests.money.conftest import Shop
@@ -136,4 +136,4 @@ def test_a_refused_arm_says_what_to_type_and_shows_no_code(shop: Shop) -> None:
     said = out.getvalue()
     assert "16 rows failed: budget.experiment=7 is used up: 12." in said
     assert "type: the same command with budget.experiment=18." in said
-    assert "purse.py" not in said
+    assert "account.py" not in said

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.base.errors import ConfigError
 from runner.config import Augment, Prepare, Select, Template
-from runner.errors import ConfigError
 from runner.prepare import Augmentation, render, reword_prompts
 from runner.prepare.augment.rules import INFORMAL, apply
-from runner.prepare.encode import row_line
+from runner.prepare.row_table import row_line
 from runner.records import Origin, Row, Turn
 from tests.prepare.making import prepared, read_lines
 
@@ -93,9 +93,9 @@ def test_the_same_rows_and_seed_give_the_same_new_rows(tmp_path: Path) -> None:
 
 def test_a_new_row_that_a_test_row_says_already_is_a_leak(tmp_path: Path) -> None:
     train = [row(at, "The card is lost", "a") for at in range(1)]
-    test = [Row("t", {"text": "the purse is LOST"}, "b", Origin("t.csv", 9))]
+    test = [Row("t", {"text": "the account is LOST"}, "b", Origin("t.csv", 9))]
     answers = tmp_path / "answers.jsonl"
-    answers.write_text('{"id": "r0", "text": "The purse is lost."}\n')
+    answers.write_text('{"id": "r0", "text": "The account is lost."}\n')
     paraphrase = {"share": 1.0, "length": 3.0}
     examples, made, dropped = rendered(
         tmp_path, train, test, paraphrase=paraphrase, answers=answers

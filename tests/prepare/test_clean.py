@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.config import Clean
-from runner.prepare.clean import Cleaner
-from runner.prepare.pii import mask
+from runner.prepare.clean import Cleaner, mask
 from runner.records import Origin, Row, Turn
 from tests.prepare.making import prepared, rows_of
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.normalize import normalize
+from runner.base.text import normalize
 from tests.prepare.making import Prepared, prepared, rows_of
 
 NO_SPLIT = {"split": {"validation": 0, "test": 0}}

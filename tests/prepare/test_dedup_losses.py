@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runner.errors import GateError
+from runner.base.errors import GateError
 from runner.records import Origin, Row
 from tests.acceptance.tiny import sft, write
 from tests.prepare.making import Prepared, prepared, read_lines, rows_of

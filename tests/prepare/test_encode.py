@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.prepare.encode import example_line, gemini_line, row_line
+from runner.prepare.row_table import example_line, gemini_line, row_line
 from runner.records import Example, Origin, Row, Turn
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.errors import ConfigError, DataError, GateError
+from runner.base.errors import ConfigError, DataError, GateError
 from tests.prepare.making import OPEN, prepared, rows_of
 
 TRAIN = [("One fine day", "a"), ("two", "a"), ("TWO!", "a"), ("three", "b"), ("four", "b")]

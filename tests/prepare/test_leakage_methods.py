@@ -13,8 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from runner.base.errors import ConfigError, DataError, GateError
 from runner.config import Prepare, Source
-from runner.errors import ConfigError, DataError, GateError
 from runner.prepare import prepare
 from runner.records import FaultLog, Row
 from runner.sources import open_suites, suites_digest

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.prepare.lint import labelled_examples
+from runner.gemini_format.few_shot import labelled_examples
 from tests.prepare.making import Rendered, prepared, rendered, rows_of
 
 CASES = [

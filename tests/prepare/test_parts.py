@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 
 from runner.config import Select, Template
+from runner.gemini_format.tokens import TokenTally
 from runner.prepare import render
-from runner.prepare.encode import gemini_line
+from runner.prepare.row_table import gemini_line
 from runner.prepare.template import Renderer
-from runner.prepare.tokens import TokenTally
 from runner.records import Example, Origin, Row, Turn, parts_text
 from tests.prepare.making import prepared
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from runner.base.errors import DataError
 from runner.config import Select, Template
 from runner.config.select import Quality
-from runner.errors import DataError
 from runner.prepare import render
 from runner.prepare.select import choose
 from runner.prepare.select.quality import broken_rules, repetition, script_share

@@ -9,9 +9,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from runner.errors import DataError
+from runner.base.errors import DataError
+from runner.gemini_format import validate_gemini
 from runner.prepare import check_report
-from runner.prepare.gemini import validate_gemini
 from runner.records import Example, record_json
 from runner.records.check_report import DataReport, RowCounts
 from runner.records.json_form import decoded

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.base.errors import ConfigError, DataError
 from runner.config import Select
-from runner.errors import ConfigError, DataError
-from runner.prepare.encode import row_line
+from runner.encoders.lexical import lexical, terms, unit
+from runner.prepare.row_table import row_line
 from runner.prepare.select import choose, taking_turns
-from runner.prepare.select.clusters import spherical_kmeans, spread_first, vendi
-from runner.prepare.select.encoders import lexical, terms, unit
-from runner.prepare.select.neighbours import nearest
+from runner.prepare.select.diverse import spherical_kmeans, spread_first, vendi
+from runner.prepare.select.quality import nearest
 from runner.records import Origin, Row
 
 TOPICS = {
@@ -176,7 +176,7 @@ def test_many_rows_are_searched_by_an_index(monkeypatch: pytest.MonkeyPatch) -> 
     texts = [row.fields["text"] for row in rows(2000)]
     vectors = lexical(texts, 128)
     exact, _ = nearest(vectors, 5)
-    monkeypatch.setattr("runner.prepare.select.neighbours.EXACT", 100)
+    monkeypatch.setattr("runner.prepare.select.quality.EXACT", 100)
     found, _ = nearest(vectors, 5)
     shared = [len(set(a) & set(b)) for a, b in zip(exact.tolist(), found.tolist(), strict=True)]
     assert np.mean(shared) > 4

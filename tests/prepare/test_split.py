@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.errors import ConfigError, DataError
+from runner.base.errors import ConfigError, DataError
 from runner.records import Origin, Row
 from tests.prepare.making import Prepared, prepared, rows_of
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from runner.base.errors import GateError
 from runner.config import Prepare
-from runner.errors import GateError
 from runner.prepare import prepare
 from runner.sources import open_split, open_suites
 from tests.prepare.making import SEED, Prepared, read_prepared

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner.errors import ConfigError
+from runner.base.errors import ConfigError
 from runner.records import Example, Origin, Row, Turn
 from tests.prepare.making import prepared, rendered
 

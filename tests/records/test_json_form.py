@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import DataError
+from runner.base.errors import DataError
 from runner.records import (
     Dropped,
     Origin,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.records.results import ExperimentResult
 from runner.report import write_data_card, write_report
-from runner.results import ExperimentResult
 from tests.report.world import experiment
 
 

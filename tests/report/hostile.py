@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.records import Checkpoint, CurvePoint, TuningResult
-from runner.results import (
+from runner.records.results import (
     ArmResult,
     CheckpointScores,
     Difference,

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.report.axis import Axis
-from runner.report.plot import MAX_POINTS, thinned
+from runner.report.charts import MAX_POINTS, Axis, thinned
 
 NUMBERS = st.floats(-1e9, 1e9, allow_nan=False).filter(lambda x: x == 0 or abs(x) > 1e-9)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from runner.records import EDITS, POINTS
+from runner.records.results import ArmResult, ExperimentResult, Score, Verdict
 from runner.report import write_report
-from runner.results import ArmResult, ExperimentResult, Score, Verdict
 from tests.report.tree import Element, read
 
 SECTIONS = ["Verdict", "Arms", "Curves", "Checkpoints", "Slices", "Scores"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from runner.records.results import ExperimentResult
 from runner.report import write_report
-from runner.results import ExperimentResult
 from tests.report.tree import read
 
 

@@ -9,9 +9,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from runner.records.results import ArmResult, ExperimentResult
 from runner.report import leaderboard
 from runner.report.terminal import print_leaderboard, print_verdict
-from runner.results import ArmResult, ExperimentResult
 
 
 def printed(result: ExperimentResult, width: int, *, colours: bool = False) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from runner.config import Suite
 from runner.evaluation import score
+from runner.experiment.verdict import differences, verdict
 from runner.records import (
     Checkpoint,
     CurvePoint,
@@ -27,8 +28,7 @@ from runner.records import (
     write_jsonl,
     write_rows,
 )
-from runner.results import ArmResult, CheckpointScores, ExperimentResult, Scores
-from runner.sweep.verdict import differences, verdict
+from runner.records.results import ArmResult, CheckpointScores, ExperimentResult, Scores
 
 DATA = Path(__file__).resolve().parents[2] / "experiments" / "data" / "triage"
 SYSTEM = (

@@ -13,18 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.base.errors import ConfigError, DataError
+from runner.base.language import language
 from runner.config.skew import FileSkew
-from runner.errors import ConfigError, DataError
-from runner.evaluation.significance import holm_adjusted
-from runner.language import language
 from runner.records import Example, Origin, Turn, fields_of
 from runner.records.json_form import decoded
 from runner.records.skew import SkewComparison
 from runner.report.skew import write_skew
 from runner.skew import compare, read_production, refusals, warnings
-from runner.skew.classifier import FOLDS, RIDGE, out_of_fold
 from runner.skew.matching import diff
-from runner.skew.two_samples import either_way, share_gap
+from runner.skew.tests import FOLDS, RIDGE, either_way, out_of_fold, share_gap
+from runner.statistics.significance import holm_adjusted
 
 CONFIG = FileSkew(kind="file", production="-", permutations=199, max_auc=0.75, max_changed=0.5)
 ORIGIN = Origin("t", 0)

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from runner.base.errors import DataError
 from runner.config import BigQuerySource, Source
-from runner.errors import DataError
 from runner.sources import source_digest
 from tests.sources.reading import read, source
 

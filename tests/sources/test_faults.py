@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import ConfigError, DataError, GateError
+from runner.base.errors import ConfigError, DataError, GateError
 from tests.sources.reading import read, read_file, rules, source, write_jsonl
 
 

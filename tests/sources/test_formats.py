@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from runner.errors import SftError
+from runner.base.errors import SftError
 from tests.sources.reading import packed, read, read_file, rules, source, write_jsonl
 
 Cells = list[tuple[str, str]]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.base.errors import ConfigError, DataError
 from runner.emulator.storage import Storage
-from runner.errors import ConfigError, DataError
 from runner.sources import source_digest
 from tests.sources.reading import read, source
 

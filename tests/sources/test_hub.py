@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import ConfigError, DataError
+from runner.base.errors import ConfigError, DataError
 from runner.sources import source_digest
 from tests.sources.reading import read, source
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import ConfigError, DataError
+from runner.base.errors import ConfigError, DataError
 from runner.records import Row
 from runner.sources import source_digest
 from runner.sources.mix import draw, row_bytes

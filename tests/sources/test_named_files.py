@@ -88,7 +88,7 @@ def test_an_unchanged_file_is_not_read_again(
         raise AssertionError("read again")
 
     monkeypatch.setattr(digest.hashlib, "file_digest", unread)
-    monkeypatch.setattr("runner.sources.split.rows_of", unread)
+    monkeypatch.setattr("runner.sources.read.rows_of", unread)
     assert source_digest(source, cache) == before
     os.utime(tmp_path / "one.png", ns=(1, 1))
     with pytest.raises(AssertionError, match="read again"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner.errors import ConfigError, DataError
+from runner.base.errors import ConfigError, DataError
 from runner.records import Row, Turn
 from tests.sources.reading import read, read_file, rules, source, write_jsonl
 

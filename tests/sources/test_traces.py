@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from runner.base.errors import ConfigError
 from runner.config import Source, TracesSkew
-from runner.errors import ConfigError
 from runner.records import Turn
 from runner.sources import source_digest
-from runner.sources.trace_rows import right_answer
-from runner.sources.traces import answer_text, production_prompts, prompt_record
+from runner.sources.traces import answer_text, production_prompts, prompt_record, right_answer
 from runner.tracking.logged import Logged
 from tests.sources.reading import read, rules, source
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runner.config import MlflowTracking
-from runner.results import ExperimentResult
+from runner.records.results import ExperimentResult
 from runner.tracking import Links, Tracker, open_tracker, tracking_uri
 from tests.tracking import sample
 
@@ -20,7 +20,7 @@ TRACKING = MlflowTracking(kind="mlflow")
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty store's database file."""
-    from runner.tracking.adapter import Mlflow
+    from runner.tracking.mlflow_client import Mlflow
 
     home = tmp_path_factory.mktemp("migrated")
     Mlflow(tracking_uri(TRACKING, home), home)

@@ -8,9 +8,9 @@ import random
 from pathlib import Path
 from typing import Any
 
-from runner.manifest import digest_of
+from runner.base.digests import digest_of
 from runner.records import Checkpoint, CurvePoint, TuningResult, write_jsonl
-from runner.results import (
+from runner.records.results import (
     ArmResult,
     CheckpointScores,
     Difference,

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from runner.tracking import Links, tracking_uri
-from runner.tracking.links import run_page, view_page
-from runner.tracking.ui import running
+from runner.tracking.ui import run_page, running, view_page
 from tests.tracking import sample
 from tests.tracking.conftest import TRACKING, tracker
 

@@ -7,9 +7,9 @@ import colorsys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.manifest import digest_of
-from runner.results import ArmResult
-from runner.tracking.colours import colours
+from runner.base.digests import digest_of
+from runner.records.results import ArmResult
+from runner.tracking.views import colours
 
 SIZES = st.lists(st.integers(1, 10_000), min_size=1, max_size=6, unique=True)
 

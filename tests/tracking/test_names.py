@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.tracking import names
+from runner.tracking import facts
 
 TEXT = st.text(min_size=0, max_size=400)
 
@@ -15,7 +15,7 @@ TEXT = st.text(min_size=0, max_size=400)
 def test_mlflow_accepts_every_key(name: str) -> None:
     from mlflow.utils.validation import _validate_metric_name, _validate_param
 
-    key = names.key(name)
+    key = facts.key(name)
     _validate_metric_name(key)
     _validate_param(key, "x")
 
@@ -25,13 +25,13 @@ def test_different_names_stay_different(one: str, other: str) -> None:
     """Up to the two readable replacements, which people would not use both ways."""
     readable = str.maketrans({"=": ":", "+": "p"})
     if one.translate(readable) != other.translate(readable):
-        assert names.key(one) != names.key(other)
+        assert facts.key(one) != facts.key(other)
 
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=60))
 def test_plain_names_stay_as_they_are(name: str) -> None:
-    assert names.key(name) == name
-    assert names.key(f"test/{name}_low") == f"test/{name}_low"
+    assert facts.key(name) == name
+    assert facts.key(f"test/{name}_low") == f"test/{name}_low"
 
 
 @pytest.mark.parametrize(
@@ -43,19 +43,19 @@ def test_plain_names_stay_as_they_are(name: str) -> None:
     ],
 )
 def test_common_names_read_well(name: str, key: str) -> None:
-    assert names.key(name) == key
+    assert facts.key(name) == key
 
 
 @given(st.text(max_size=2000), st.integers(20, 600))
 def test_values_are_cut_to_size_and_stay_different(text: str, limit: int) -> None:
-    assert len(names.value(text, limit)) <= limit
+    assert len(facts.value(text, limit)) <= limit
     if len(text) <= limit:
-        assert names.value(text, limit) == text
-    assert names.value(text + "a", limit) != names.value(text + "b", limit)
+        assert facts.value(text, limit) == text
+    assert facts.value(text + "a", limit) != facts.value(text + "b", limit)
 
 
 @given(TEXT)
 def test_mlflow_accepts_every_model_name(name: str) -> None:
     from mlflow.utils.validation import _validate_logged_model_name
 
-    _validate_logged_model_name(names.model_name(name))
+    _validate_logged_model_name(facts.model_name(name))

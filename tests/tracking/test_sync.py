@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from runner.base.digests import digest_of
 from runner.config import MlflowTracking, NoTracking
-from runner.manifest import digest_of
 from runner.records import CurvePoint
-from runner.results import ExperimentResult, Score
+from runner.records.results import ExperimentResult, Score
 from runner.tracking import Links, open_tracker, tracking_uri
 from tests.tracking import sample
 from tests.tracking.conftest import artifacts, client, history, runs, snapshot, sync

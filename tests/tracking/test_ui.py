@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.results import ExperimentResult
+from runner.records.results import ExperimentResult
 from runner.tracking import tracking_uri
-from runner.tracking.trouble import TrackingError
+from runner.tracking.mlflow_client import TrackingError
 from runner.tracking.ui import free_port, listed, running, serve
 from tests.tracking.conftest import TRACKING, sync
 

@@ -11,11 +11,11 @@ from typing import Any, cast
 import pytest
 
 from runner.backends.protocol import Backend, JobStatus, TuningJob
+from runner.base.errors import BackendError, GateError
 from runner.config import Tuning
-from runner.errors import BackendError, GateError
 from runner.records import CurvePoint, TuningResult
-from runner.tuning import patience, tune
-from runner.tuning.patience import Silence, persistent
+from runner.tuning import stall, tune
+from runner.tuning.stall import Silence, persistent
 
 
 @dataclass
@@ -61,7 +61,7 @@ RUNNING, DONE = at("running"), at("succeeded")
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runner.tuning.watch.FIRST_WAIT", 0.001)
-    monkeypatch.setattr(patience, "LONGEST", 0.002)
+    monkeypatch.setattr(stall, "LONGEST", 0.002)
 
 
 def watch(tmp_path: Path, backend: Scripted, **knobs: Any) -> list[CurvePoint]:
@@ -140,7 +140,7 @@ def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(BackendError, match="lost"):
         persistent(look, 0.001)
-    assert len(calls) == patience.LOST
+    assert len(calls) == stall.LOST
 
 
 def test_a_job_may_be_missing_from_a_list_for_a_while(tmp_path: Path) -> None:

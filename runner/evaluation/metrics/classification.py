@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from runner.base.errors import ConfigError, Problem
 from runner.config import Classification, Suite
-from runner.errors import ConfigError, Problem
 from runner.evaluation.extract import comparable
 from runner.evaluation.measure import MetricResult, ScoredAnswer
 from runner.evaluation.metrics.exact_match import rule

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from runner.base.text import normalize
 from runner.config import JsonFields, Suite
 from runner.evaluation.json_text import canonical, field, leaves, mapped, parse
 from runner.evaluation.measure import MetricResult, ScoredAnswer
 from runner.evaluation.metrics.exact_match import rule
-from runner.normalize import normalize
 from runner.statistics.measure import share_of
 
 MISSING = object()

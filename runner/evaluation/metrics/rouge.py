@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from typing import Protocol
 
 from runner.config import Rouge, Suite
 from runner.evaluation.measure import MetricResult, ScoredAnswer
-from runner.evaluation.metrics.rouge_lcs import lcs_indices, lcs_length
-from runner.evaluation.metrics.rouge_tokens import sentences, tokens, warnings
 from runner.records import SHARE
 from runner.statistics.measure import mean_of
 
@@ -84,3 +84,106 @@ def _f_measure(hits: int, expected: int, given: int) -> float:
         return 0.0
     precision, recall = hits / given, hits / expected
     return 2 * precision * recall / (precision + recall)
+
+
+# ROUGE's words: rouge-score's own tokenizer, with every stem worked out once.
+#
+# `rouge_score.tokenize` is light; the scorer beside it pulls in all of nltk (several CPU seconds
+# next to scikit-learn), so nltk is imported for the stemmer alone and only when stemming is on.
+
+FOREIGN_SHARE = 0.05
+"""Above this share of letters outside a-z in the references, ROUGE is blind to much of them."""
+
+
+class Stemmer(Protocol):
+    def stem(self, word: str) -> str: ...
+
+
+@lru_cache(maxsize=1 << 14)
+def tokens(text: str, stem: bool) -> tuple[str, ...]:
+    """Lower-cased runs of ``[a-z0-9]``; with `stem`, Porter stems of words above 3 letters."""
+    from rouge_score.tokenize import tokenize
+
+    return tuple(tokenize(text, _stemmer() if stem else None))
+
+
+def sentences(text: str, stem: bool) -> list[tuple[str, ...]]:
+    """The words of each line: rouge-score takes the newline for the end of a sentence."""
+    return [tokens(line, stem) for line in text.split("\n") if line]
+
+
+@cache
+def _stemmer() -> Stemmer:
+    from nltk.stem.porter import PorterStemmer  # type: ignore[import-untyped]
+
+    class Remembering:
+        """Porter's algorithm is slow and words repeat: a cache takes 80 % of the time away."""
+
+        stem = staticmethod(lru_cache(maxsize=1 << 17)(PorterStemmer().stem))
+
+    return Remembering()
+
+
+def warnings(references: Sequence[str], types: Sequence[str]) -> Iterator[str]:
+    """What a reader should know before believing the numbers."""
+    letters = [char for text in references for char in text.lower() if char.isalpha()]
+    foreign = sum(not "a" <= char <= "z" for char in letters)
+    if letters and foreign / len(letters) > FOREIGN_SHARE:
+        yield (
+            f"rouge ignores every letter outside a-z, {foreign / len(letters):.0%} of the "
+            "references' letters; chrf reads all of them"
+        )
+    if "rougeLsum" in types and references and not any("\n" in text for text in references):
+        yield "rougeLsum splits sentences at newlines; no reference has one, so it equals rougeL"
+
+
+# Longest common subsequences by bit vectors: 64 cells of the table in one machine operation.
+#
+# A row of the usual table rises by 0 or 1 from each column to the next, so it fits in one integer
+# with a 0 bit where it rises (Hyyrö 2004, "Bit-parallel LCS-length computation revisited").
+# Python's integers have any length, so no text is too long.
+
+
+def lcs_rows(reference: Sequence[str], answer: Sequence[str]) -> list[int]:
+    """Bit rows of the table, one more than the reference has words; bit j stands for word j of
+    the answer, 0 where the row rises."""
+    places: dict[str, int] = {}
+    for index, word in enumerate(answer):
+        places[word] = places.get(word, 0) | 1 << index
+    full = (1 << len(answer)) - 1
+    row = full
+    rows = [row]
+    for word in reference:
+        hits = row & places.get(word, 0)
+        row = ((row + hits) | (row - hits)) & full
+        rows.append(row)
+    return rows
+
+
+def lcs_length(reference: Sequence[str], answer: Sequence[str]) -> int:
+    return len(answer) - lcs_rows(reference, answer)[-1].bit_count()
+
+
+def lcs_indices(reference: Sequence[str], answer: Sequence[str]) -> list[int]:
+    """Places in the reference of one longest common subsequence, last first.
+
+    Which one matters for ROUGE-Lsum; it is the one that ROUGE-1.5.5 walks back to: a match is
+    taken at once, else left where that cell is larger, else up.
+    """
+    rows = lcs_rows(reference, answer)
+    i, j = len(reference), len(answer)
+    taken = []
+    while i and j:
+        if reference[i - 1] == answer[j - 1]:
+            i, j = i - 1, j - 1
+            taken.append(i)
+        elif _cell(rows[i], j - 1) > _cell(rows[i - 1], j):
+            j -= 1
+        else:
+            i -= 1
+    return taken
+
+
+def _cell(row: int, column: int) -> int:
+    """The table's number at a column: how often the row rose up to there."""
+    return column - (row & ((1 << column) - 1)).bit_count()

@@ -11,12 +11,11 @@ from typing import Any
 
 import orjson
 
+from runner.base.errors import ConfigError, Problem
 from runner.config.augment import Augment
-from runner.errors import ConfigError, Problem
-from runner.prepare.augment.checks import check_names
-from runner.prepare.augment.entities import Entities, free_columns
-from runner.prepare.augment.rules import apply
-from runner.prepare.keys import hash64
+from runner.prepare.augment.reword import check_names
+from runner.prepare.augment.rules import Entities, apply, free_columns
+from runner.prepare.row_table import hash64
 from runner.records import Row
 from runner.records.summaries import NewRow
 

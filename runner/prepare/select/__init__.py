@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from runner.base.errors import ConfigError, Problem
 from runner.config import Select
-from runner.errors import ConfigError, Problem
-from runner.prepare.draw import mix
-from runner.prepare.keys import hash64, input_text
-from runner.prepare.select.choice import Choice
-from runner.prepare.select.encoders import encode as encode_here
+from runner.encoders.lexical import encode as encode_here
+from runner.prepare.row_table import hash64, input_text
+from runner.prepare.select.diverse import Choice
+from runner.prepare.split_groups import mix
 from runner.records import Row
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from runner.prepare.select.choice import Order
-    from runner.prepare.select.encoders import Encode
+    from runner.encoders.lexical import Encode
+    from runner.prepare.select.diverse import Order
 
 
 def choose(path: Path, select: Select, seed: int, encode: Encode = encode_here) -> Choice | None:
@@ -46,7 +46,7 @@ def choose(path: Path, select: Select, seed: int, encode: Encode = encode_here) 
 
         drop_by_rules(rows.read(), select.quality, choice)
         if select.quality.label_noise:
-            from runner.prepare.select.noise import drop_noise
+            from runner.prepare.select.quality import drop_noise
 
             targets = [row.target for row in rows.read()]
             drop_noise(targets, vectors, select.quality.label_noise, choice)
@@ -102,7 +102,7 @@ def _order(rows: _Rows, vectors: Any, select: Select, seed: int, choice: Choice)
 
         order = hardest_first([row.id for row in rows.read()], order, select.hard, choice)
     if select.diverse:
-        from runner.prepare.select.clusters import cluster
+        from runner.prepare.select.diverse import cluster
 
         clusters = cluster(vectors, select.diverse, seed, order, choice)
         choice.clusters = clusters

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from runner.base.errors import ConfigError, DataError, Problem, RowFault
+from runner.base.text import plural
 from runner.config.select import Hard
-from runner.errors import ConfigError, DataError, Problem, RowFault
-from runner.plural import plural
-from runner.prepare.select.choice import Choice, Reason
+from runner.prepare.select.diverse import Choice, Reason
 
 if TYPE_CHECKING:
-    from runner.prepare.select.choice import Order
+    from runner.prepare.select.diverse import Order
 
 KEY = "prepare.select.hard"
 

@@ -1,0 +1,126 @@
+"""TRL's SFTTrainer with token-exact metrics, and with the leaner forward pass on the CPU."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from trl import SFTTrainer
+
+from runner.backends.local import cpu
+from runner.backends.local.cpu import TokenSums, supported, token_sums
+from runner.backends.local.rows import Encoded
+
+EVAL_BATCH = 16
+
+
+class ExactTrainer(SFTTrainer):  # type: ignore[misc]
+    """Rows come ready-tokenised. Training and evaluation add up loss, hits and label tokens, so
+    that curves are exact whatever the batches are; TRL's own means weigh batches equally."""
+
+    def __init__(self, *, eval_rows: Sequence[Encoded], lean: bool | None = None, **rest: Any):
+        super().__init__(**rest)
+        self.eval_batches = _batches(eval_rows)
+        self._base = self.model.get_base_model()
+        alone_on_cpu = self.args.device.type == "cpu" and self.args.world_size == 1
+        self.lean = (alone_on_cpu and supported(self._base)) if lean is None else lean
+        if self.lean and cpu.pays():
+            cpu.speed_up(self.model)
+        self._window: list[TokenSums] = []
+        self._outputs: Any = None
+        self.model.register_forward_hook(self._catch)
+
+    def _catch(self, module: Any, inputs: Any, outputs: Any) -> None:
+        """Keep TRL's per-token outputs of the latest forward pass."""
+        self._outputs = outputs
+
+    # --- training --------------------------------------------------------------------------
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Mean loss over the label tokens of the optimiser step."""
+        if self.lean:
+            sums = self._lean_sums(inputs)
+            number = sums.count if num_items_in_batch is None else num_items_in_batch
+            loss = sums.loss / number
+        else:
+            loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
+            sums = self._caught_sums()
+        self._window.append(TokenSums(sums.loss.detach(), sums.correct, sums.count))
+        return loss
+
+    def take_window(self) -> tuple[float, float, int]:
+        """Loss and share of hits per label token, and label tokens, since the last call; over
+        all processes. (nan, nan, 0) when there was none."""
+        window, self._window = self._window, []
+        return self._over_all([(sums.loss, sums.correct, sums.count) for sums in window])
+
+    def _lean_sums(self, inputs: dict[str, Any]) -> TokenSums:
+        return token_sums(
+            self._base, inputs["input_ids"], inputs["attention_mask"], inputs["labels"]
+        )
+
+    def _caught_sums(self) -> TokenSums:
+        seen, self._outputs = self._outputs, None
+        return TokenSums(-seen.log_probs.sum(), seen.is_top1.sum(), seen.label_mask.sum())
+
+    # --- evaluation ------------------------------------------------------------------------
+
+    def evaluate(self, *unused: Any, **ignored: Any) -> dict[str, float]:
+        """Exact loss and share of hits over the validation rows. Draws no random number, so a
+        resumed run continues exactly like an unbroken one."""
+        start = time.perf_counter()
+        self.model.eval()
+        found = [
+            (sums.loss * weight, sums.correct * weight, sums.count * weight)
+            for inputs, weight in self._my_share()
+            for sums in (self._eval_sums(inputs),)
+        ]
+        loss, share, count = self._over_all(found)
+        metrics = {
+            "eval_loss": loss,
+            "eval_share": share,
+            "eval_predictions": float(count),
+            "eval_runtime": time.perf_counter() - start,
+        }
+        self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _my_share(self) -> Iterator[tuple[dict[str, torch.Tensor], int]]:
+        """This process's batches with weight 1, filled up with batches of weight 0: sharded
+        models need every process to make the same number of passes."""
+        size, rank = self.args.world_size, self.args.process_index
+        for number in range(math.ceil(len(self.eval_batches) / size)):
+            position = number * size + rank
+            weight = int(position < len(self.eval_batches))
+            rows = self.eval_batches[position * weight]
+            raw = [{"input_ids": row.ids, "labels": row.labels} for row in rows]
+            yield self._prepare_inputs(self.data_collator(raw)), weight
+
+    def _eval_sums(self, inputs: dict[str, torch.Tensor]) -> TokenSums:
+        with torch.no_grad(), self.compute_loss_context_manager():
+            if self.lean:
+                return self._lean_sums(inputs)
+            self.model(**inputs, use_cache=False, fused_lm_head=True)
+        return self._caught_sums()
+
+    def _over_all(self, sums: Sequence[tuple[torch.Tensor, ...]]) -> tuple[float, float, int]:
+        total = torch.zeros(3, dtype=torch.float64, device=self.args.device)
+        for entry in sums:
+            total += torch.stack([value.detach().double() for value in entry])
+        loss, correct, count = self.accelerator.reduce(total).tolist()
+        return (loss / count, correct / count, int(count)) if count else (math.nan, math.nan, 0)
+
+
+def _batches(rows: Sequence[Encoded]) -> list[list[Encoded]]:
+    """Rows of similar length together, so that little is padded."""
+    ordered = sorted(rows, key=lambda row: len(row.ids))
+    return [ordered[at : at + EVAL_BATCH] for at in range(0, len(ordered), EVAL_BATCH)]

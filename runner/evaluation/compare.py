@@ -1,0 +1,161 @@
+"""Two arms side by side on the same rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from runner.base.errors import ConfigError, Problem
+from runner.config import Bootstrap, Suite
+from runner.evaluation.extract import answer_of
+from runner.evaluation.score import measured_by, only, shared_rows
+from runner.evaluation.suite import check_suite, kind_of, reference_fields
+from runner.records import ScoredRow
+from runner.records.results import CheckpointScores, Difference
+from runner.statistics.intervals import percentile, resampled_sums
+from runner.statistics.measure import Measure, share_of
+from runner.statistics.significance import mcnemar, swap_test
+
+if TYPE_CHECKING:
+    from runner.statistics.measure import Matrix
+
+
+def compare(
+    arm_rows: Sequence[ScoredRow],
+    against_rows: Sequence[ScoredRow],
+    metric: str,
+    suite: Suite,
+    seed: int,
+    *,
+    arm: str = "",
+    against: str = "",
+) -> Difference:
+    """The paired difference `arm` minus `against` of one score, over the rows that count for both.
+
+    Rows are those that `score` gives, paired by id; as in the scores themselves, one without a
+    usable answer is at its worst, or left out for both (`suite.unanswered`). The interval is a
+    percentile bootstrap that draws pairs; p is two-sided, exact McNemar for 0/1 scores and a
+    swap test for the others (sign flips for means, approximate randomisation for corpus scores);
+    `p_holm` is p until `holm` has seen all differences. Without a common row value, interval and
+    p are nan with ``n=0``. The value is the plain difference: `gain` turns its sign so that more
+    is better. Raises ConfigError when the suite gives no such score.
+    """
+    ours, theirs = _pairs(arm_rows, against_rows, suite)
+    measure = _measure([*ours, *theirs], metric, suite)
+    size = len(ours)
+    both = measure.counted[:size] & measure.counted[size:]
+    a, b = measure.statistics[:size][both], measure.statistics[size:][both]
+    value, low, high = _value_and_interval(measure, a, b, suite.bootstrap, seed)
+    both_scores = [_score(measure, part) for part in (a, b)]
+    p = _p(measure, a, b, seed)
+    return Difference(
+        arm=arm,
+        against=against,
+        metric=metric,
+        value=value,
+        low=low,
+        high=high,
+        p=p,
+        p_holm=p,
+        n=len(a),
+        discordant=int((a != b).any(axis=1).sum()),
+        scale=measure.scale,
+        ours=both_scores[0],
+        theirs=both_scores[1],
+    )
+
+
+def _pairs(
+    arm_rows: Sequence[ScoredRow], against_rows: Sequence[ScoredRow], suite: Suite
+) -> tuple[list[ScoredRow], list[ScoredRow]]:
+    """The rows that count for both, by id, so that the order of the files does not matter."""
+    ids = shared_rows([arm_rows, against_rows], suite)
+    ours, theirs = (
+        sorted(only(rows, ids), key=lambda row: row.id) for rows in (arm_rows, against_rows)
+    )
+    return ours, theirs
+
+
+def _measure(rows: list[ScoredRow], name: str, suite: Suite) -> Measure:
+    """One score over both arms' rows at once, so that labels have the same columns."""
+    answers = [answer_of(row, suite) for row in rows]
+    fields = reference_fields(answers, suite)
+    check_suite(suite.model_copy(update={"primary": name}), fields)
+    for metric in suite.metrics:
+        if name in kind_of(metric).names(metric, fields):
+            measured = measured_by(metric, rows, answers, suite)
+            return next(item for item in measured.measures if item.name == name)
+    # Only a field score of no rows comes this far: the fields are not known.
+    return share_of(name, [])
+
+
+def _score(measure: Measure, statistics: Matrix) -> float:
+    """The score of one side's rows, nan of none."""
+    if not len(statistics):
+        return float("nan")
+    return float(measure.combine(statistics.sum(axis=0, keepdims=True))[0])
+
+
+def _value_and_interval(
+    measure: Measure, ours: Matrix, theirs: Matrix, rule: Bootstrap, seed: int
+) -> tuple[float, float, float]:
+    import numpy as np
+
+    if not len(ours):
+        return float("nan"), float("nan"), float("nan")
+    pairs = np.concatenate([ours, theirs], axis=1)
+    value = float(_difference(measure, pairs.sum(axis=0, keepdims=True))[0])
+    drawn = _difference(measure, resampled_sums(pairs, rule.samples, seed))
+    return value, *percentile(drawn, value, rule.confidence)
+
+
+def _difference(measure: Measure, sums: Matrix) -> Matrix:
+    """Of sums that hold the one arm's columns, then the other's."""
+    width = sums.shape[1] // 2
+    return measure.combine(sums[:, :width]) - measure.combine(sums[:, width:])
+
+
+def _p(measure: Measure, ours: Matrix, theirs: Matrix, seed: int) -> float:
+    if not len(ours):
+        return float("nan")
+    if measure.binary:
+        change = ours[:, 0] - theirs[:, 0]
+        return mcnemar(int((change > 0).sum()), int((change < 0).sum()))
+    return swap_test(ours, theirs, measure.combine, seed)
+
+
+# Which checkpoint of a tuning job to ship.
+
+
+def pick_checkpoint(scores: Sequence[CheckpointScores], primary: str) -> str:
+    """Id of the checkpoint with the best primary score on validation.
+
+    Ties go to the lower validation loss (an unknown one loses), then to the earlier step: the
+    less a model was tuned for the same score, the less it was bent. An undefined score (no
+    rows) loses against any number. Raises ValueError for no checkpoints, ConfigError when
+    `primary` was not measured.
+    """
+    if not scores:
+        raise ValueError("no checkpoints to pick from")
+    known = list(scores[0].validation.overall)
+    if any(primary not in item.validation.overall for item in scores):
+        message = f"{primary!r} was not measured on validation; measured: {', '.join(known)}"
+        raise ConfigError([Problem("suite.primary", message)])
+    return reduce(lambda best, item: item if _beats(item, best, primary) else best, scores).id
+
+
+def _beats(item: CheckpointScores, best: CheckpointScores, primary: str) -> bool:
+    scale = item.validation.overall[primary].scale
+    ours = item.validation.overall[primary].value
+    theirs = best.validation.overall[primary].value
+    if scale.better(ours, theirs):
+        return True
+    if scale.better(theirs, ours):
+        return False
+    return _tie_break(item) < _tie_break(best)
+
+
+def _tie_break(item: CheckpointScores) -> tuple[float, int]:
+    return (math.inf if math.isnan(item.eval_loss) else item.eval_loss, item.step)

@@ -1,0 +1,392 @@
+"""A whole experiment: all arms in one process, one ledger entry, one verdict, one report."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from runner.backends.protocol import Backend, terms_of
+from runner.backends.registry import make_backend
+from runner.base.digests import digest_of
+from runner.config import Tracking
+from runner.experiment.arm import run_arm
+from runner.experiment.arms import Arm, Point, check_one_experiment, expand, tuned_digest
+from runner.experiment.console import Console
+from runner.experiment.context import RunContext
+from runner.experiment.forecast import check_affordable
+from runner.experiment.mend import checkpoints_damage, from_ledger
+from runner.experiment.parallel import EVALUATING, Slots, run_parallel, stop_order
+from runner.experiment.prepare_stage import Prepare
+from runner.experiment.same_rows import on_common_rows
+from runner.experiment.stage import ArmRun
+from runner.experiment.stages import STAGES, Stages, get_tokenizer
+from runner.experiment.treatment_effects import treatment_differences
+from runner.experiment.verdict import differences, verdict
+from runner.money import Account
+from runner.records import CurvePoint
+from runner.records.results import ArmResult, ExperimentResult
+from runner.store.artifacts import Store
+from runner.store.ledger import Ledger, now_ms
+from runner.tracking import Tracker, open_tracker
+
+Listener = Callable[[Sequence[CurvePoint]], None]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A composed experiment, ready to plan, check or run."""
+
+    result: ExperimentResult
+    """Head with pending arms; `begin` of the ledger turns it into what is known."""
+    arms: tuple[Arm, ...]
+    points: tuple[str, ...]
+    """Digest of the tuned arm of each composed point, in the points' order."""
+    runs: dict[str, ArmRun]
+    """Arm digest to its view of the stages; arms of one point share their backend."""
+    home: Path
+    ledger: Ledger
+    stages: Stages = STAGES
+
+    def shut_accounts(self, shut: bool) -> None:
+        """Whether nothing may be paid for, not even what the data needs."""
+        for each in self.runs.values():
+            each.account.shut = shut
+
+    @property
+    def report(self) -> Path:
+        return (
+            self.home / "reports" / f"{self.result.name}-{self.result.digest[:8]}" / "report.html"
+        )
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What `sft run` has to say at the end."""
+
+    result: ExperimentResult
+    report: Path
+    tracking: Tracking
+    fresh: bool
+    """False when everything was there already and nothing was done."""
+
+
+class Backends:
+    """One backend per distinct model and backend config, so that arms share a loaded model."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._made: dict[str, Backend] = {}
+
+    def of(self, arm: Arm) -> Backend:
+        config = arm.experiment.model_dump(mode="json", include={"model", "backend", "paths"})
+        key = digest_of(config)
+        if key not in self._made:
+            self._made[key] = make_backend(arm.experiment, self.home)
+        return self._made[key]
+
+    def close(self) -> None:
+        for backend in self._made.values():
+            backend.close()
+
+
+def assemble(
+    points: Sequence[Point],
+    file: Path,
+    command: str,
+    console: Console,
+    stages: Stages = STAGES,
+) -> Sweep:
+    """Work out the arms of an experiment and where they live. Reads the data's digest only.
+    `stages` are those that every arm goes through.
+
+    Raises ConfigError for a suite that cannot give its primary score, and for points that are
+    no arms of one experiment.
+    """
+    from runner.evaluation import check_suite
+
+    check_one_experiment(points)
+    for point in points:
+        check_suite(point.experiment.suite)
+    first = points[0].experiment
+    home = Path(first.paths.home)
+    ledger = Ledger(home, first.store.ledger)
+    store = Store(
+        Path(first.store.root) if first.store.root else home / "store",
+        console.say,
+        also={"tune": checkpoints_damage},
+        recover={"tune": partial(from_ledger, ledger)},
+    )
+    context = RunContext(home, store, ledger, console.watch, console.listen)
+    backends = Backends(home)
+    data = [_data_digest(point, context) for point in points]
+    arms = expand(points, data, stages)
+    digest = digest_of([first.name, sorted(arm.digest for arm in arms)])
+    width = max(1, min(terms_of(backends.of(arm)).jobs_at_once for arm in arms))
+    context = replace(context, slots=Slots(width, stop_order(home, digest)))
+    result = ExperimentResult(
+        name=first.name,
+        digest=digest,
+        question=first.question,
+        file=str(file),
+        command=command,
+        primary=first.suite.primary,
+        arms=[arm.pending() for arm in arms],
+        home=str(home),
+        started_ms=now_ms(),
+    )
+    runs = {
+        arm.digest: ArmRun(
+            arm.experiment,
+            backends.of(arm),
+            context,
+            Account(ledger, arm.experiment, digest, arm.digest),
+            arm.kind,
+            arm.shots,
+        )
+        for arm in arms
+    }
+    tuned = tuple(
+        tuned_digest(point, digest, stages) for point, digest in zip(points, data, strict=True)
+    )
+    return Sweep(result, tuple(arms), tuned, runs, home, ledger, stages)
+
+
+def _data_digest(point: Point, context: RunContext) -> str:
+    from runner.sources import source_digest
+
+    return source_digest(point.experiment.source, context.known_digests)
+
+
+def run(sweep: Sweep, console: Console) -> RunOutcome:
+    """Run every arm that is not done, then compare, report and track.
+
+    The same call on a finished experiment does nothing. Only one process runs an experiment at
+    a time; a second one waits and then finds it finished.
+    """
+    from runner.report import REPORT_VERSION, write_report
+
+    tracking = sweep.arms[0].experiment.tracking
+    with _only_one(sweep, console):
+        known = sweep.ledger.begin(sweep.result)
+        target = digest_of([tracking.model_dump(mode="json"), REPORT_VERSION])
+        finished = _finished(sweep, known) and sweep.report.exists()
+        if finished and sweep.ledger.synced(known.digest) == target:
+            return RunOutcome(known, sweep.report, tracking, fresh=False)
+        _common_ground(sweep, known, console)
+        left = [
+            arm for arm, then in zip(sweep.arms, known.arms, strict=True) if not _whole(sweep, then)
+        ]
+        check_affordable(left, sweep.runs, sweep.stages, sweep.ledger, known.name)
+        _warn(sweep, left, console)
+        skewed = _skew(sweep, left, console)
+        tracker = open_tracker(tracking, sweep.home)
+        try:
+            tracker.begin(known)
+            result = _run_arms(sweep, known, tracker, console)
+            result = _concluded(sweep, result)
+            sweep.ledger.finish(result)
+            console.stage("report")
+            sweep.report.parent.mkdir(parents=True, exist_ok=True)
+            pages = _data_cards(sweep, result) | skewed
+            write_report(result, sweep.report)
+            console.stage("tracking")
+            links = tracker.sync(result, sweep.report, pages)
+            if links.complete:
+                sweep.ledger.mark_synced(result.digest, target)
+        finally:
+            tracker.close()
+    return RunOutcome(result, sweep.report, tracking, fresh=True)
+
+
+def _finished(sweep: Sweep, result: ExperimentResult) -> bool:
+    return bool(result.ended_ms) and all(_whole(sweep, arm) for arm in result.arms)
+
+
+def _whole(sweep: Sweep, arm: ArmResult) -> bool:
+    """Whether the arm is done and what it left is still there and as it was made."""
+    if arm.status != "done":
+        return False
+    store = sweep.runs[arm.digest].context.store
+    rows = (Path(file).parent for file in arm.predictions.values())
+    return not any(store.damage(path) for path in {*map(Path, arm.artifacts.values()), *rows})
+
+
+def _common_ground(sweep: Sweep, known: ExperimentResult, console: Console) -> None:
+    """What all arms stand on, first: when that fails, it is one sentence and not a red row for
+    each arm. Where arms differ in it, each of them finds out for itself."""
+    if all(_whole(sweep, arm) for arm in known.arms):
+        return
+    runs = list(sweep.runs.values())
+    if len({each.digest(Prepare()) for each in runs}) == 1:
+        runs[0].make(Prepare())
+    if len({id(each.backend) for each in runs}) == 1:
+        runs[0].backend.setup(console.watch("model"))
+
+
+def _warn(sweep: Sweep, left: Sequence[Arm], console: Console) -> None:
+    """What the data of the arms that are left should be looked at for, before any is tuned."""
+    from runner.experiment.prepare_stage import data_warnings
+
+    for line in data_warnings(sweep.runs[arm.digest] for arm in left):
+        console.say(f"warning: {line}")
+
+
+def _skew(sweep: Sweep, left: Sequence[Arm], console: Console) -> dict[str, Path]:
+    """The skew pages of the tuned arms that are left. Raises GateError before any is tuned."""
+    from runner.experiment.skew import gate_skew
+
+    tuned = [
+        sweep.runs[arm.digest]
+        for arm in left
+        if arm.kind == "tuned" and arm.experiment.skew.kind != "none"
+    ]
+    for each in tuned:
+        get_tokenizer(each, console.say)
+    found = gate_skew(tuned, sweep.report.parent)
+    for one in found.values():
+        for line in one.warnings:
+            console.say(f"skew: {line}")
+        console.say(f"skew: {one.page}")
+    return {name: one.page for name, one in found.items()}
+
+
+def _run_arms(
+    sweep: Sweep, known: ExperimentResult, tracker: Tracker, console: Console
+) -> ExperimentResult:
+    """Bring every arm to its end. The backends' processes are gone afterwards."""
+    results: dict[str, ArmResult] = {arm.digest: arm for arm in known.arms}
+    stop, order = threading.Event(), stop_order(sweep.home, known.digest)
+    order.unlink(missing_ok=True)
+
+    def save(result: ArmResult) -> None:
+        if stop.is_set():  # a thread that was left behind
+            return
+        paid = sweep.runs[result.digest].account.paid()
+        result = result.model_copy(update={"spent": paid})
+        sweep.ledger.put_arm(known.digest, result)
+        results[result.digest] = result
+
+    def job(number: int, arm: Arm) -> None:
+        if order.exists():
+            raise KeyboardInterrupt
+        if _whole(sweep, results[arm.digest]):
+            console.arm(number, len(sweep.arms), arm.name, "done before")
+            return
+        console.arm(number, len(sweep.arms), arm.name, "")
+        console.on_points(_forward(tracker, known.digest, arm.digest))
+        mine, logs = sweep.runs[arm.digest], sweep.home / "logs"
+        set_up = partial(mine.backend.setup, console.watch("model"))
+        console.arm_done(run_arm(arm, mine, sweep.stages, logs, set_up, save))
+
+    numbered = list(enumerate(sweep.arms, 1))
+    jobs = {arm.digest: sweep.runs[arm.digest].terms.jobs_at_once for arm in sweep.arms}
+    here = [(n, arm) for n, arm in numbered if not jobs[arm.digest]]
+    elsewhere = [partial(job, n, arm) for n, arm in numbered if jobs[arm.digest]]
+    try:
+        _one_by_one(here, sweep, job)
+        if elsewhere:
+            width = EVALUATING + max(jobs.values())
+            with console.parallel():
+                run_parallel(elsewhere, width, stop)
+    finally:
+        for backend in {id(r.backend): r.backend for r in sweep.runs.values()}.values():
+            backend.close()
+    return known.model_copy(update={"arms": [results[arm.digest] for arm in sweep.arms]})
+
+
+def _one_by_one(
+    arms: Sequence[tuple[int, Arm]], sweep: Sweep, job: Callable[[int, Arm], None]
+) -> None:
+    """Run arms on this machine, with one loaded model at a time."""
+    before: Backend | None = None
+    for number, arm in arms:
+        backend = sweep.runs[arm.digest].backend
+        if before is not None and before is not backend:
+            before.close()
+        before = backend
+        job(number, arm)
+
+
+def _forward(tracker: Tracker, experiment: str, arm: str) -> Listener:
+    def forward(points: Sequence[CurvePoint]) -> None:
+        tracker.points(experiment, arm, points)
+
+    return forward
+
+
+def _concluded(sweep: Sweep, result: ExperimentResult) -> ExperimentResult:
+    """The result with differences, verdict, versions and an end."""
+    from runner.experiment.versions import versions
+
+    suite, seed = sweep.arms[0].experiment.suite, sweep.arms[0].experiment.seed
+    same = on_common_rows(result.arms, suite, seed)
+    found = differences(same, suite, seed)
+    arms = [
+        arm.model_copy(update={"baseline": item.against})
+        if (item := next((d for d in found if d.arm == arm.digest), None))
+        else arm
+        for arm in same
+    ]
+    return result.model_copy(
+        update={
+            "arms": arms,
+            "differences": found,
+            "treatments": treatment_differences(same, suite, seed),
+            "verdict": verdict(arms, found, suite, seed),
+            "versions": versions(Path(result.file).parent),
+            "ended_ms": now_ms(),
+        }
+    )
+
+
+def _data_cards(sweep: Sweep, result: ExperimentResult) -> dict[str, Path]:
+    """One data card per distinct data treatment, beside the report, and the pages of its leaks
+    and its skew where there are some."""
+    from runner.report import write_data_card
+    from runner.report.leaks import leaks_page
+    from runner.report.page import card_name, skew_name
+
+    pages: dict[str, Path] = {}
+    seen: set[tuple[str, str]] = set()
+    for arm in result.arms:
+        made = arm.artifacts
+        pair = (made.get("prepare", ""), made.get("render", ""))
+        if not all(pair) or pair in seen:
+            continue
+        seen.add(pair)
+        page = sweep.report.parent / card_name(Path(pair[1]))
+        if not page.exists():
+            write_data_card(Path(pair[0]), Path(pair[1]), page)
+        beside = (page, leaks_page(page), page.with_name(skew_name(Path(pair[1]))))
+        pages |= {file.name: file for file in beside if file.is_file()}
+    return pages
+
+
+def _only_one(sweep: Sweep, console: Console) -> FileLock:
+    """The experiment's lock; says who holds it when it is taken."""
+    folder = sweep.home / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{sweep.result.digest}.lock")
+    owner = folder / f"{sweep.result.digest}.pid"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        pid = owner.read_text() if owner.exists() else "?"
+        console.say(f"another sft run (process {pid}) is on this experiment: waiting for it")
+        lock.acquire()
+    owner.write_text(str(os.getpid()))
+    return lock
+
+
+def exit_code(result: ExperimentResult) -> int:
+    """0 all arms done; what all that are not agree on when they do; else 1."""
+    codes = {arm.exit_code for arm in result.arms if arm.status in ("failed", "incomplete")}
+    if not codes:
+        return 0
+    return codes.pop() if len(codes) == 1 else 1

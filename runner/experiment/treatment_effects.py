@@ -1,0 +1,76 @@
+"""What a data treatment bought: tuned arms that differ in their data only, held against one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from runner.base.digests import digest_of
+from runner.config import Suite
+from runner.experiment.same_rows import LEAST, rows_by_split
+from runner.experiment.verdict import is_clear
+from runner.records import ScoredRow
+from runner.records.results import ArmResult, Difference
+
+DATA = {"prepare", "source"}
+"""Groups of the configuration that say what an arm is tuned on."""
+
+
+def treatment_differences(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[Difference]:
+    """Every tuned arm against the first one of the experiment that has other data and is the
+    same in everything else, on the test rows both were asked; Holm-corrected.
+
+    The first is the one that the first value of every swept key gives, so an experiment lists
+    the untreated data first. Arms that share no test row were never meant to be compared and are
+    left out; of those that share less than `LEAST` there is a difference of no rows.
+    """
+    from runner.evaluation import compare, holm
+
+    found = []
+    for first, *others in _alike(arms):
+        for arm in others:
+            # Rows of one source are known by their ids, even where a treatment changed their text.
+            same = arm.config.get("source") == first.config.get("source")
+            by = _by_id if same else _by_prompt
+            rows, against = _scored_rows(arm, by), _scored_rows(first, by)
+            shared = rows.keys() & against.keys()
+            if not shared:
+                continue
+            if len(shared) < LEAST * max(len(rows), len(against)):
+                shared = set()
+            mine, theirs = (
+                [row for key, row in side.items() if key in shared] for side in (rows, against)
+            )
+            pair = {"arm": arm.digest, "against": first.digest}
+            found.append(compare(mine, theirs, suite.primary, suite, seed, **pair))
+    none = [difference for difference in found if not difference.n]
+    corrected = holm([difference for difference in found if difference.n])
+    alpha = 1 - suite.bootstrap.confidence
+    return [
+        *(item.model_copy(update={"clear": is_clear(item, alpha)}) for item in corrected),
+        *none,
+    ]
+
+
+def _alike(arms: Sequence[ArmResult]) -> list[list[ArmResult]]:
+    """Groups of at least two tuned arms that are the same but for their data, in their order."""
+    groups: dict[str, list[ArmResult]] = {}
+    for arm in arms:
+        if arm.kind == "tuned" and arm.status == "done":
+            rest = {name: value for name, value in arm.config.items() if name not in DATA}
+            groups.setdefault(digest_of(rest), []).append(arm)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _by_id(row: ScoredRow) -> tuple[str, ...]:
+    return row.id, row.target
+
+
+def _by_prompt(row: ScoredRow) -> tuple[str, ...]:
+    return row.id, row.prompt, row.target
+
+
+def _scored_rows(
+    arm: ArmResult, by: Callable[[ScoredRow], tuple[str, ...]]
+) -> dict[tuple[str, ...], ScoredRow]:
+    """The test rows by what makes them the same row for two arms."""
+    return {by(row): row for row in rows_by_split(arm)}

@@ -1,0 +1,231 @@
+"""The verdict: each tuned arm against the strongest untuned one, and what that comes to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from runner.base.text import plural
+from runner.config import Suite
+from runner.experiment.same_rows import chosen_on, rows_by_split, same_rows
+from runner.records import Scale
+from runner.records.results import ArmResult, Difference, Score, Scores, Verdict
+
+NOTHING = Score(value=math.nan, low=math.nan, high=math.nan, n=0)
+
+
+def primary_of(scores: Scores | None, primary: str) -> Score:
+    """The primary score; one without a value when there is none."""
+    return scores.overall.get(primary, NOTHING) if scores else NOTHING
+
+
+def strongest(arms: Sequence[ArmResult], primary: str) -> ArmResult | None:
+    """The arm with the best primary test score, None when no arm has one."""
+    return _best(arms, {arm.digest: primary_of(arm.test, primary) for arm in arms})
+
+
+def _best(arms: Sequence[ArmResult], by: Mapping[str, Score]) -> ArmResult | None:
+    """The arm with the best of these scores; the first one of equals."""
+    best: ArmResult | None = None
+    for arm in arms:
+        ours = by[arm.digest]
+        if best is None:
+            best = arm if ours.value == ours.value else None
+        elif ours.scale.better(ours.value, by[best.digest].value):
+            best = arm
+    return best
+
+
+def differences(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[Difference]:
+    """Every tuned arm against the strongest untuned arm, Holm-corrected.
+
+    The strongest baseline is picked on the same test rows; that favours the baseline, so the
+    margins are, if anything, too small.
+    """
+    from runner.evaluation import compare, holm, only, shared_rows
+
+    raw = []
+    for peers in same_rows([arm for arm in arms if arm.status == "done"]):
+        baseline = strongest([arm for arm in peers if arm.kind != "tuned"], suite.primary)
+        if baseline is None:
+            continue
+        rows = {arm.digest: rows_by_split(arm) for arm in peers}
+        shared = shared_rows(list(rows.values()), suite)
+        against = only(rows[baseline.digest], shared)
+        for arm in peers:
+            if arm.kind == "tuned":
+                pair = {"arm": arm.digest, "against": baseline.digest}
+                mine = only(rows[arm.digest], shared)
+                raw.append(compare(mine, against, suite.primary, suite, seed, **pair))
+    corrected = holm([difference for difference in raw if difference.n])
+    alpha = 1 - suite.bootstrap.confidence
+    return [item.model_copy(update={"clear": is_clear(item, alpha)}) for item in corrected]
+
+
+def verdict(
+    arms: Sequence[ArmResult], found: Sequence[Difference], suite: Suite, seed: int = 0
+) -> Verdict:
+    """One sentence for the winner, and the reasons behind it.
+
+    The winner is the tuned arm with the best primary score on validation; the test split, which
+    chose nothing, says how good it is. Without validation rows the test split has to choose,
+    and the reasons say so. No arm wins against `suite.max_unanswered`.
+    """
+    tuned = [arm for arm in arms if arm.kind == "tuned" and arm.status == "done"]
+    reasons = list(_not_done(arms))
+    if not tuned:
+        return Verdict(headline=_without_tuned(arms, suite.primary), reasons=reasons)
+    winner, how = _winner(tuned, suite, seed)
+    reasons += how
+    difference = next((item for item in found if item.arm == winner.digest), None)
+    score = primary_of(winner.test, suite.primary)
+    if score.value != score.value:
+        return Verdict(headline=_without_answers(winner, suite.primary), reasons=reasons)
+    against = next((arm for arm in arms if difference and arm.digest == difference.against), None)
+    if difference is None or against is None:
+        shown = _number(score.value, score.scale)
+        headline = (
+            f"{winner.name} has {suite.primary} {shown} on the test split"
+            f"{_left_out(winner)}; there is no untuned arm on the same rows to hold it against."
+        )
+    else:
+        headline = _headline(winner, against, difference)
+        reasons += [_evidence(difference), *_left_out_too(against)]
+    if refused := refusal(winner, against, arms, suite):
+        return Verdict(headline=refused, reasons=[f"Without that limit: {headline}", *reasons])
+    wins = difference is None or _beats(difference)
+    return Verdict(headline=headline, winner=winner.digest if wins else "", reasons=reasons)
+
+
+def _not_done(arms: Sequence[ArmResult]) -> Iterator[str]:
+    words = {
+        "failed": "failed; see the table.",
+        "incomplete": "incomplete, since a service did not answer; give the same command again.",
+    }
+    for status, said in words.items():
+        count = sum(arm.status == status for arm in arms)
+        if count:
+            verb = "" if status == "failed" else "is " if count == 1 else "are "
+            yield f"{count} of {plural(len(arms), 'arm')} {verb}{said}"
+
+
+def _winner(tuned: Sequence[ArmResult], suite: Suite, seed: int) -> tuple[ArmResult, list[str]]:
+    """The arm that validation chose, else the test split; and what to say about it."""
+    on_validation, said = chosen_on(tuned, suite, seed)
+    validation = {arm.digest: on_validation.get(arm.digest) for arm in tuned}
+    test = {arm.digest: arm.test for arm in tuned}
+    for split, scores in (("validation", validation), ("test", test)):
+        by = {digest: primary_of(each, suite.primary) for digest, each in scores.items()}
+        if best := _best(tuned, by):
+            score, of = by[best.digest], scores[best.digest]
+            shown = f"({suite.primary} {_number(score.value, score.scale)})"
+            rows = plural(of.rows if of else 0, f"{split} row")
+            note = [said] if said and split == "validation" else []
+            return best, [f"{best.name} was chosen on {rows} {shown}.", *note]
+    return tuned[0], []
+
+
+def _headline(winner: ArmResult, against: ArmResult, difference: Difference) -> str:
+    scale = difference.scale
+    ours, theirs = _number(difference.ours, scale), _number(difference.theirs, scale)
+    scores = f"{difference.metric} {ours} against {theirs} for {against.name}, the best untuned arm"
+    ends = (difference.low, difference.high)
+    between = ", ".join(_signed(end, scale) for end in ends)
+    told = f"{scores} ({_signed(difference.value, scale)} [{between}]){_left_out(winner)}"
+    if _beats(difference):
+        return f"Tuning pays: {winner.name} reaches {told}."
+    if difference.clear:
+        return f"Tuning hurts: {winner.name} reaches {told}."
+    return f"Not decided: {winner.name} reaches {told}; that can be luck."
+
+
+def _left_out(arm: ArmResult) -> str:
+    """``, with 4 % unanswered: cut 4 %``; empty when every test row was answered."""
+    found = arm.test.why_unanswered() if arm.test else ""
+    return f", with {found}" if found else ""
+
+
+def _left_out_too(arm: ArmResult) -> list[str]:
+    found = arm.test.why_unanswered() if arm.test else ""
+    return [f"{arm.name} left {found}."] if found else []
+
+
+def _evidence(difference: Difference) -> str:
+    lower = "" if difference.scale.higher_is_better else f" Lower {difference.metric} is better."
+    return (
+        f"Paired over {plural(difference.n, 'test row')}, {difference.discordant} of which differ; "
+        f"p = {difference.p:.2g}, {difference.p_holm:.2g} after Holm's correction.{lower}"
+    )
+
+
+def is_clear(difference: Difference, alpha: float) -> bool:
+    apart = difference.low > 0 or difference.high < 0
+    return apart and difference.p_holm < alpha
+
+
+def _beats(difference: Difference) -> bool:
+    """Whether the arm is better, and clearly so."""
+    return difference.clear and difference.gain > 0
+
+
+def _without_answers(arm: ArmResult, primary: str) -> str:
+    rows = arm.test.rows if arm.test else 0
+    why = "none of them was answered" if rows else "there are none; see prepare.split.test"
+    return (
+        f"There is no {primary} on the {plural(rows, 'test row')}: {why}. So there is no verdict."
+    )
+
+
+def _without_tuned(arms: Sequence[ArmResult], primary: str) -> str:
+    best = strongest([arm for arm in arms if arm.status == "done"], primary)
+    if best is None:
+        return "No arm finished, so there is no verdict."
+    score = primary_of(best.test, primary)
+    value = _number(score.value, score.scale)
+    return f"No tuned arm finished; the best untuned arm is {best.name} with {primary} {value}."
+
+
+def _number(value: float, scale: Scale) -> str:
+    return f"{value:.{scale.places(value)}f}"
+
+
+def _signed(value: float, scale: Scale) -> str:
+    return f"{value:+.{scale.places(value)}f}"
+
+
+# The gate `suite.max_unanswered`: no arm wins on rows that too many answers are missing from.
+
+NO_SKILL = ("blocked", "refused", "too_long", "unknown")
+"""Causes that say nothing about how well a model does the task."""
+
+
+def refusal(
+    winner: ArmResult, against: ArmResult | None, arms: Sequence[ArmResult], suite: Suite
+) -> str:
+    """Why there is no winner, in one sentence; empty when the gate has nothing to say.
+
+    The arm that would win has to answer, whatever keeps it. An untuned arm may talk past the token
+    limit or write no JSON, which is what tuning is for; but beating one that was blocked proves
+    nothing. On common rows every arm counts, since one that answers little takes everyone's rows.
+    """
+    most = suite.max_unanswered
+    if most is None:
+        return ""
+    looked_at = [(winner, None)] + [(against, NO_SKILL)] * (against is not None)
+    if suite.unanswered == "common":
+        looked_at = [(arm, None) for arm in (winner, *arms) if arm.status == "done"]
+    for arm, causes in looked_at:
+        if arm and _share(arm, causes) > most:
+            why = arm.test.why_unanswered(causes) if arm.test else ""
+            return (
+                f"No winner: {arm.name} left {why} "
+                f"(suite.max_unanswered allows {100 * most:g} % of the test rows)."
+            )
+    return ""
+
+
+def _share(arm: ArmResult, causes: Collection[str] | None) -> float:
+    if arm.test is None or not arm.test.rows:
+        return 0.0
+    found = arm.test.unanswered
+    return sum(n for cause, n in found.items() if causes is None or cause in causes) / arm.test.rows

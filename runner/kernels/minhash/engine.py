@@ -1,0 +1,176 @@
+"""Which kernels do the work, on how many threads. Results depend on neither."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from runner.kernels.minhash.plan import Plan
+from runner.kernels.texts import Texts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.int64]
+
+Item = TypeVar("Item")
+Out = TypeVar("Out")
+
+TASK_BYTES = 1 << 20
+"""Text of one task: enough to forget its cost, little enough for every thread to have some."""
+TASK_ROWS = 2048
+TASK_PAIRS = 512
+"""Pairs of one task at most; fewer are shared out evenly, down to `FEW_PAIRS` each."""
+FEW_PAIRS = 16
+SMALL = 4 << 20
+"""Bytes of text that numpy has signed before numba is imported."""
+FEW = 5_000
+"""Pairs that numpy has verified before numba is imported."""
+
+
+class Engine:
+    """Kernels for one plan.
+
+    Args:
+        plan: what to compute.
+        size: bytes of text to come; little text is left to numpy until many pairs come up.
+        threads: at most so many; the processor's, when None.
+        compiled: True and False ask for numba and for numpy whatever the size.
+    """
+
+    def __init__(
+        self, plan: Plan, size: int, threads: int | None = None, compiled: bool | None = None
+    ) -> None:
+        self.plan = plan
+        self._choose = compiled is None
+        self._pairs = 0
+        self._use(size > SMALL if compiled is None else compiled)
+        self._threads = threads or len(os.sched_getaffinity(0))
+
+    def band_keys(self, texts: Texts) -> NDArray[np.uint64]:
+        """The band keys of all rows: a line a band, a column a row, 8 bytes each."""
+        import numpy as np
+
+        keys = np.empty((self.plan.bands, len(texts)), np.uint64)
+
+        def fill(task: tuple[int, int]) -> None:
+            low, high = task
+            values = self.signatures(texts, low, high)
+            if self._compiled:
+                self._kernels.band(values, self.plan.rows, low, keys)
+            else:
+                keys[:, low:high] = self._kernels.band(values, self.plan)
+
+        self.each(fill, _tasks(texts))
+        return keys
+
+    def signatures(self, texts: Texts, low: int, high: int) -> NDArray[np.uint32]:
+        """MinHash values of some rows, equal to datasketch's (scheme affine32) over the same
+        32-bit shingle hashes."""
+        import numpy as np
+
+        if not self._compiled:
+            signed: NDArray[np.uint32] = self._kernels.sign(texts, low, high, self.plan)
+            return signed
+        plan = self.plan
+        values = np.empty((high - low, len(plan.multiply)), np.uint32)
+        self._kernels.sign(
+            texts.data, texts.start, low, high, plan.unit, self._sizes,
+            plan.multiply, plan.add, values,
+        )  # fmt: skip
+        return values
+
+    def rivals(self, band: NDArray[np.uint64]) -> Rows:
+        """Rows, in order, among which are all whose key another row of the band has."""
+        found: Rows = self._kernels.rivals(band)
+        return found
+
+    def jaccard(self, texts: Texts, left: Rows, others: Texts, right: Rows) -> NDArray[np.float64]:
+        """True Jaccard similarity of the shingles of pairs of rows."""
+        import numpy as np
+
+        self._pairs += len(left)
+        if self._choose and not self._compiled and self._pairs > FEW:
+            self._use(True)
+        if not self._compiled:
+            found: NDArray[np.float64] = self._kernels.jaccard(
+                texts, left, others, right, self.plan
+            )
+            return found
+        out = np.empty(len(left))
+
+        share = -(-len(left) // self._threads)
+        step = max(FEW_PAIRS, min(TASK_PAIRS, share))
+
+        def fill(low: int) -> None:
+            high = low + step
+            self._kernels.jaccard(
+                texts.data, texts.start, left[low:high], others.data, others.start,
+                right[low:high], self.plan.unit, self._sizes, out[low:high],
+            )  # fmt: skip
+
+        self.each(fill, range(0, len(left), step))
+        return out
+
+    def unite(self, parent: Rows, left: Rows, right: Rows) -> None:
+        """Join trees of rows (union-find); the smallest row is the root."""
+        self._kernels.unite(parent, left, right)
+
+    def roots(self, parent: Rows, rows: Rows) -> Rows:
+        """The root of each row's tree."""
+        import numpy as np
+
+        if not self._compiled:
+            found: Rows = self._kernels.roots(parent, rows)
+            return found
+        out = np.empty(len(rows), np.int64)
+        self._kernels.roots(parent, rows, out)
+        return out
+
+    def _use(self, compiled: bool) -> None:
+        """Work with compiled kernels, if that is wanted and numba is there, or with numpy's."""
+        self._compiled = compiled and find_spec("numba") is not None
+        self._kernels = _kernels(self._compiled)
+
+    @cached_property
+    def _sizes(self) -> Rows:
+        import numpy as np
+
+        return np.array([self.plan.ngram, self.plan.char_ngram], np.int64)
+
+    def each(self, work: Callable[[Item], Out], items: Iterable[Item]) -> list[Out]:
+        """The work's results in the order of the items, made on the threads there are."""
+        if self._threads == 1 or not self._compiled:
+            return list(map(work, items))
+        return list(self._pool.map(work, items))
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        """Its threads end with the engine."""
+        return ThreadPoolExecutor(self._threads)
+
+
+def _tasks(texts: Texts) -> Iterator[tuple[int, int]]:
+    import numpy as np
+
+    low = 0
+    while low < len(texts):
+        high = int(np.searchsorted(texts.start, texts.start[low] + TASK_BYTES, "right")) - 1
+        high = min(max(high, low + 1), low + TASK_ROWS, len(texts))
+        yield low, high
+        low = high
+
+
+def _kernels(compiled: bool) -> Any:
+    if compiled:
+        from runner.kernels.minhash import kernels as machine
+
+        return machine
+    from runner.kernels.minhash import reference
+
+    return reference

@@ -1,0 +1,229 @@
+"""The kernels as machine code (numba), outside the interpreter lock. `plain` gives equal results.
+
+Compiled at the first use by a user of a machine, then read from the user's cache folder. Texts are
+bytes end to end, `start` holds where each begins; nothing here makes a Python object a row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from runner.kernels.jit import BYTES, PLACES, compiled, inlined
+from runner.kernels.minhash import plan
+from runner.kernels.minhash.shingles import ONE, ROLL, fmix64, shingles_of, shingles_room
+
+WORDS32 = numba.types.Array(numba.uint32, 1, "C", readonly=True)
+
+MIX32_A, MIX32_B = map(np.uint32, plan.FMIX32)
+S16, S13 = np.uint32(16), np.uint32(13)
+FIFTY_NINE = np.uint64(59)
+ALL32 = np.uint32(0xFFFFFFFF)
+
+
+@inlined
+def fmix32(value: Any) -> Any:
+    value = np.uint32(value ^ (value >> S16))
+    value = np.uint32(value * MIX32_A)
+    value = np.uint32(value ^ (value >> S13))
+    value = np.uint32(value * MIX32_B)
+    return np.uint32(value ^ (value >> S16))
+
+
+@inlined
+def minimise(shingles: Any, count: int, multiply: Any, add: Any, values: Any) -> None:
+    """The smallest value of each permutation, eight shingles a pass over the permutations. What
+    fills up the last eight repeats a shingle; `shingles` has room for that and is overwritten."""
+    full = -(-count // 8) * 8
+    shingles[count:full] = shingles[count - 1]
+    for at in range(full):
+        shingles[at] = np.uint64(fmix32(np.uint32(shingles[at])))
+    values[:] = ALL32
+    for at in range(0, full, 8):
+        a, b = np.uint32(shingles[at]), np.uint32(shingles[at + 1])
+        c, d = np.uint32(shingles[at + 2]), np.uint32(shingles[at + 3])
+        e, f = np.uint32(shingles[at + 4]), np.uint32(shingles[at + 5])
+        g, h = np.uint32(shingles[at + 6]), np.uint32(shingles[at + 7])
+        for which in range(len(values)):
+            scale, shift = multiply[which], add[which]
+            first = min(np.uint32(scale * a + shift), np.uint32(scale * b + shift))
+            second = min(np.uint32(scale * c + shift), np.uint32(scale * d + shift))
+            third = min(np.uint32(scale * e + shift), np.uint32(scale * f + shift))
+            fourth = min(np.uint32(scale * g + shift), np.uint32(scale * h + shift))
+            lowest = min(min(first, second), min(third, fourth))
+            values[which] = min(values[which], lowest)
+
+
+@inlined
+def longest(start: Any, low: int, high: int) -> Any:
+    most = 0
+    for row in range(low, high):
+        most = max(most, start[row + 1] - start[row])
+    return most
+
+
+@compiled(
+    numba.void(
+        BYTES, PLACES, numba.int64, numba.int64, numba.int64, PLACES, WORDS32, WORDS32,
+        numba.uint32[:, ::1],
+    )
+)  # fmt: skip
+def sign(
+    data: Any,
+    start: Any,
+    low: int,
+    high: int,
+    unit: int,
+    sizes: Any,
+    multiply: Any,
+    add: Any,
+    out: Any,
+) -> None:
+    """MinHash values of rows `low` to `high`; `out` has a line a row, a column a permutation."""
+    most = longest(start, low, high)
+    shingles, room = np.empty(most + 8, np.uint64), shingles_room(most)
+    for row in range(low, high):
+        count = shingles_of(data, start[row], start[row + 1], unit, sizes, shingles, room)
+        minimise(shingles, count, multiply, add, out[row - low])
+
+
+@compiled(numba.void(numba.uint32[:, ::1], numba.int64, numba.int64, numba.uint64[:, ::1]))
+def band(values: Any, rows: int, low: int, keys: Any) -> None:
+    """One hash a band of `rows` values; `keys` has a line a band, a column a row from `low`."""
+    for row in range(len(values)):
+        for number in range(len(keys)):
+            key = np.uint64(0)
+            for at in range(number * rows, number * rows + rows):
+                key = key * ROLL + np.uint64(values[row, at])
+            keys[number, low + row] = fmix64(key)
+
+
+@compiled(numba.int64[::1](numba.uint64[::1]))
+def rivals(keys: Any) -> Any:
+    """Rows whose key another row has, in order, and one in nine of those whose key none has. Eight
+    times as many places as keys have two bits each: met, and met again."""
+    words = 2
+    while 32 * words < 8 * len(keys):
+        words *= 2
+    mask = np.uint64(words - 1)
+    table = np.zeros(words, np.uint64)
+    for key in keys:
+        at, shift = key & mask, (key >> FIFTY_NINE) << ONE
+        word = table[at]
+        table[at] = word | ONE << shift | ((word >> shift & ONE) << ONE) << shift
+    out, count = np.empty(len(keys), np.int64), 0
+    for row in range(len(keys)):
+        out[count] = row
+        count += table[keys[row] & mask] >> ((keys[row] >> FIFTY_NINE) << ONE) >> ONE & ONE
+    return out[:count].copy()
+
+
+@inlined
+def slots_for(count: Any) -> Any:
+    """Slots of a table of `count` values, a power of two, at most half full."""
+    slots = 16
+    while slots < 2 * count:
+        slots *= 2
+    return slots
+
+
+@inlined
+def slot(table: Any, mask: Any, value: Any) -> Any:
+    """Where a value stands in an open table, or where it belongs; an empty slot holds 0."""
+    at = value & mask
+    while table[at] != 0 and table[at] != value:
+        at = (at + ONE) & mask
+    return at
+
+
+@inlined
+def similarity(mine: Any, size: int, theirs: Any, count: int, table: Any, met: Any) -> Any:
+    """Jaccard similarity of two sets, given with repeats. One table takes both, empty at the
+    start: so small a table is sooner emptied than told apart from the one before it."""
+    slots = slots_for(size + count)
+    mask = np.uint64(slots - 1)
+    table[:slots] = 0
+    met[:slots] = 0
+    union = shared = 0
+    for at in range(size):
+        value = max(mine[at], ONE)
+        place = slot(table, mask, value)
+        union += table[place] == 0
+        table[place] = value
+    for at in range(count):
+        value = max(theirs[at], ONE)
+        place = slot(table, mask, value)
+        union += table[place] == 0
+        shared += (table[place] != 0) & (met[place] == 0)
+        table[place], met[place] = value, 1
+    return shared / union
+
+
+@inlined
+def longest_of(start: Any, rows: Any) -> Any:
+    most = 0
+    for row in rows:
+        most = max(most, start[row + 1] - start[row])
+    return most
+
+
+@compiled(
+    numba.void(
+        BYTES, PLACES, PLACES, BYTES, PLACES, PLACES, numba.int64, PLACES, numba.float64[::1]
+    )
+)
+def jaccard(
+    data: Any,
+    start: Any,
+    left: Any,
+    other_data: Any,
+    other_start: Any,
+    right: Any,
+    unit: int,
+    sizes: Any,
+    out: Any,
+) -> None:
+    """True Jaccard similarity of the shingles of pairs of rows, `left` of one and `right` of the
+    other texts. Pairs with the same left row in sequence hash it once."""
+    most = max(longest_of(start, left), longest_of(other_start, right))
+    mine, theirs = np.empty(most + 1, np.uint64), np.empty(most + 1, np.uint64)
+    slots = slots_for(2 * most + 2)
+    table, met = np.empty(slots, np.uint64), np.empty(slots, np.uint8)
+    room = shingles_room(most)
+    size, last = 0, np.int64(-1)
+    for pair in range(len(left)):
+        row, other = left[pair], right[pair]
+        if row != last:
+            last = row
+            size = shingles_of(data, start[row], start[row + 1], unit, sizes, mine, room)
+        count = shingles_of(
+            other_data, other_start[other], other_start[other + 1], unit, sizes, theirs, room
+        )
+        out[pair] = similarity(mine, size, theirs, count, table, met)
+
+
+@compiled(numba.void(numba.int64[::1], PLACES, PLACES))
+def unite(parent: Any, left: Any, right: Any) -> None:
+    """Join the trees of each pair; the smallest row of a tree is its root."""
+    for pair in range(len(left)):
+        one, two = left[pair], right[pair]
+        while parent[one] != one:
+            parent[one] = parent[parent[one]]
+            one = parent[one]
+        while parent[two] != two:
+            parent[two] = parent[parent[two]]
+            two = parent[two]
+        parent[max(one, two)] = min(one, two)
+
+
+@compiled(numba.void(numba.int64[::1], PLACES, numba.int64[::1]))
+def roots(parent: Any, rows: Any, out: Any) -> None:
+    """The root of each row's tree."""
+    for at in range(len(rows)):
+        row = rows[at]
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        out[at] = row

@@ -1,0 +1,124 @@
+"""The numbers that decide how texts become shingles, signatures and bands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.config import FuzzyDedup
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SEED = 1
+"""datasketch's default, so that signatures equal those of a plain `MinHash`."""
+UNITS = ("word", "char", "auto")
+"""Position is the code the kernels know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One configuration of the engine, resolved."""
+
+    threshold: float
+    unit: int
+    """Position in `UNITS`."""
+    ngram: int
+    """Words a shingle."""
+    char_ngram: int
+    """Characters a shingle."""
+    bands: int
+    rows: int
+    """Hash values a band."""
+    multiply: NDArray[np.uint32]
+    add: NDArray[np.uint32]
+    """datasketch's affine32 permutations: value = multiply * hash + add, modulo 2^32."""
+
+
+def plan_of(config: FuzzyDedup) -> Plan:
+    """The plan a configuration asks for."""
+    bands, rows = layout(config)
+    multiply, add = permutations(config.permutations)
+    return Plan(
+        config.threshold,
+        UNITS.index(config.unit),
+        config.ngram,
+        config.char_ngram,
+        bands,
+        rows,
+        multiply,
+        add,
+    )
+
+
+def layout(config: FuzzyDedup) -> tuple[int, int]:
+    """Bands and rows a band, as given or as `bands` finds them."""
+    if config.bands:
+        return config.bands, config.permutations // config.bands
+    return bands(config.threshold, config.permutations, config.recall)
+
+
+def bands(threshold: float, permutations: int, recall: float) -> tuple[int, int]:
+    """Bands and rows a band: the longest bands that still propose a pair at the threshold with
+    probability `recall`, which is 1 - (1 - threshold^rows)^bands.
+
+    datasketch's own choice weighs false candidates against missed ones and misses 60 % of the
+    pairs at 0.8; candidates are verified here, so only missed ones count.
+    """
+    for rows in range(permutations // 2, 1, -1):
+        count = permutations // rows
+        if proposed(threshold, count, rows) >= recall:
+            return count, rows
+    return permutations, 1
+
+
+def proposed(similarity: float, bands: int, rows: int) -> float:
+    """Probability that a pair of this Jaccard similarity shares a band and becomes a candidate
+    (Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, section 3.4.2)."""
+    return float(1 - (1 - similarity**rows) ** bands)
+
+
+def permutations(count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Multipliers (odd) and addends of `datasketch.MinHash(count, seed=SEED)`, scheme affine32,
+    drawn as datasketch 2.0 draws them; importing it would cost a second."""
+    import numpy as np
+
+    draw = np.random.RandomState(SEED)
+    multiply = draw.randint(0, 1 << 31, count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    return multiply, draw.randint(0, 1 << 32, count, dtype=np.uint32)
+
+
+# The hash functions, as numbers: every engine computes exactly these, modulo 2^64.
+#
+# token fmix64(sum of (byte + 1) * STEP^position) shingle fmix64(polynomial in ROLL of its tokens'
+# hashes, the last token constant term) minhash datasketch affine32 over fmix32(low 32 bits of the
+# shingle) band polynomial in ROLL of its hash values, then fmix64
+#
+# A text of fewer tokens than a shingle takes is one shingle; an empty text is shingle 0.
+
+STEP = 0x9E3779B97F4A7C15
+"""Odd, so that it has an inverse modulo 2^64."""
+STEP_INVERSE = pow(STEP, -1, 1 << 64)
+ROLL = 0xD1342543DE82EF95
+FMIX64 = (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53)
+"""Finaliser of MurmurHash3 (Appleby, public domain); shifts of 33."""
+FMIX32 = (0x85EBCA6B, 0xC2B2AE35)
+"""The 32-bit one, with shifts of 16, 13 and 16."""
+MASK = (1 << 64) - 1
+
+ASCII_BLANKS = b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f "
+"""What `str.split` takes for blank in ASCII."""
+WIDE_BLANKS = "\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""The same beyond ASCII, as a regular expression's class."""
+UNSPACED = (
+    (0x0E00, 0x109F),  # Thai, Lao, Tibetan, Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x3040, 0x30FF),  # Hiragana, Katakana
+    (0x3400, 0x9FFF),  # Han
+    (0xF900, 0xFAFF),  # Han, compatibility
+    (0x20000, 0x3FFFF),  # Han, further planes
+)
+"""Code points of scripts written without blanks between words."""
+UNSPACED_SHARE = 10
+"""`auto` reads a text by characters when at least one in this many is of such a script."""

@@ -1,0 +1,332 @@
+"""What arms and experiments came to: the records that the ledger keeps and that tracking,
+`sft compare` and the report read. All of them are rebuilt from JSON by pydantic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from runner.records import EDITS, POINTS, UNKNOWN, Scale, TuningResult
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, ser_json_inf_nan="constants", protected_namespaces=()
+    )
+
+
+class Score(_Result):
+    """One score with its interval. `value` is nan when it is not defined (no rows)."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    """Rows the value rests on (errors left out)."""
+    signature: str = ""
+    """sacreBLEU's signature, or the variant of the rule."""
+    scale: Scale = UNKNOWN
+    """What the value means, as the metric says."""
+
+
+class Scores(_Result):
+    """The scores of one set of predictions on one split."""
+
+    split: str
+    rows: int
+    unanswered: dict[str, int] = {}
+    """Rows without a usable answer by cause (`runner.records.Cause`), most first. Whether they
+    count as wrong or are left out, the suite says."""
+    overall: dict[str, Score]
+    slices: dict[str, dict[str, Score]] = {}
+    """``"phrasing=unseen"`` to the same scores on those rows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old(cls, raw: Any) -> Any:
+        """Scores that were stored before they had scales and causes."""
+        if not isinstance(raw, Mapping) or "errors" not in raw:
+            return raw
+        rest = {name: value for name, value in raw.items() if name != "errors"}
+        tables = [rest.get("overall", {}), *rest.get("slices", {}).values()]
+        overall, *slices = ({name: _scaled(name, of) for name, of in t.items()} for t in tables)
+        errors = {"unknown": raw["errors"]} if raw["errors"] else {}
+        named = dict(zip(rest.get("slices", {}), slices, strict=True))
+        return {**rest, "unanswered": errors, "overall": overall, "slices": named}
+
+    @property
+    def share_unanswered(self) -> float:
+        """Of all rows; 0 of none."""
+        return sum(self.unanswered.values()) / self.rows if self.rows else 0.0
+
+    def why_unanswered(self, causes: Collection[str] | None = None) -> str:
+        """``40 % unanswered: blocked 38 %, cut 2 %``, of these causes or of all; empty when every
+        row was answered."""
+        found = {c: n for c, n in self.unanswered.items() if causes is None or c in causes}
+        if not found or not self.rows:
+            return ""
+        parts = ", ".join(f"{in_words(c)} {_percent(n, self.rows)}" for c, n in found.items())
+        return f"{_percent(sum(found.values()), self.rows)} unanswered: {parts}"
+
+
+def in_words(cause: str) -> str:
+    """A cause for people: ``too_long`` is a prompt that is too long."""
+    return {"too_long": "prompt too long", "refused": "refused by the service"}.get(cause, cause)
+
+
+def _percent(rows: int, of: int) -> str:
+    """``38 %``; below one per cent with a decimal, so that a row is never shown as none."""
+    value = 100 * rows / of
+    return f"{value:.1f} %" if value < 1 else f"{value:.0f} %"
+
+
+_OLD_SCALES = {"ter": EDITS, "bleu": POINTS, "chrf": POINTS, "chrf++": POINTS}
+"""Scales of scores that were stored without one, where they were no shares."""
+
+
+def _scaled(name: str, score: Any) -> Any:
+    """A stored score with the scale it has today. What a plug-in meant is not known, but until
+    then higher had to be better."""
+    if not isinstance(score, Mapping) or "scale" in score or name not in _OLD_SCALES:
+        return score
+    return {**score, "scale": _OLD_SCALES[name]}
+
+
+class CheckpointScores(_Result):
+    """One checkpoint with its scores on the validation split."""
+
+    id: str
+    epoch: float
+    step: int
+    eval_loss: float
+    path: str
+    validation: Scores
+
+
+class Spending(_Result):
+    """Money paid to a backend for one thing. Each thing is paid for once, however many arms
+    and experiments use it."""
+
+    label: str
+    """Digest of the tuning job or of the set of answers."""
+    what: str
+    """``tuning``, ``baseline test``, ``validation``, ``test`` ..."""
+    experiment: str
+    """Digest of the experiment that paid."""
+    arm: str
+    """Digest of the arm that paid."""
+    tokens: int
+    """Billable tokens: of all epochs, or prompts and answers together."""
+    usd: float | None
+    """US dollars; null when the model's price is not known."""
+    ms: int = 0
+    """When the job was asked for, or the last answer came (Unix milliseconds)."""
+    settled: bool = True
+    """False while a tuning job is under way: then it is the upper estimate, held back."""
+    rehearsal: bool = False
+    """Whether this was the emulator, which takes no money."""
+
+
+class Spent(_Result):
+    """US dollars spent or held back so far, as far as each cap of `budget` reaches."""
+
+    arm: float
+    experiment: float
+    """Under this experiment's name, whatever its arms were at the time."""
+    month: float
+    """Of all experiments of the home in the calendar month (UTC)."""
+
+
+ArmKind = Literal["zero_shot", "few_shot", "tuned"]
+ArmStatus = Literal["pending", "running", "done", "failed", "incomplete"]
+"""`incomplete`: a service did not do its part; the same command goes on from there."""
+
+
+class ArmResult(_Result):
+    """One arm: what it was, what became of it, where its files are."""
+
+    digest: str
+    """Identity: digest of the resolved config and the data."""
+    name: str
+    """Varying values joined by `` · ``, e.g. ``80 rows · lr 1.5``; unique in the experiment."""
+    kind: ArmKind
+    shots: int = 0
+    status: ArmStatus = "pending"
+    varying: dict[str, str] = {}
+    """Swept key to this arm's value; empty for baseline arms that serve every point."""
+    config: dict[str, Any] = {}
+    """The full resolved config, JSON-ready."""
+    model: str = ""
+    train_examples: int = 0
+    tuning: TuningResult | None = None
+    checkpoints: list[CheckpointScores] = []
+    best: str = ""
+    """Id of the checkpoint that the primary metric on validation picked."""
+    validation: Scores | None = None
+    """Of the best checkpoint, or of the untuned model."""
+    test: Scores | None = None
+    baseline: str = ""
+    """Digest of the strongest untuned arm this arm is held against; empty for baselines."""
+    predictions: dict[str, str] = {}
+    """Split to the file of its `ScoredRow`s."""
+    artifacts: dict[str, str] = {}
+    """Stage (``prepare``, ``render``, ``tune``, ``predict``, ``score``) to artifact folder."""
+    seconds: dict[str, float] = {}
+    """Stage to wall-clock seconds; a reused stage is absent."""
+    reused: list[str] = []
+    """Stages whose artifact was there already."""
+    spent: list[Spending] = []
+    """What its results cost, also what another arm or experiment paid; empty where nothing
+    has a price."""
+    started_ms: int = 0
+    ended_ms: int = 0
+    error: str = ""
+    traceback: str = ""
+    exit_code: int = 0
+    """What `sft` exits with when every failed arm failed this way (see `runner.base.errors`)."""
+    log: str = ""
+    """Path of the log that has the whole story of a failure."""
+
+    @property
+    def bill(self) -> dict[tuple[str, str], float | None]:
+        """What was paid for, by label and purpose, in US dollars; None where the price is not
+        known. Money that is only held back is not in it."""
+        found: dict[tuple[str, str], float | None] = {}
+        for item in self.spent:
+            if item.settled:
+                key = (item.label, item.what)
+                before = found.get(key, 0.0)
+                found[key] = None if before is None or item.usd is None else before + item.usd
+        return found
+
+    @property
+    def usd(self) -> float | None:
+        """US dollars its results cost; None where nothing has a price, or it is not known."""
+        return _sum(self.bill)
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether it ran on the emulator: its dollars are what it would have cost."""
+        backend = self.config.get("backend")
+        emulated = isinstance(backend, dict) and backend.get("emulator") is not None
+        return emulated or any(item.rehearsal for item in self.spent)
+
+    @model_validator(mode="after")
+    def _failed_says_why(self) -> Self:
+        if self.status in ("failed", "incomplete") and not self.error:
+            raise ValueError(f"an arm that is {self.status} must carry its error")
+        return self
+
+
+class Difference(_Result):
+    """A paired difference of the primary metric on the test rows that count for both arms."""
+
+    arm: str
+    """Digest of the arm."""
+    against: str
+    """Digest of the arm it is compared with."""
+    metric: str
+    value: float
+    low: float
+    high: float
+    p: float
+    """Two-sided; exact McNemar for 0/1 metrics, else sign-flip permutation."""
+    p_holm: float
+    """Holm-corrected over the arms of the experiment."""
+    n: int
+    discordant: int
+    """Rows where the two arms' values differ."""
+    clear: bool = False
+    """Whether this is more than luck: the interval leaves 0 out, and `p_holm` is below one minus
+    the suite's confidence. Both, because a percentile bootstrap is too narrow for few
+    discordant rows."""
+    scale: Scale = UNKNOWN
+    """Of the two scores, as the metric says."""
+    ours: float = math.nan
+    """The arm's own score on the `n` rows; nan where it was not recorded."""
+    theirs: float = math.nan
+    """The other arm's, on the same rows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old(cls, raw: Any) -> Any:
+        """Differences that were stored before they had scales."""
+        return _scaled(str(raw.get("metric", "")), raw) if isinstance(raw, Mapping) else raw
+
+    @property
+    def gain(self) -> float:
+        """The value with its sign turned so that more is better."""
+        return self.scale.gain(self.value)
+
+
+class Verdict(_Result):
+    """The answer, in words a person can repeat."""
+
+    headline: str
+    """One sentence: which arm, how much better than what, and whether that is luck."""
+    winner: str = ""
+    """Digest of the winning arm; empty when there is none."""
+    reasons: list[str] = []
+
+
+class ExperimentResult(_Result):
+    """One experiment with all its arms."""
+
+    name: str
+    digest: str
+    question: str = ""
+    file: str = ""
+    """The experiment's YAML."""
+    command: str = ""
+    """How to run it again."""
+    primary: str = ""
+    arms: list[ArmResult] = []
+    differences: list[Difference] = []
+    treatments: list[Difference] = []
+    """Tuned arms that differ in `prepare` only, against the first of them."""
+    verdict: Verdict | None = None
+    home: str = ""
+    versions: dict[str, str] = {}
+    """Package and runner versions, git commit when there is one."""
+    started_ms: int = 0
+    ended_ms: int = 0
+
+    @property
+    def bill(self) -> dict[tuple[str, str], float | None]:
+        """As of an arm; what several arms use stands in it once."""
+        return {key: usd for arm in self.arms for key, usd in arm.bill.items()}
+
+    @property
+    def usd(self) -> float | None:
+        """US dollars all arms cost together; None where nothing has a price, or it is not
+        known."""
+        return _sum(self.bill)
+
+    @property
+    def scale(self) -> Scale:
+        """What the primary metric's values mean, as its first score says; unknown before that."""
+        kept = (each for arm in self.arms for each in (arm.test, arm.validation) if each)
+        found = (each.overall[self.primary] for each in kept if self.primary in each.overall)
+        first = next(found, None)
+        return first.scale if first else UNKNOWN
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether any arm ran on the emulator, which takes no money."""
+        return any(arm.rehearsal for arm in self.arms)
+
+    def arm(self, digest: str) -> ArmResult:
+        """The arm with this digest. Raises KeyError."""
+        for arm in self.arms:
+            if arm.digest == digest:
+                return arm
+        raise KeyError(digest)
+
+
+def _sum(bill: Mapping[tuple[str, str], float | None]) -> float | None:
+    known = [usd for usd in bill.values() if usd is not None]
+    return sum(known) if known and len(known) == len(bill) else None
