@@ -3,9 +3,16 @@
 The doors are the names below; see `runner.evaluation.measure` for how a metric is added.
 """
 
-from runner.evaluation.compare import compare, pick_checkpoint
+from runner.evaluation.comparison import compare, pick_checkpoint
 from runner.evaluation.extract import check_targets
-from runner.evaluation.score import NOT_SCORED, SCORE_VERSION, only, score, score_among, shared_rows
+from runner.evaluation.scoring import (
+    NOT_SCORED,
+    SCORE_VERSION,
+    only,
+    score,
+    score_among,
+    shared_rows,
+)
 from runner.evaluation.suite import check_suite, known_scores
 from runner.statistics.significance import holm
 

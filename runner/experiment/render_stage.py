@@ -20,7 +20,7 @@ from runner.records.summaries import read_rendered, read_train_tokens
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What `runner.prepare.render` wrote."""
+    """What `runner.prepare.rendering` wrote."""
 
     folder: Path
     rows: Mapping[str, int]

@@ -2,7 +2,7 @@
 
 from runner.inference.cache import PredictionCache
 from runner.inference.engine import Call, Classify, Failure, ask_all
-from runner.inference.predict import PREDICT_VERSION, predict, stored_answers, unanswered
+from runner.inference.predictions import PREDICT_VERSION, predict, stored_answers, unanswered
 from runner.inference.requests import Question, draw_shots, requests_for, sample
 
 __all__ = [

@@ -12,7 +12,7 @@ from statistics import median_low
 from runner.base.digests import digest_of
 from runner.base.errors import ConfigError, Problem
 from runner.base.text import plural
-from runner.inference.predict import PREDICT_VERSION
+from runner.inference.predictions import PREDICT_VERSION
 from runner.records import Example, Generation, Request, Turn
 
 

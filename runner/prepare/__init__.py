@@ -98,7 +98,7 @@ def render(
         DataError: no training row is left.
     """
     from runner.encoders.lexical import encode as encode_here
-    from runner.prepare.render import render_rows
+    from runner.prepare.rendering import render_rows
 
     render_rows(
         prepared,
@@ -120,7 +120,7 @@ def reword_prompts(
 ) -> list[tuple[str, str]]:
     """Row id and prompt of every training row that a model is to reword."""
     from runner.encoders.lexical import encode as encode_here
-    from runner.prepare.render import to_be_reworded
+    from runner.prepare.rendering import to_be_reworded
 
     return to_be_reworded(prepared, select, augment, seed, encode or encode_here)
 

@@ -50,7 +50,7 @@ def compare(
     1,000 a side: seconds. Raises DataError when a side has fewer than 20 prompts: nothing can
     be said about them.
     """
-    from runner.skew.compare import compare_sides
+    from runner.skew.comparison import compare_sides
 
     return compare_sides(tuning, production, config, seed, template, count_tokens)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runner.config import RowLimits, Select, Template
 from runner.prepare import check_report, render
-from runner.prepare.render import fitting
+from runner.prepare.rendering import fitting
 from runner.records import Row
 from runner.records.check_report import RowCounts
 from tests.prepare.making import prepared, rows_of

@@ -83,7 +83,7 @@ def render_rows(
     limits: RowLimits | None,
     encode: Encode,
 ) -> None:
-    """See `runner.prepare.render`."""
+    """See `runner.prepare.rendering`."""
     before = read_prepared(prepared)
     renderer = Renderer(template, before.columns)
     train = prepared / "train.jsonl"

@@ -44,7 +44,7 @@ def compare_sides(
     template: str,
     count_tokens: TokenCounter | None,
 ) -> SkewComparison:
-    """See `runner.skew.compare`."""
+    """See `runner.skew.comparison`."""
     tuning, all_tuning = _drawn(map(of_example, examples), config.sample, seed, "tuning")
     production, all_there = _drawn(map(of_record, records), config.sample, seed, "production")
     texts = [prompt.text for prompt in (*tuning, *production)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from runner.base.errors import ConfigError, Problem
 from runner.config import Bootstrap, Suite
 from runner.evaluation.extract import answer_of
-from runner.evaluation.score import measured_by, only, shared_rows
+from runner.evaluation.scoring import measured_by, only, shared_rows
 from runner.evaluation.suite import check_suite, kind_of, reference_fields
 from runner.records import ScoredRow
 from runner.records.results import CheckpointScores, Difference
