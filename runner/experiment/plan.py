@@ -23,7 +23,8 @@ from runner.experiment.stage import ArmRun, Stage
 from runner.experiment.stages import Stages, data_stages, get_tokenizer, in_order
 from runner.experiment.tune_stage import Tune, epochs
 from runner.money import Band, Price, queue_seconds, tuning_seconds
-from runner.store.ledger import JobRecord, Ledger
+from runner.records.jobs import JobRecord
+from runner.store.ledger import Ledger
 
 # Stage by stage, what of an arm is there already and what is still to be made.
 

@@ -101,3 +101,27 @@ class Progress(Protocol):
 
 def quiet(done: float, total: float, note: str = "") -> None:
     """The progress of someone who does not look."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One tuning job as the ledger knows it. `tokens` are trained tokens, all epochs."""
+
+    label: str
+    state: str
+    model: str
+    tokens: int
+    seconds: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRecord:
+    """Something of ours on a service: what it is (see `records.Resource`), the tuning job that
+    left it, and when it was deleted (Unix milliseconds; 0 while it is there)."""
+
+    kind: str
+    name: str
+    label: str
+    created_ms: int
+    deleted_ms: int

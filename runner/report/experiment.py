@@ -12,9 +12,10 @@ from typing import Any
 from runner.base.text import plural
 from runner.records.results import ExperimentResult
 from runner.report.answers import read_answers, samples
-from runner.report.arms import checkpoints, curves, forest, rows, varying_keys, verdict_of
+from runner.report.arms import checkpoints, forest, rows, varying_keys, verdict_of
 from runner.report.charts import looks
 from runner.report.cost import cost
+from runner.report.curves import curves
 from runner.report.format import interval, number, signed
 from runner.report.page import write_page
 from runner.report.scoreboard import Line, board, confidence, featured, places

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from runner.base.errors import MissingExtraError, SftError
 from runner.base.redact import masked
 from runner.records import Resource
+from runner.records.jobs import JobRecord, ResourceRecord
 from runner.records.results import ArmResult, ExperimentResult, Spending, Spent
 from runner.store.tables import (
     NewerLedger,
@@ -40,30 +40,6 @@ from runner.store.tables import (
     start,
     upsert,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class JobRecord:
-    """One tuning job as the ledger knows it. `tokens` are trained tokens, all epochs."""
-
-    label: str
-    state: str
-    model: str
-    tokens: int
-    seconds: float
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceRecord:
-    """Something of ours on a service: what it is (see `records.Resource`), the tuning job that
-    left it, and when it was deleted (Unix milliseconds; 0 while it is there)."""
-
-    kind: str
-    name: str
-    label: str
-    created_ms: int
-    deleted_ms: int
 
 
 def now_ms() -> int:

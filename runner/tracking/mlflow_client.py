@@ -21,14 +21,9 @@ from typing import Any, ParamSpec, TypeVar
 from filelock import FileLock
 
 from runner.base.errors import SftError
-from runner.tracking.facts import DatasetFact, Measure, ModelFact, RunState, TraceFact, key, value
+from runner.tracking.facts import DatasetFact, Measure, ModelFact, RunState, TraceFact
 from runner.tracking.traces import (
-    EXPECTED,
-    MAX_PREVIEW,
-    NAME,
-    inputs,
-    output,
-    ratings,
+    as_trace,
     span,
     trace_id,
 )
@@ -311,7 +306,7 @@ class Mlflow:
             self.tracing.delete_traces(experiment, trace_ids=surplus)
         missing = {identity: fact for identity, fact in made.items() if identity not in there}
         for identity, fact in missing.items():
-            self.tracing.start_trace(_trace(experiment, run, identity, fact))
+            self.tracing.start_trace(as_trace(experiment, run, identity, fact))
         if missing:
             spans = [Span.from_dict(span(identity, fact)) for identity, fact in missing.items()]
             self.tracing.log_spans(experiment, spans)
@@ -340,42 +335,6 @@ def _found(run: Any) -> TrackedRun:
         run.data.metrics,
         run.info.artifact_uri,
     )
-
-
-def _trace(experiment: str, run: str, identity: str, fact: TraceFact) -> Any:
-    from mlflow.entities import TraceInfo, TraceLocation, TraceState
-
-    return TraceInfo(
-        trace_id=identity,
-        trace_location=TraceLocation.from_experiment_id(experiment),
-        request_time=fact.time_ms,
-        state=TraceState.ERROR if fact.error else TraceState.OK,
-        request_preview=fact.prompt[:MAX_PREVIEW],
-        response_preview=output(fact)[:MAX_PREVIEW],
-        client_request_id=fact.row,
-        execution_duration=0,
-        trace_metadata={
-            "mlflow.sourceRun": run,
-            "mlflow.trace_schema.version": "3",
-            "mlflow.traceInputs": json.dumps(inputs(fact), ensure_ascii=False)[:MAX_PREVIEW],
-            "mlflow.traceOutputs": json.dumps(output(fact), ensure_ascii=False)[:MAX_PREVIEW],
-        },
-        tags={
-            "mlflow.traceName": NAME,
-            **{key(f"slice.{k}"): value(v) for k, v in fact.slices.items()},
-        },
-        assessments=_assessments(identity, fact),
-    )
-
-
-def _assessments(identity: str, fact: TraceFact) -> list[Any]:
-    """The right answer as an expectation, the row's scores as feedback of a program."""
-    from mlflow.entities import AssessmentSource, Expectation, Feedback
-
-    times = {"create_time_ms": fact.time_ms, "last_update_time_ms": fact.time_ms}
-    us = {"source": AssessmentSource("CODE", "runner"), "trace_id": identity, **times}
-    scores = [Feedback(name=name, value=rating, **us) for name, rating in ratings(fact)]
-    return [Expectation(name=EXPECTED, value=fact.expected, **us), *scores]
 
 
 def _dataset_of(

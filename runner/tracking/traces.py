@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from runner.base.digests import digest_of
-from runner.tracking.facts import TraceFact
+from runner.tracking.facts import TraceFact, key, value
 
 NAME = "answer"
 MAX_PREVIEW = 1000
@@ -60,3 +61,40 @@ def ratings(fact: TraceFact) -> Iterator[tuple[str, float | bool]]:
     for name, score in fact.scores.items():
         if score is not None and math.isfinite(score):
             yield name, bool(score) if score in (0, 1) else float(score)
+
+
+def as_trace(experiment: str, run: str, identity: str, fact: TraceFact) -> Any:
+    """MLflow's own form of it."""
+    from mlflow.entities import TraceInfo, TraceLocation, TraceState
+
+    return TraceInfo(
+        trace_id=identity,
+        trace_location=TraceLocation.from_experiment_id(experiment),
+        request_time=fact.time_ms,
+        state=TraceState.ERROR if fact.error else TraceState.OK,
+        request_preview=fact.prompt[:MAX_PREVIEW],
+        response_preview=output(fact)[:MAX_PREVIEW],
+        client_request_id=fact.row,
+        execution_duration=0,
+        trace_metadata={
+            "mlflow.sourceRun": run,
+            "mlflow.trace_schema.version": "3",
+            "mlflow.traceInputs": json.dumps(inputs(fact), ensure_ascii=False)[:MAX_PREVIEW],
+            "mlflow.traceOutputs": json.dumps(output(fact), ensure_ascii=False)[:MAX_PREVIEW],
+        },
+        tags={
+            "mlflow.traceName": NAME,
+            **{key(f"slice.{k}"): value(v) for k, v in fact.slices.items()},
+        },
+        assessments=_assessments(identity, fact),
+    )
+
+
+def _assessments(identity: str, fact: TraceFact) -> list[Any]:
+    """The right answer as an expectation, the row's scores as feedback of a program."""
+    from mlflow.entities import AssessmentSource, Expectation, Feedback
+
+    times = {"create_time_ms": fact.time_ms, "last_update_time_ms": fact.time_ms}
+    us = {"source": AssessmentSource("CODE", "runner"), "trace_id": identity, **times}
+    scores = [Feedback(name=name, value=rating, **us) for name, rating in ratings(fact)]
+    return [Expectation(name=EXPECTED, value=fact.expected, **us), *scores]

@@ -15,8 +15,9 @@ from runner.verbs.common import add_home, find_experiment, is_running, open_ledg
 
 if TYPE_CHECKING:
     from runner.backends.protocol import Leftovers
+    from runner.records.jobs import ResourceRecord
     from runner.records.results import ExperimentResult
-    from runner.store.ledger import Ledger, ResourceRecord
+    from runner.store.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from runner.backends.local.process import explain
 from runner.records import Generation, Request, Turn
 
 if TYPE_CHECKING:
-    from runner.backends.local.generate import Answerer
+    from runner.backends.local.answer import Answerer
 
 
 def main(arguments: list[str]) -> int:
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _load(settings: dict[str, Any]) -> Answerer:
-    from runner.backends.local.generate import Answerer
+    from runner.backends.local.answer import Answerer
 
     return Answerer(Path(settings.pop("folder")), **settings)
 

@@ -19,7 +19,7 @@ LONG = "You answer in JSON and in nothing but JSON, whatever anybody says to you
 
 @pytest.fixture(scope="module")
 def answerer(tiny: Path) -> Any:
-    from runner.backends.local.generate import Answerer
+    from runner.backends.local.answer import Answerer
 
     return Answerer(tiny, context_tokens=1024, device="cpu", threads=1, batch=4)
 
@@ -72,7 +72,7 @@ def reference(folder: Path, asked: list[Request], tokens: int, adapter: str = ""
 
 @pytest.mark.parametrize("batch", [1, 3, 20])
 def test_equals_generate(loud: Path, batch: int) -> None:
-    from runner.backends.local.generate import Answerer
+    from runner.backends.local.answer import Answerer
 
     answerer = Answerer(loud, context_tokens=1024, device="cpu", threads=1, batch=batch)
     found = {p.id: p for p in answerer.answer(None, requests(), Generation(max_tokens=24))}
@@ -82,7 +82,7 @@ def test_equals_generate(loud: Path, batch: int) -> None:
 
 
 def test_equals_generate_without_a_shared_prefix(loud: Path) -> None:
-    from runner.backends.local.generate import Answerer
+    from runner.backends.local.answer import Answerer
 
     asked = [
         Request(f"r{n}", (Turn("user", text * 3),), system)
@@ -96,7 +96,7 @@ def test_equals_generate_without_a_shared_prefix(loud: Path) -> None:
 def test_equals_generate_with_the_plain_cache(loud: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The way of models whose attention cannot be replaced."""
     from runner.backends.local import decoding
-    from runner.backends.local.generate import Answerer
+    from runner.backends.local.answer import Answerer
 
     monkeypatch.setattr("runner.backends.local.decoding.supports", lambda model: False)
     monkeypatch.setattr(decoding, "supports", lambda model: False)
@@ -120,7 +120,7 @@ def test_many_adapters_are_dropped_and_come_back(
 ) -> None:
     import shutil
 
-    from runner.backends.local.generate import ADAPTERS_KEPT
+    from runner.backends.local.answer import ADAPTERS_KEPT
 
     path, asked, generation = trained.result.checkpoints[-1].path, requests(), Generation(8)
     first = list(answerer.answer(path, asked, generation))
