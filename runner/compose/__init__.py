@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.base.errors import ConfigError
-from runner.compose.hydra_app import complete
+from runner.compose.completion import complete
 from runner.compose.points import Composition, Point, Shadow
 from runner.compose.schema import schema_json
 

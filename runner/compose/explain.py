@@ -12,7 +12,7 @@ from runner.compose.claims import within
 from runner.compose.folders import option_files, options
 from runner.compose.origin import Places, dotted
 from runner.compose.request import Request
-from runner.compose.schema import (
+from runner.compose.schema_keys import (
     KIND,
     child_at,
     description_at,

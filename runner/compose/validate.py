@@ -14,7 +14,7 @@ from runner.compose.origin import Places, dotted
 from runner.compose.points import Point
 from runner.compose.request import Request
 from runner.compose.resolve import make_absolute, resolved
-from runner.compose.schema import kinds_at
+from runner.compose.schema_keys import kinds_at
 from runner.compose.yaml_files import Key
 from runner.config import Experiment, Sweep
 

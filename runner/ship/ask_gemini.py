@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.ship.client import render, row_of, settings
+from runner.ship.prompt import render, row_of, settings
 
 
 def ask(row: Mapping[str, str], history: Sequence[Mapping[str, Any]] = (), system: str = "") -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from runner.ship.client import render, row_of, settings
+from runner.ship.prompt import render, row_of, settings
 
 ROLES = {"user": "user", "model": "assistant"}
 

@@ -121,9 +121,9 @@ def open_engine(place: str | Path) -> Engine:
     made = make_url(place) if isinstance(place, str) else URL.create("sqlite", database=str(place))
     if made.drivername == "postgresql":
         made = made.set(drivername="postgresql+psycopg")
-    if made.get_backend_name() != "sqlite":
-        return create_engine(made, pool_pre_ping=True)
     # One short-lived connection per transaction: threads and forks need no care.
+    if made.get_backend_name() != "sqlite":
+        return create_engine(made, poolclass=NullPool)
     engine = create_engine(made, poolclass=NullPool, connect_args={"timeout": LOCK_SECONDS})
     event.listen(engine, "connect", _leave_transactions_to_us)
     return engine

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.compose import complete
-from runner.compose.hydra_app import VERBS
+from runner.compose.completion import VERBS
 from tests.compose.composing import MINIMAL, write
 
 
