@@ -153,7 +153,7 @@ CASES = {
     ),
     "key like nothing": Case(
         GOOD + "store: {zzz: 1}\n",
-        ["exp.yaml:3: store.zzz: unknown key\n      the keys in `store` are root"],
+        ["exp.yaml:3: store.zzz: unknown key\n      the keys in `store` are root, ledger"],
     ),
     "unknown override, never advised to add it": Case(
         GOOD,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -79,6 +80,9 @@ class Worker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        for stream in filter(None, (self.process.stdin, self.process.stdout)):
+            with suppress(BrokenPipeError):  # what nobody is there to read any more
+                stream.close()
 
     def exit_note(self) -> str:
         """How the process ended, for people; empty while it runs and after a clean exit."""
