@@ -45,7 +45,7 @@ def test_bit_equal_on_noise(expected: str, given_: str, stem: bool) -> None:
 
 def test_bit_equal_on_real_answers(shared_data: Path) -> None:
     rows = json.loads((shared_data / "pandalm" / "testset-v1.json").read_text(encoding="utf-8"))
-    pairs = [(str(row.response1), str(row.response2)) for row in rows]
+    pairs = [(str(row["response1"]), str(row["response2"])) for row in rows]
     assert len(pairs) > 900
     assert any(left.count("\n") > 2 for left, _ in pairs), "Lsum needs texts of several lines"
     for left, right in pairs[::3]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.backend import JobStatus, TuningJob
+from runner.backends.protocol import JobStatus, TuningJob
 
 from runner.config import Experiment, Suite
 from runner.evaluation.measure import MetricResult, ScoredAnswer
