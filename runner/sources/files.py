@@ -193,9 +193,11 @@ def encoding_of(stream: io.BufferedReader, declared: str) -> str:
     return declared
 
 
-def text_lines(stream: io.BufferedReader, encoding: str, newline: str) -> IO[str]:
+@contextmanager
+def text_lines(stream: io.BufferedReader, encoding: str, newline: str) -> Iterator[IO[str]]:
     """Decoded lines; bytes that are not in the encoding become lone surrogates."""
-    return io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline=newline)
+    with io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline=newline) as lines:
+        yield lines
 
 
 def bad_byte(text: str, encoding: str) -> str:

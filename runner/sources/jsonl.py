@@ -51,8 +51,9 @@ def _lines(stream: io.BufferedReader, encoding: str) -> Iterator[bytes]:
     """Lines in UTF-8. The parser itself finds bytes that are not; what another encoding
     cannot decode is passed on as something that is not UTF-8 either."""
     if not _is_utf8(encoding):
-        for line in text_lines(stream, encoding, newline="\n"):
-            yield line.encode("utf-8", "surrogatepass")
+        with text_lines(stream, encoding, newline="\n") as lines:
+            for line in lines:
+                yield line.encode("utf-8", "surrogatepass")
         return
     first = stream.readline().removeprefix(b"\xef\xbb\xbf")
     if first:

@@ -29,34 +29,38 @@ def read_delimited(
     csv.field_size_limit(LONGEST_CELL)
     with opened(file) as stream:
         encoding = encoding_of(stream, encoding)
-        lines = _Lines(text_lines(stream, encoding, newline=""), encoding)
-        reader = csv.reader(lines, delimiter=DELIMITERS[file.format], strict=True)
-        header = _header(file, reader, lines)
-        if header is None:
-            faults.bad(RowFault(file.path, 1, "empty_file", "the file has no header and no rows"))
-            return
-        columns.check_header(file.path, header)
-        rows = 0
-        while True:
-            start = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                faults.bad(_unreadable(file, start, reader.line_num, error), _span(start, reader))
-                lines.bad = ""
-                rows += 1
-                continue
-            if not cells:
-                continue
+        with text_lines(stream, encoding, newline="") as text:
+            yield from _rows(file, _Lines(text, encoding), columns, faults)
+
+
+def _rows(file: InputFile, lines: _Lines, columns: Columns, faults: FaultLog) -> Iterator[Record]:
+    reader = csv.reader(lines, delimiter=DELIMITERS[file.format], strict=True)
+    header = _header(file, reader, lines)
+    if header is None:
+        faults.bad(RowFault(file.path, 1, "empty_file", "the file has no header and no rows"))
+        return
+    columns.check_header(file.path, header)
+    rows = 0
+    while True:
+        start = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            faults.bad(_unreadable(file, start, reader.line_num, error), _span(start, reader))
+            lines.bad = ""
             rows += 1
-            if fault := _fault(file, start, cells, header, lines):
-                faults.bad(fault)
-                continue
-            yield start, dict(zip(header, cells, strict=True))
-        if not rows:
-            faults.bad(RowFault(file.path, 1, "empty_file", "the file has a header and no rows"))
+            continue
+        if not cells:
+            continue
+        rows += 1
+        if fault := _fault(file, start, cells, header, lines):
+            faults.bad(fault)
+            continue
+        yield start, dict(zip(header, cells, strict=True))
+    if not rows:
+        faults.bad(RowFault(file.path, 1, "empty_file", "the file has a header and no rows"))
 
 
 class _Lines:

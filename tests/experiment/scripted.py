@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from runner.backends.protocol import JobStatus, TuningJob
-
 from runner.config import Experiment, Suite
 from runner.evaluation.measure import MetricResult, ScoredAnswer
 from runner.records import (

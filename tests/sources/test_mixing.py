@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from runner.base.errors import ConfigError, DataError
 from runner.records import Row
 from runner.sources import source_digest
+from runner.sources.digest import load_known, save_known
 from runner.sources.mix import draw, row_bytes
 from tests.sources.reading import read, read_file, source, write_jsonl
 
@@ -112,14 +112,16 @@ def test_unchanged_files_are_not_hashed_again(tmp_path: Path) -> None:
     cache = tmp_path / "digests.json"
     path = write_jsonl(tmp_path / "rows.jsonl", rows("a", 3))
     config = source(kind="files", train=str(path))
-    source_digest(config, cache)
-    known = json.loads(cache.read_text())
+    first = source_digest(config, cache)
+    known = load_known(cache)
     (entry,) = known.values()
     entry[2] = "remembered"
-    cache.write_text(json.dumps(known))
+    save_known(cache, known)
     remembered = source_digest(config, cache)
-    cache.write_text("not json")
-    assert source_digest(config, cache) != remembered
+    assert remembered != first
+    for broken in ("not json", cache.read_text().replace("remembered", "damaged")):
+        cache.write_text(broken)
+        assert source_digest(config, cache) == first
 
 
 def test_wrong_kind_of_file_for_turns(tmp_path: Path) -> None:

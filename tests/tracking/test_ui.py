@@ -49,6 +49,7 @@ def test_it_prints_the_leaderboard_and_stops_with_all_its_children(
         ours.send_signal(signal.SIGTERM)
         assert ours.wait(60) == 0
         watchdog.cancel()
+        ours.stdout.close()
 
     text = "".join(said)
     assert f"port {port} is taken" in text
