@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.base.errors import ConfigError, DataError
-from runner.base.language import language
 from runner.config.skew import FileSkew
 from runner.records import Example, Origin, Turn, fields_of
 from runner.records.json_form import decoded
@@ -306,18 +305,3 @@ def test_the_interval_of_two_shares_is_newcombes() -> None:
     """Newcombe 1998, Table II, example (a): 56/70 and 48/80."""
     low, high = share_gap(48, 80, 56, 70)
     assert (round(low, 4), round(high, 4)) == (0.0524, 0.3339)
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("Where is the card that I ordered?", "English"),
-        ("Wo ist die Karte, die ich bestellt habe?", "German"),
-        ("Où est la carte que je vous ai demandée?", "French"),
-        ("カードはどこですか", "Japanese"),
-        ("Где моя карта", "Cyrillic"),
-        ("123 !?", "unknown"),
-    ],
-)
-def test_languages(text: str, name: str) -> None:
-    assert language(text) == name
