@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Order = NDArray[np.int64]
 
 ROUNDS = 25
-TRIES = 4
 SPREAD = 1000
 """Rows of a cluster that are ordered by how little they are alike; who takes more of a cluster
 than that takes nearly all there is of it."""
@@ -118,21 +117,24 @@ def _beyond(
 
 def spherical_kmeans(vectors: Vectors, count: int, seed: int) -> tuple[Vectors, NDArray[np.int64]]:
     """Centres of length one and each row's cluster, by k-means on cosines (Dhillon, Modha 2001)
-    from k-means++ seeds (Arthur, Vassilvitskii 2007). The same for the same rows and seed."""
+    from k-means++ seeds (Arthur, Vassilvitskii 2007). The same for the same rows and seed.
+
+    scikit-learn's `KMeans` does not keep its centres at length one; only its seeds are taken,
+    whose squared distance between unit vectors is twice one less their cosine.
+    """
+    from sklearn.cluster import kmeans_plusplus
+
+    # Each seed is the best of several draws; one draw alone often leaves two clusters in one.
+    seeds, _ = kmeans_plusplus(vectors, count, random_state=seed)
+    return _converged(vectors, seeds)
+
+
+def _converged(vectors: Vectors, centres: Vectors) -> tuple[Vectors, NDArray[np.int64]]:
+    """Centres and clusters, from the centres to begin with."""
     import numpy as np
+    from scipy.sparse import csr_array
 
-    rng = np.random.default_rng(seed)
-    tries = (_converged(vectors, _seeds(vectors, count, rng)) for _ in range(TRIES))
-    # The best of several starts: one alone often leaves two clusters in one.
-    centres, of_row, _ = max(tries, key=lambda found: found[2])
-    return centres, of_row
-
-
-def _converged(vectors: Vectors, seeds: list[int]) -> tuple[Vectors, NDArray[np.int64], float]:
-    """Centres, clusters, and the sum of similarities to the centres."""
-    import numpy as np
-
-    centres = vectors[seeds].copy()
+    rows = np.arange(len(vectors))
     of_row = np.full(len(vectors), -1, np.int64)
     for _ in range(ROUNDS):
         similar = vectors @ centres.T
@@ -140,27 +142,13 @@ def _converged(vectors: Vectors, seeds: list[int]) -> tuple[Vectors, NDArray[np.
         if (nearest == of_row).all():
             break
         of_row = nearest
-        sums = np.zeros_like(centres)
-        np.add.at(sums, of_row, vectors)
+        member = csr_array(
+            (np.ones(len(rows), np.float32), (of_row, rows)), shape=(len(centres), len(rows))
+        )
+        sums = member @ vectors
         length = np.linalg.norm(sums, axis=1, keepdims=True)
         centres = np.where(length > 0, sums / np.where(length > 0, length, 1), centres)
-    return centres, of_row, float(similar.max(axis=1).sum())
-
-
-def _seeds(vectors: Vectors, count: int, rng: np.random.Generator) -> list[int]:
-    import numpy as np
-
-    seeds = [int(rng.integers(len(vectors)))]
-    away = 1 - vectors @ vectors[seeds[0]]
-    while len(seeds) < count:
-        weight = np.clip(away, 0, None).astype(np.float64) ** 2
-        total = weight.sum()
-        drawn = (
-            rng.choice(len(vectors), p=weight / total) if total > 0 else rng.integers(len(vectors))
-        )
-        seeds.append(int(drawn))
-        away = np.minimum(away, 1 - vectors @ vectors[seeds[-1]])
-    return seeds
+    return centres, of_row
 
 
 def vendi(vectors: Vectors) -> float:
