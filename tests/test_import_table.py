@@ -89,6 +89,9 @@ VENDORS = {
     "daft": {"kernels"},
     "numba": {"kernels"},
     "pydivsufsort": {"kernels"},
+    "py3langid": {"base"},
+    # k-means seeds and t-SNE; words as weights.
+    "sklearn": {"prepare", "encoders"},
     "sacrebleu": {"evaluation"},
     "rouge_score": {"evaluation"},
 }
