@@ -7,6 +7,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def imported() -> dict[str, set[str]]:
     return found
 
 
+@cache
 def owners() -> dict[str, set[str]]:
     """Distributions of a top-level name; of ``google.*`` by the longest path they have files in."""
     found = {

@@ -22,6 +22,7 @@ from runner.config import VertexBackend as Settings
 from runner.emulator import Emulator
 from runner.emulator.trainer import Script
 from runner.records import Resource, TuningResult
+from runner.records.json_form import decoded, record_json
 from tests.acceptance import bought_once
 from tests.acceptance.bought_once import Pace
 from tests.backends.vertex.asking import backend
@@ -162,7 +163,7 @@ def test_a_job_that_another_home_bought_stands_in_its_books_only(
     assert first.billed(7) == first.billable_tokens
     assert (second.billable_tokens, second.billed(7)) == (first.billable_tokens, 0)
     assert any("another home bought" in finding for finding in second.findings)
-    again = TuningResult.from_json(json.loads(json.dumps({**_plain(second)})))
+    again = decoded(TuningResult, json.loads(record_json(second)))
     assert again.billed(7) == 0
 
 
@@ -298,9 +299,3 @@ def _made_blindly(chosen: VertexBackend, job: TuningJob) -> str:
     made = _create(chosen.clients, chosen.model.id, put(job.train), config)
     assert find_job(chosen.clients, job.label)
     return str(made["name"])
-
-
-def _plain(result: TuningResult) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(result)

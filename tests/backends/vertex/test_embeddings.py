@@ -187,7 +187,7 @@ def test_texts_without_a_vector_stop_and_the_others_are_kept(
         words = [str(write(tmp_path, emulator.url)), SEMANTIC, "backend.online.attempts=1"]
         assert main(["check", *words, "--pay"]) != 0
         shown = " ".join(capsys.readouterr().err.split())
-        assert "1 of 60 texts have no vector" in shown
+        assert "1 of 60 answers did not come" in shown
         assert "give the same command again to ask for the rest" in shown
         assert main(["check", *words, "--pay"]) == 0
         assert calls(emulator) == 61
