@@ -97,10 +97,9 @@ def shuffled(texts: list[str], count: int, draw: random.Random) -> Iterator[str]
 
 def unlike(texts: list[str]) -> list[str]:
     """Without what nearly repeats an earlier one."""
-    from runner.config import FuzzyDedup
-    from runner.kernels.minhash import near_duplicates
+    from runner.kernels.minhash import MinHashSettings, near_duplicates
 
-    config = FuzzyDedup(threshold=0.6, ngram=NGRAM, recall=0.8)
+    config = MinHashSettings(threshold=0.6, ngram=NGRAM, recall=0.8)
     gone = {near.row for near in near_duplicates((t.lower() for t in texts), config)}
     return [text for row, text in enumerate(texts) if row not in gone]
 

@@ -53,10 +53,11 @@ def joined(pairs: Iterator[tuple[int, int]], count: int) -> list[int]:
 
 
 def engine(column: Any, threads: int = 1) -> list[int]:
-    from runner.config import FuzzyDedup
-    from runner.kernels.minhash import from_arrow, near_clusters
+    from runner.kernels.minhash import MinHashSettings, from_arrow, near_clusters
 
-    config = FuzzyDedup(threshold=THRESHOLD, ngram=NGRAM, permutations=PERMUTATIONS, unit="word")
+    config = MinHashSettings(
+        threshold=THRESHOLD, ngram=NGRAM, permutations=PERMUTATIONS, unit="word"
+    )
     found = near_clusters(from_arrow(column), config, threads=threads)
     roots = list(range(len(column)))
     for cluster in found:

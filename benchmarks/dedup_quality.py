@@ -37,11 +37,10 @@ def clustered(texts: Sequence[str], threshold: float, ngram: int) -> list[int]:
     """Per text the first one of its component: what is scored is who belongs together, not who
     is kept for whom."""
     from runner.base.text import normalize
-    from runner.config import FuzzyDedup
-    from runner.kernels.minhash import near_components
+    from runner.kernels.minhash import MinHashSettings, near_components
 
     steps = ("unicode", "case", "alphanumeric", "whitespace")
-    config = FuzzyDedup(threshold=threshold, ngram=ngram)
+    config = MinHashSettings(threshold=threshold, ngram=ngram)
     found: list[int] = near_components((normalize(text, steps) for text in texts), config).tolist()
     return found
 

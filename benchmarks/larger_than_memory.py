@@ -45,19 +45,17 @@ def texts(folder: Path, count: int) -> Iterator[str]:
 
 
 def fuzzy(folder: Path, count: int) -> list[object]:
-    from runner.config import FuzzyDedup
-    from runner.kernels.minhash import near_clusters
+    from runner.kernels.minhash import MinHashSettings, near_clusters
 
-    config = FuzzyDedup(threshold=0.8, ngram=5, permutations=128, unit="word")
+    config = MinHashSettings(threshold=0.8, ngram=5, permutations=128, unit="word")
     return list(near_clusters(texts(folder, count), config, folder=folder))
 
 
 def substring(folder: Path, count: int) -> list[object]:
-    from runner.config import SubstringDedup
     from runner.kernels.substring import repeated_spans
     from runner.kernels.texts import gather
 
-    return list(repeated_spans(gather(texts(folder, count), folder), SubstringDedup(tokens=50)))
+    return list(repeated_spans(gather(texts(folder, count), folder), 50))
 
 
 WORK = {"fuzzy": fuzzy, "substring": substring}

@@ -17,19 +17,18 @@ from numba import extending
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _version() -> str:
+def _version(here: Path) -> str:
     """Of the code that is compiled: numba looks at a kernel's own file, not at what it imports."""
-    here, digest = Path(__file__).parent, hashlib.sha256()
-    for pattern in ("machine.py", "vectors.py", "fuzzy/*.py", "substring/*.py"):
-        for path in sorted(here.glob(pattern)):
-            digest.update(path.read_bytes())
+    digest = hashlib.sha256()
+    for path in sorted(here.rglob("*.py")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 _settings: Any = numba.config
 if not _settings.CACHE_DIR:
     _home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    _settings.CACHE_DIR = str(_home / "sft-runner" / "numba" / _version())
+    _settings.CACHE_DIR = str(_home / "sft-runner" / "numba" / _version(Path(__file__).parent))
 
 BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
 PLACES = numba.types.Array(numba.int64, 1, "C", readonly=True)

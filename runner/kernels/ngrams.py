@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from runner.kernels.substring import Tokens
 from runner.kernels.substring.repeats import all_keys
-from runner.kernels.substring.tokens import gram_kernels, text_kernels
+from runner.kernels.substring.tokens import text_kernels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +88,7 @@ def contained(texts: Tokens, index: NgramIndex, threshold: float) -> Contained:
     count = len(texts.texts)
     found = Contained(np.full(count, -1), np.zeros(count), np.zeros(len(index.sizes), np.bool_))
     if len(index.rows):
-        gram_kernels().contain(
+        text_kernels().contain(
             texts.texts.data, texts.texts.start, texts.first, index.size, index.keys, index.table,
             index.ids, index.sieve, index.low, index.rows, index.sizes, threshold,
             found.best, found.score, found.hit.view(np.uint8),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from runner.config import Dedup
 from runner.kernels.minhash import DuplicateClusters, near_clusters
 from runner.prepare.keep_rule import keep_priority
+from runner.prepare.kernel_settings import kernel_errors, minhash_settings
 from runner.prepare.row_status import CONFLICT, EXACT, NEAR, TO_TEST, TO_VALIDATION, RowStatus
 from runner.prepare.row_table import RowTable
 
@@ -112,7 +113,10 @@ def drop_near(
     places = np.flatnonzero(compared)
     merits = None if worth is None else worth[places]
     texts = rows.inputs.where(compared, folder)
-    found = near_clusters(texts, config.fuzzy, merits, folder, stays=cut[places])
+    with kernel_errors():
+        found = near_clusters(
+            texts, minhash_settings(config.fuzzy), merits, folder, stays=cut[places]
+        )
     mask = np.zeros(len(rows), np.bool_)
     match = np.full(len(rows), -1, np.int64)
     for hit in (near for cluster in found for near in cluster.members):

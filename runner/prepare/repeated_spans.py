@@ -20,6 +20,7 @@ from runner.kernels.substring import Span, cut, repeated_spans
 from runner.kernels.texts import gather
 from runner.prepare.dedup import follow_originals, original
 from runner.prepare.drop_log import SPAN as SPAN_LENGTH
+from runner.prepare.kernel_settings import kernel_errors
 from runner.prepare.row_status import SPAN, RowStatus
 from runner.prepare.row_table import RowTable, hash64, input_text, row_line
 from runner.records import Row, record_line
@@ -48,7 +49,10 @@ def cut_spans(
     places = np.flatnonzero(status.stays & ~train.copy)
     row_of, number_of = array("q"), array("i")
     texts = gather(_texts(train, places, row_of, number_of), train.path.parent)
-    spans = repeated_spans(texts, asked)
+    with kernel_errors():
+        spans = repeated_spans(
+            texts, asked.tokens, keep_first=asked.keep_first, backend=asked.backend
+        )
     by_row: dict[int, dict[int, list[tuple[int, int]]]] = {}
     match = np.full(len(train), -1, np.int64)
     for span in spans:

@@ -22,10 +22,15 @@ from typing import TYPE_CHECKING
 from runner.base.errors import ConfigError, Problem
 from runner.base.text import plural
 from runner.config import Dedup, FuzzyDedup
-from runner.kernels.minhash import reference
-from runner.kernels.minhash.clusters import Near, Shelf, best
+from runner.kernels.minhash.fingerprints import (
+    fingerprint_keys,
+    fingerprint_matches,
+    fingerprints,
+)
 from runner.kernels.minhash.plan import Plan, plan_of
+from runner.kernels.texts import gather
 from runner.prepare.drop_log import shown
+from runner.prepare.kernel_settings import minhash_settings
 from runner.prepare.row_status import RowStatus
 from runner.prepare.row_table import RowTable, input_text
 from runner.records import Row, read_jsonl, record_line
@@ -66,7 +71,7 @@ def write_fingerprints(rows: Iterable[Row], config: Dedup, path: Path) -> int:
     schema = schema.with_metadata({"sft": json.dumps(_settings(config))})
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for group in _groups(rows):
-            found = [_distinct(row, config, plan) for row in group]
+            found = _distinct(group, config, plan)
             ids = pa.array([row.id for row in group], pa.string())
             hashes = pa.array(found, schema.types[1])
             writer.write_table(pa.table([ids, hashes], schema=schema))
@@ -83,12 +88,12 @@ def seen_before(rows: Iterable[Row], config: Dedup) -> list[Seen]:
     plan, files = _plan(config), index_files(config)
     for path in files:
         _check(path, config)
-    mine = [_distinct(row, config, plan) for row in rows]
-    keys = _keys(mine, plan)
+    mine = [one for group in _groups(rows) for one in _distinct(group, config, plan)]
+    keys = fingerprint_keys(mine, plan)
     found: dict[int, Seen] = {}
     for path in files:
         for ids, theirs in _read(path):
-            for near in _matches(mine, keys, theirs, plan):
+            for near in fingerprint_matches(mine, keys, theirs, plan):
                 known = found.get(near.row)
                 if known is None or near.score > known.score:
                     found[near.row] = Seen(near.row, path.stem, ids[near.matched], near.score)
@@ -127,7 +132,7 @@ def digest_index(config: Dedup) -> str:
 
 def _plan(config: Dedup) -> Plan:
     assert config.fuzzy
-    return plan_of(config.fuzzy)
+    return plan_of(minhash_settings(config.fuzzy))
 
 
 def _settings(config: Dedup) -> dict[str, object]:
@@ -153,33 +158,8 @@ def _check(path: Path, config: Dedup) -> None:
         raise ConfigError([Problem(KEY, f"{path} has fingerprints made otherwise ({told})")])
 
 
-def _distinct(row: Row, config: Dedup, plan: Plan) -> Shingles:
-    import numpy as np
-
-    text = input_text(row, config.normalize).encode("utf-8", "surrogatepass")
-    return np.unique(reference.shingles(text, plan).astype(np.uint32))
-
-
-def _keys(rows: list[Shingles], plan: Plan) -> NDArray[np.uint64]:
-    import numpy as np
-
-    values = np.empty((len(rows), len(plan.multiply)), np.uint32)
-    for row, hashes in enumerate(rows):
-        values[row] = reference.minimum(hashes, plan)
-    return reference.band(values, plan)
-
-
-def _matches(
-    mine: list[Shingles], keys: NDArray[np.uint64], theirs: list[Shingles], plan: Plan
-) -> list[Near]:
-    import numpy as np
-
-    left, right = Shelf(_keys(theirs, plan)).candidates(keys)
-    score = np.empty(len(left))
-    for at, (one, two) in enumerate(zip(left.tolist(), right.tolist(), strict=True)):
-        shared = len(np.intersect1d(mine[one], theirs[two], assume_unique=True))
-        score[at] = shared / (len(mine[one]) + len(theirs[two]) - shared)
-    return best(left, right, score, plan.threshold)
+def _distinct(rows: Iterable[Row], config: Dedup, plan: Plan) -> list[Shingles]:
+    return fingerprints(gather(input_text(row, config.normalize) for row in rows), plan)
 
 
 def _read(path: Path) -> Iterator[tuple[list[str], list[Shingles]]]:

@@ -13,6 +13,7 @@ from runner.config import Prepare
 from runner.kernels.minhash import near_matches
 from runner.kernels.ngrams import NgramIndex, contained, index_ngrams
 from runner.kernels.substring import counted
+from runner.prepare.kernel_settings import minhash_settings
 from runner.prepare.row_status import RowStatus
 from runner.prepare.row_table import RowTable
 
@@ -86,7 +87,7 @@ def similar_rows(
     texts = train.inputs.where(status.stays, folder)
     if fuzzy:
         found.looks[MINHASH] = Look(len(places), np.ones(len(evaluation), np.bool_))
-        for hit in near_matches(texts, evaluation.inputs, fuzzy, folder):
+        for hit in near_matches(texts, evaluation.inputs, minhash_settings(fuzzy), folder):
             found.take(int(places[hit.row]), hit.matched, MINHASH, hit.score)
     found.looks |= {test.method: Look(0, test.index.sizes > 0) for test in tests}
     for low, batch in texts.batches(BATCH) if tests else ():

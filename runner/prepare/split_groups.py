@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runner.base.text import plural
 from runner.config import Prepare, Split
 from runner.kernels.minhash import near_components
+from runner.prepare.kernel_settings import kernel_errors, minhash_settings
 from runner.prepare.row_table import RowTable
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def split_groups(train: RowTable, pool: Mask, config: Prepare) -> Hashes:
         return train.group
     places, folder = np.flatnonzero(pool), train.path.parent
     texts = train.inputs.where(pool, folder)
-    cluster = near_components(texts, config.split.cluster, folder).astype(np.uint64) + np.uint64(1)
+    settings = minhash_settings(config.split.cluster)
+    with kernel_errors():
+        cluster = near_components(texts, settings, folder).astype(np.uint64) + np.uint64(1)
     out = np.zeros(len(train), np.uint64)
     out[places] = units(cluster, train.group[places]).astype(np.uint64) + np.uint64(1)
     return out

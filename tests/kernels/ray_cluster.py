@@ -1,5 +1,5 @@
 """Near-duplicates on a Ray cluster of a head and two workers on this machine, against the engine
-of one machine: ``python tests/prepare/ray_cluster.py FOLDER``."""
+of one machine: ``python tests/kernels/ray_cluster.py FOLDER``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ def main() -> int:
     import ray
     from ray.cluster_utils import Cluster
 
-    from runner.config import FuzzyDedup
-    from runner.kernels.minhash import near_clusters
-    from tests.prepare.test_daft_links import chain, texts
+    from runner.kernels.minhash import MinHashSettings, near_clusters
+    from tests.kernels.test_daft import chain, texts
 
     memory = 200 * 1024 * 1024
     cluster = Cluster(
@@ -29,9 +28,9 @@ def main() -> int:
         ray.init(address=cluster.address, log_to_driver=False)
         workers = sum(node["Resources"].get("CPU", 0) > 0 for node in ray.nodes())
         given = [*texts(900), *chain(60)]
-        config = FuzzyDedup(engine="ray", ray_address=cluster.address)
+        config = MinHashSettings(engine="ray", ray_address=cluster.address)
         there = near_clusters(given, config, folder=Path(sys.argv[1]))
-        equal = list(there) == list(near_clusters(given, FuzzyDedup()))
+        equal = list(there) == list(near_clusters(given, MinHashSettings()))
         print(f"{workers} workers, equal: {equal}, {len(there)} clusters")
     finally:
         ray.shutdown()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from runner.base.errors import BackendError, MissingExtraError
-from runner.config import FuzzyDedup
-from runner.kernels.minhash import near_clusters
+from runner.kernels.minhash import MinHashSettings, near_clusters
+from runner.prepare.kernel_settings import kernel_errors
 
 pytest.importorskip("daft", reason="the extra 'scale' is not installed")
 
@@ -41,8 +41,8 @@ def chain(count: int) -> list[str]:
 def test_embedded_daft_finds_the_same_clusters(tmp_path: Path) -> None:
     given = texts(900)
     given += chain(60)
-    here = near_clusters(given, FuzzyDedup())
-    there = near_clusters(given, FuzzyDedup(engine="daft"), folder=tmp_path)
+    here = near_clusters(given, MinHashSettings())
+    there = near_clusters(given, MinHashSettings(engine="daft"), folder=tmp_path)
     assert len(here) > 80
     assert list(there) == list(here)
     assert list(tmp_path.iterdir()) == []
@@ -52,7 +52,7 @@ def test_a_large_bucket_is_proposed_alike(tmp_path: Path) -> None:
     """More equal texts than a bucket's rows are compared with."""
     given = [*["the same text again and again"] * 150, *texts(20)]
     here, there = (
-        near_clusters(given, FuzzyDedup(engine=engine), folder=tmp_path)
+        near_clusters(given, MinHashSettings(engine=engine), folder=tmp_path)
         for engine in ("local", "daft")
     )
     assert list(there) == list(here)
@@ -64,8 +64,8 @@ def test_the_representative_is_chosen_here(tmp_path: Path) -> None:
 
     given = texts(200)
     priority = np.array([len(text) for text in given], float)
-    here = near_clusters(given, FuzzyDedup(), priority)
-    there = near_clusters(given, FuzzyDedup(engine="daft"), priority, tmp_path)
+    here = near_clusters(given, MinHashSettings(), priority)
+    there = near_clusters(given, MinHashSettings(engine="daft"), priority, tmp_path)
     assert [one.kept for one in there] == [one.kept for one in here]
 
 
@@ -73,8 +73,9 @@ def test_without_daft(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "daft", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'sft-runner\[scale\]'"):
-        near_clusters(["a", "b"], FuzzyDedup(engine="daft"))
+    install = r"pip install 'sft-runner\[scale\]'"
+    with pytest.raises(MissingExtraError, match=install), kernel_errors():
+        near_clusters(["a", "b"], MinHashSettings(engine="daft"))
 
 
 def test_a_failure_inside_daft_is_one_sentence(
@@ -83,8 +84,9 @@ def test_a_failure_inside_daft_is_one_sentence(
     monkeypatch.setattr(
         "runner.kernels.minhash.daft.write_parquet", lambda *given: ["/nowhere.parquet"]
     )
-    with pytest.raises(BackendError, match=r"Daft \(daft\) could not finish"):
-        near_clusters(["a", "b"], FuzzyDedup(engine="daft"), folder=tmp_path)
+    failed = r"Daft \(daft\) could not finish"
+    with pytest.raises(BackendError, match=failed), kernel_errors():
+        near_clusters(["a", "b"], MinHashSettings(engine="daft"), folder=tmp_path)
 
 
 @pytest.mark.slow
@@ -102,15 +104,15 @@ def test_a_ray_cluster_of_two_workers_finds_the_same_clusters(tmp_path: Path) ->
 
 def test_an_address_without_a_ray_cluster_is_named() -> None:
     pytest.importorskip("ray")
-    config = FuzzyDedup(engine="ray", ray_address="nonsense")
-    with pytest.raises(BackendError, match="Ray cannot be reached at nonsense: "):
+    config = MinHashSettings(engine="ray", ray_address="nonsense")
+    unreached = "Ray cannot be reached at nonsense: "
+    with pytest.raises(BackendError, match=unreached), kernel_errors():
         near_clusters(["a", "b"], config)
 
 
 ON_RAY = """
-from runner.config import FuzzyDedup
-from runner.prepare.fuzzy import near_clusters
-near_clusters(["one two three four", "one two three four"], FuzzyDedup(engine="ray"))
+from runner.kernels.minhash import MinHashSettings, near_clusters
+near_clusters(["one two three four", "one two three four"], MinHashSettings(engine="ray"))
 """
 
 

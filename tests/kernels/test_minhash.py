@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import ValidationError
 from runner.base.errors import ConfigError, DataError
 from runner.config import FuzzyDedup
 from runner.kernels.minhash import (
+    MinHashSettings,
     bands,
     from_arrow,
     gather,
@@ -29,6 +29,7 @@ from runner.kernels.minhash import (
     near_matches,
     proposed,
 )
+from runner.prepare.kernel_settings import minhash_settings
 from tests.prepare.making import OPEN, Prepared, prepared, read_lines, rows_of
 
 WORDS = [f"w{n}" for n in range(400)]
@@ -39,7 +40,7 @@ SURE = {"permutations": 128, "bands": 128}
 
 @lru_cache(4000)
 def shingles(text: str) -> frozenset[tuple[str, ...]]:
-    words, size = text.split(), FuzzyDedup().ngram
+    words, size = text.split(), MinHashSettings().ngram
     return frozenset(tuple(words[at : at + size]) for at in range(max(1, len(words) - size + 1)))
 
 
@@ -98,7 +99,7 @@ def test_stars_are_those_of_comparing_all_pairs(
     priority = np.array([draw.randrange(5) for _ in texts], float) if by_merit else None
     stays = np.array([draw.random() < 0.2 for _ in texts]) if by_merit else None
     found = list(
-        near_clusters(texts, FuzzyDedup(threshold=threshold, **SURE), priority, stays=stays)
+        near_clusters(texts, MinHashSettings(threshold=threshold, **SURE), priority, stays=stays)
     )
     rows = range(len(texts))
     order = rows if priority is None else sorted(rows, key=lambda row: -priority[row])
@@ -129,7 +130,7 @@ def test_laws_of_what_stays(
         words[at % len(words)] = "edited"
     texts = [" ".join(words) for words in [*bases, *(words for words, _ in chosen)]]
     fixed = data.draw(st.lists(st.booleans(), min_size=len(texts), max_size=len(texts)))
-    stays, config = np.array(fixed, bool), FuzzyDedup(threshold=threshold, **SURE)
+    stays, config = np.array(fixed, bool), MinHashSettings(threshold=threshold, **SURE)
     found = [near for one in near_clusters(texts, config, stays=stays) for near in one.members]
     gone = {near.row for near in found}
     assert len(gone) == len(found)
@@ -144,7 +145,7 @@ def test_laws_of_what_stays(
 @pytest.mark.parametrize("threshold", [0.5, 0.8])
 def test_components_are_those_of_comparing_all_pairs(threshold: float) -> None:
     texts = corpus(1)
-    root = near_components(texts, FuzzyDedup(threshold=threshold, **SURE)).tolist()
+    root = near_components(texts, MinHashSettings(threshold=threshold, **SURE)).tolist()
     found = {frozenset(row for row in range(len(texts)) if root[row] == at) for at in root}
     assert {rows for rows in found if len(rows) > 1} == components(texts, threshold)
     assert all(root[at] == at for at in root)
@@ -152,7 +153,7 @@ def test_components_are_those_of_comparing_all_pairs(threshold: float) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_second_pass_finds_nothing(seed: int) -> None:
-    texts, config = corpus(seed), FuzzyDedup(threshold=0.6)
+    texts, config = corpus(seed), MinHashSettings(threshold=0.6)
     dropped = {near.row for near in near_duplicates(texts, config)}
     assert dropped
     assert near_duplicates([t for n, t in enumerate(texts) if n not in dropped], config) == []
@@ -161,7 +162,7 @@ def test_a_second_pass_finds_nothing(seed: int) -> None:
 def test_the_default_finds_nearly_all_pairs() -> None:
     texts = corpus(7, 800)
     truth = components(texts, 0.8)
-    found = {near.row for near in near_duplicates(texts, FuzzyDedup())}
+    found = {near.row for near in near_duplicates(texts, MinHashSettings())}
     wanted = {row for rows in truth for row in rows if row != min(rows)}
     assert found <= wanted
     assert len(found) >= 0.98 * len(wanted)
@@ -170,7 +171,6 @@ def test_the_default_finds_nearly_all_pairs() -> None:
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_threads_and_buckets_change_nothing(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of copies of one text, and rows that share its bands without being like it."""
-    monkeypatch.setattr("runner.kernels.minhash.engine.SMALL", -1)
     monkeypatch.setattr("runner.kernels.minhash.engine.TASK_ROWS", 50)
     monkeypatch.setattr("runner.kernels.minhash.engine.TASK_PAIRS", 20)
     draw = random.Random(3)
@@ -178,7 +178,7 @@ def test_threads_and_buckets_change_nothing(threads: int, monkeypatch: pytest.Mo
     texts = [" ".join(base)] * 300 + [" ".join(base[:45] + draw.choices(WORDS, k=15))] * 200
     texts += [" ".join(base[: draw.randint(5, 60)]) for _ in range(500)] + corpus(1, 400)
     draw.shuffle(texts)
-    config = FuzzyDedup(threshold=0.7)
+    config = MinHashSettings(threshold=0.7)
     alone = list(near_clusters(texts, config, threads=1))
     assert list(near_clusters(texts, config, threads=threads)) == alone
     assert max(len(one.members) for one in alone) >= 299
@@ -187,7 +187,7 @@ def test_threads_and_buckets_change_nothing(threads: int, monkeypatch: pytest.Mo
 def test_the_row_of_most_merit_stays() -> None:
     base = " ".join(WORDS[:40])
     texts = ["alone", base, base.replace("w7 ", "x "), base.replace("w9 ", "y ")]
-    config = FuzzyDedup(threshold=0.7)
+    config = MinHashSettings(threshold=0.7)
     (cluster,) = near_clusters(texts, config, np.array([9.0, 1.0, 2.0, 2.0]))
     assert (cluster.kept, [near.row for near in cluster.members]) == (2, [1, 3])
     (cluster,) = near_clusters(texts, config, np.array([0, -np.inf, -np.inf, -np.inf]))
@@ -197,9 +197,9 @@ def test_the_row_of_most_merit_stays() -> None:
 def test_scripts_without_blanks_are_read_by_characters() -> None:
     text = "日本語の文章には単語の間に空白がありません。だから文字で比べます。" * 2
     edited = text.replace("空白", "余白", 1)
-    assert near_duplicates([text, edited], FuzzyDedup(unit="word")) == []
-    (near,) = near_duplicates([text, edited], FuzzyDedup(threshold=0.7))
-    size = FuzzyDedup().char_ngram
+    assert near_duplicates([text, edited], MinHashSettings(unit="word")) == []
+    (near,) = near_duplicates([text, edited], MinHashSettings(threshold=0.7))
+    size = MinHashSettings().char_ngram
     one, two = ({t[n : n + size] for n in range(len(t) - size + 1)} for t in (text, edited))
     assert near.score == pytest.approx(len(one & two) / len(one | two))
 
@@ -207,7 +207,7 @@ def test_scripts_without_blanks_are_read_by_characters() -> None:
 def test_matches_in_a_corpus_are_the_most_similar() -> None:
     base = " ".join(WORDS[:40])
     closer, farther = base.replace("w7 ", "x "), base.replace("w7 ", "x ").replace("w30 ", "y ")
-    texts, config = [base, "nothing like it"], FuzzyDedup(threshold=0.6)
+    texts, config = [base, "nothing like it"], MinHashSettings(threshold=0.6)
     (near,) = near_matches(texts, [farther, closer, closer], config)
     assert (near.row, near.matched) == (0, 1)
     assert near.score == pytest.approx(jaccard(base, closer))
@@ -217,7 +217,7 @@ def test_matches_in_a_corpus_are_the_most_similar() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_matches_are_those_of_comparing_all_pairs(seed: int) -> None:
     texts, others = corpus(seed, 150), corpus(seed, 100)[50:]
-    found = near_matches(texts, others, FuzzyDedup(threshold=0.5, **SURE))
+    found = near_matches(texts, others, MinHashSettings(threshold=0.5, **SURE))
     for near in found:
         scores = [jaccard(texts[near.row], other) for other in others]
         assert near.matched == scores.index(max(scores))
@@ -235,7 +235,7 @@ def test_bands_fit_and_keep_the_recall(threshold: float, permutations: int, reca
 
 
 def test_the_recall_that_the_config_promises() -> None:
-    count, rows = bands(0.8, 128, FuzzyDedup().recall)
+    count, rows = bands(0.8, 128, MinHashSettings().recall)
     assert (count, rows) == (18, 7)
     assert proposed(0.8, count, rows) > 0.98
     assert proposed(0.85, count, rows) > 0.998
@@ -260,7 +260,7 @@ def test_large_corpora_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     held = gather(texts, tmp_path)
     assert held.pages
     assert list(tmp_path.iterdir()) == []
-    config = FuzzyDedup(threshold=0.6)
+    config = MinHashSettings(threshold=0.6)
     found = list(near_clusters(held, config))
     monkeypatch.undo()
     assert found == list(near_clusters(texts, config))
@@ -274,7 +274,7 @@ def test_arrow_columns_are_taken_as_they_lie() -> None:
     column = pa.array(texts, pa.large_string())
     held = from_arrow(column)
     assert held.data.ctypes.data == column.buffers()[2].address
-    config = FuzzyDedup(threshold=0.6)
+    config = MinHashSettings(threshold=0.6)
     assert list(near_clusters(held, config)) == list(near_clusters(texts, config))
     pieces = pa.chunked_array(
         [pa.array(texts[:50]), pa.array(texts[50:-1]), pa.array([None], pa.string())]
@@ -284,12 +284,11 @@ def test_arrow_columns_are_taken_as_they_lie() -> None:
     assert not list(near_clusters(from_arrow(pa.array([], pa.string())), config))
 
 
-def test_without_numba_the_results_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts, config = corpus(2), FuzzyDedup(threshold=0.6)
-    monkeypatch.setattr("runner.kernels.minhash.engine.SMALL", -1)
-    compiled = list(near_clusters(texts, config))
-    monkeypatch.setitem(sys.modules, "numba", None)
-    assert list(near_clusters(texts, config)) == compiled
+def test_what_the_config_says_by_itself_is_what_the_kernels_take() -> None:
+    assert minhash_settings(FuzzyDedup()) == MinHashSettings()
+    other = FuzzyDedup(threshold=0.7, unit="char", ngram=2, char_ngram=4, permutations=64, bands=8)
+    told = minhash_settings(other)
+    assert all(getattr(told, field.name) == getattr(other, field.name) for field in fields(told))
 
 
 NOTHING_CUT = {"split": {"validation": 0, "test": 0}}
@@ -333,7 +332,7 @@ def test_cut_rows_are_the_same_whatever_is_done_about_near_duplicates(tmp_path: 
     # No training row nearly repeats another one, or a row that was cut.
     kept = done[1].texts("train")
     everything = [*kept, *done[1].texts("validation"), *done[1].texts("test")]
-    for cluster in near_clusters(everything, FuzzyDedup(threshold=0.5)):
+    for cluster in near_clusters(everything, MinHashSettings(threshold=0.5)):
         assert all(row >= len(kept) for row in (cluster.kept, *(m.row for m in cluster.members)))
     # What repeats a cut row goes as a leak; where these are let be, as a near-duplicate.
     let_be = {"dedup": near, "leakage": {"fuzzy": False}}

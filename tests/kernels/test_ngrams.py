@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from runner.kernels import ngrams
 from runner.kernels.ngrams import contained, index_ngrams
-from runner.kernels.substring import counted, kernels, reference, repeats, tokens
+from runner.kernels.substring import counted, kernels, repeats, tokens
 from runner.kernels.substring.alphabet import TOKEN
 from runner.kernels.texts import gather
+from tests.kernels import numpy_substring as oracle
 
 rows = st.lists(
     st.lists(st.sampled_from("abcde"), max_size=25).map(" ".join), min_size=1, max_size=8
@@ -51,7 +52,7 @@ def naive(
     size=st.integers(2, 5),
     threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
     common=st.sampled_from([2, 100]),
-    kernel=st.sampled_from([(kernels, kernels), (reference, reference)]),
+    kernel=st.sampled_from([kernels, oracle]),
 )
 def test_equals_sets_of_tuples(
     texts: list[str],
@@ -59,14 +60,13 @@ def test_equals_sets_of_tuples(
     size: int,
     threshold: float,
     common: int,
-    kernel: tuple[ModuleType, ModuleType],
+    kernel: ModuleType,
 ) -> None:
     texts = [*texts, corpus[0], corpus[-1] + " x y"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ngrams, "COMMON", common)
         for module in (tokens, repeats, ngrams):
-            patch.setattr(module, "kernels", lambda: kernel[0])
-        patch.setattr(ngrams, "gram_kernels", lambda: kernel[1])
+            patch.setattr(module, "text_kernels", lambda: kernel)
         index = index_ngrams(counted(gather(corpus)), size)
         found = contained(counted(gather(texts)), index, threshold)
     best, hit = naive(texts, corpus, size, threshold, common)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.config import SubstringDedup
+from runner.base.errors import MissingExtraError
 from runner.kernels.substring import (
     Tokens,
     counted,
@@ -23,9 +25,10 @@ from runner.kernels.substring import (
     tokens,
 )
 from runner.kernels.substring import kernels as compiled_kernels
-from runner.kernels.substring import reference as plain_kernels
 from runner.kernels.substring.alphabet import TOKEN
 from runner.kernels.texts import gather
+from runner.prepare.kernel_settings import kernel_errors
+from tests.kernels import numpy_substring as plain_kernels
 
 WORDS = [
     "a",
@@ -65,7 +68,7 @@ def use(kernel: ModuleType, patch: pytest.MonkeyPatch) -> None:
         return kernel
 
     for module in (tokens, repeats, substring):
-        patch.setattr(module, "kernels", chosen)
+        patch.setattr(module, "text_kernels", chosen)
 
 
 def brute(texts: Sequence[str], size: int, keep_first: bool) -> list[list[bool]]:
@@ -90,13 +93,13 @@ def brute(texts: Sequence[str], size: int, keep_first: bool) -> list[list[bool]]
     return covered
 
 
-def cover(texts: Sequence[str], config: SubstringDedup) -> list[list[bool]]:
+def cover(texts: Sequence[str], size: int, **options: Any) -> list[list[bool]]:
     """The same from the spans found; also holds every span's characters to its tokens."""
     covered = [[False] * len(TOKEN.findall(text)) for text in texts]
-    for span in repeated_spans(texts, config):
+    for span in repeated_spans(texts, size, **options):
         inside = TOKEN.findall(texts[span.text][span.start : span.end])
         assert inside == TOKEN.findall(texts[span.text])[span.first : span.first + span.tokens]
-        window = inside[: config.tokens]
+        window = inside[:size]
         other = TOKEN.findall(texts[span.matched])
         places = [n for n in range(len(other)) if other[n : n + len(window)] == window]
         assert len(places) > (span.matched == span.text)
@@ -160,12 +163,10 @@ def test_covers_token_for_token_what_comparing_everything_covers(
     texts: list[str], size: int, keep_first: bool, kernel: ModuleType, backend: str
 ) -> None:
     texts = [*texts, " ".join(texts), texts[0]]
-    config = SubstringDedup.model_validate(
-        {"tokens": size, "keep_first": keep_first, "backend": backend}
-    )
     with pytest.MonkeyPatch.context() as patch:
         use(kernel, patch)
-        assert cover(texts, config) == brute(texts, size, keep_first)
+        found = cover(texts, size, keep_first=keep_first, backend=backend)
+        assert found == brute(texts, size, keep_first)
 
 
 @pytest.mark.parametrize("keep_first", [True, False])
@@ -182,18 +183,18 @@ def test_parts_and_backends_agree(kernels: ModuleType, keep_first: bool) -> None
 def test_spans_are_equal_when_their_first_windows_are_known(
     kernels: ModuleType, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts, config = corpus(seed), SubstringDedup(tokens=8)
-    spans = repeated_spans(texts, config)
+    texts, size = corpus(seed), 8
+    spans = repeated_spans(texts, size)
     assert len(spans) > 20
     monkeypatch.setattr(repeats, "PART", 100)  # more windows than fit: counted, in parts
     assert repeats.repeated_with_heads(gather(texts), 8) is None
-    assert repeated_spans(texts, config) == spans
+    assert repeated_spans(texts, size) == spans
 
 
 def test_dense_tokens_are_counted_first(kernels: ModuleType) -> None:
     texts = ["!" * 60] * 3  # a token a byte, more than the one pass makes room for
     assert repeats.repeated_with_heads(gather(texts), 5) is None
-    assert [span.tokens for span in repeated_spans(texts, SubstringDedup(tokens=5))] == [55, 60, 60]
+    assert [span.tokens for span in repeated_spans(texts, 5)] == [55, 60, 60]
 
 
 def corpus(seed: int, rows: int = 200) -> list[str]:
@@ -212,15 +213,14 @@ def corpus(seed: int, rows: int = 200) -> list[str]:
 
 
 def test_a_run_of_one_word_keeps_its_first_window() -> None:
-    config = SubstringDedup(tokens=10)
-    assert repeated_spans(["a " * 19], config) == []
-    (span,) = repeated_spans(["a " * 45], config)
+    assert repeated_spans(["a " * 19], 10) == []
+    (span,) = repeated_spans(["a " * 45], 10)
     assert (span.first, span.tokens, span.matched) == (10, 35, 0)
 
 
 def test_nothing_and_short_texts_hold_no_span(kernels: ModuleType) -> None:
     for texts in ([], [""], ["a b", "a b"]):
-        assert repeated_spans(texts, SubstringDedup(tokens=5)) == []
+        assert repeated_spans(texts, 5) == []
 
 
 @pytest.mark.parametrize(
@@ -234,3 +234,12 @@ def test_cut(spans: list[tuple[int, int]], left: str) -> None:
 def test_counts_are_of_all_windows() -> None:
     held: Tokens = counted(gather(["a b c d", "", "a b"]))
     assert held.windows(2).tolist() == [0, 3, 3, 4]
+
+
+def test_without_the_package_of_the_suffix_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pydivsufsort", None)
+    with (
+        pytest.raises(MissingExtraError, match=r"(?s)backend=suffix_array.*sft-runner\[data\]"),
+        kernel_errors(),
+    ):
+        repeated_spans(["a b", "a b"], 5, backend="suffix_array")

@@ -1,7 +1,7 @@
 """Near-duplicates: MinHash LSH proposes, the true Jaccard similarity of shingles decides.
 
 Texts are compared as they are given: what is to be ignored (case, punctuation) is normalised
-away before. Results depend neither on the number of threads nor on numba being there.
+away before. Results do not depend on the number of threads.
 
 Memory: 8 bytes a row for its place, 8 a row and band for the keys (144 with the defaults) and up
 to 56 a row while they are sorted; texts beyond 64 MB lie in a temporary file that the system pages.
@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.config import FuzzyDedup
 from runner.kernels.minhash.clusters import (
     Cluster,
     DuplicateClusters,
@@ -26,7 +25,7 @@ from runner.kernels.minhash.clusters import (
     matches,
 )
 from runner.kernels.minhash.engine import Engine
-from runner.kernels.minhash.plan import bands, plan_of, proposed
+from runner.kernels.minhash.plan import MinHashSettings, bands, plan_of, proposed
 from runner.kernels.texts import Texts, from_arrow, gather
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cluster",
     "DuplicateClusters",
+    "MinHashSettings",
     "Near",
     "Texts",
     "bands",
@@ -54,7 +54,7 @@ BATCH = 16_384
 
 def near_clusters(
     texts: Texts | Iterable[str],
-    config: FuzzyDedup,
+    settings: MinHashSettings,
     priority: NDArray[np.float64] | None = None,
     folder: Path | None = None,
     threads: int | None = None,
@@ -73,37 +73,37 @@ def near_clusters(
         stays: rows that are kept whatever they are like, and before all others.
     """
     held = _held(texts, folder)
-    engine = Engine(plan_of(config), held.size, threads)
-    return clusters(held, engine, priority, _links(held, config, engine, folder), stays, folder)
+    engine = Engine(plan_of(settings), threads)
+    return clusters(held, engine, priority, _links(held, settings, engine, folder), stays, folder)
 
 
 def near_components(
-    texts: Texts | Iterable[str], config: FuzzyDedup, folder: Path | None = None
+    texts: Texts | Iterable[str], settings: MinHashSettings, folder: Path | None = None
 ) -> NDArray[np.int64]:
     """Per row, the first row of those that chains of near-duplicates connect with it. For keeping
     rows together: the ends of a chain may have nothing in common."""
     held = _held(texts, folder)
-    return _links(held, config, Engine(plan_of(config), held.size), folder).root
+    return _links(held, settings, Engine(plan_of(settings)), folder).root
 
 
-def near_duplicates(texts: Texts | Iterable[str], config: FuzzyDedup) -> list[Near]:
+def near_duplicates(texts: Texts | Iterable[str], settings: MinHashSettings) -> list[Near]:
     """Rows that nearly repeat an earlier one, each with the row that is kept for it, in order."""
-    found = near_clusters(texts, config)
+    found = near_clusters(texts, settings)
     return sorted((near for one in found for near in one.members), key=lambda near: near.row)
 
 
 def near_matches(
     texts: Texts | Iterable[str],
     corpus: Texts | Iterable[str],
-    config: FuzzyDedup,
+    settings: MinHashSettings,
     folder: Path | None = None,
 ) -> list[Near]:
     """Rows of `texts` with a near-duplicate in `corpus`, each with the most similar one. Of rows
     that are all alike the corpus shows 64."""
-    held, plan = _held(corpus, folder), plan_of(config)
+    held, plan = _held(corpus, folder), plan_of(settings)
     shelf, found = None, []
     for low, part in _held(texts, folder).batches(BATCH):
-        engine = Engine(plan, held.size + part.size)
+        engine = Engine(plan)
         if shelf is None:
             shelf = Shelf(engine.band_keys(held))
         hits = matches(part, held, shelf, engine)
@@ -111,12 +111,12 @@ def near_matches(
     return found
 
 
-def _links(held: Texts, config: FuzzyDedup, engine: Engine, folder: Path | None) -> Links:
-    if config.engine == "local":
+def _links(held: Texts, settings: MinHashSettings, engine: Engine, folder: Path | None) -> Links:
+    if settings.engine == "local":
         return connect(held, engine)
     from runner.kernels.minhash.daft import daft_links
 
-    return daft_links(held, config, folder)
+    return daft_links(held, settings, folder)
 
 
 def _held(texts: Texts | Iterable[str], folder: Path | None) -> Texts:

@@ -14,11 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.base.errors import BackendError, MissingExtraError
-from runner.config import FuzzyDedup
+from runner.kernels.errors import KernelError, MissingPackageError
 from runner.kernels.minhash.clusters import NEIGHBOURS, Links
 from runner.kernels.minhash.engine import Engine
-from runner.kernels.minhash.plan import Plan, plan_of
+from runner.kernels.minhash.plan import MinHashSettings, Plan, plan_of
 from runner.kernels.texts import Texts, from_arrow
 
 if TYPE_CHECKING:
@@ -32,19 +31,19 @@ BATCH = 8192
 """Rows, or pairs, that a kernel is given at a time."""
 
 
-def daft_links(texts: Texts, config: FuzzyDedup, folder: Path | None = None) -> Links:
+def daft_links(texts: Texts, settings: MinHashSettings, folder: Path | None = None) -> Links:
     """Verified pairs of near-duplicates and their components, found by Daft.
 
     `folder` takes the texts as Parquet files while it works; workers of a cluster have to see
-    it. Raises MissingExtraError without the extra ``scale``, BackendError when Daft fails.
+    it. Raises MissingPackageError without Daft (or Ray), KernelError when they fail.
     """
     import numpy as np
 
-    plan = plan_of(config)
+    plan = plan_of(settings)
     with tempfile.TemporaryDirectory(dir=folder) as place:
         files = write_parquet(texts, Path(place))
-        left, right, score = verified(files, plan, config)
-    engine = Engine(plan, texts.size)
+        left, right, score = verified(files, plan, settings)
+    engine = Engine(plan)
     parent = np.arange(len(texts))
     engine.unite(parent, left, right)
     return Links(left, right, score, engine.roots(parent, np.arange(len(texts))))
@@ -66,48 +65,48 @@ def write_parquet(texts: Texts, folder: Path) -> list[str]:
 
 
 def verified(
-    files: list[str], plan: Plan, config: FuzzyDedup
+    files: list[str], plan: Plan, settings: MinHashSettings
 ) -> tuple[Rows, Rows, NDArray[np.float64]]:
     """Left rows, right rows and similarities of all proposed pairs at or above the threshold, in
     the order of the rows."""
     import numpy as np
 
-    daft = _daft(config)
+    daft = _daft(settings)
     try:
         found = _program(daft, files, plan).to_arrow()
     except Exception as error:  # whatever goes wrong in a worker arrives as one of many classes
-        raise BackendError(f"Daft ({config.engine}) could not finish: {error}") from error
+        raise KernelError(f"Daft ({settings.engine}) could not finish: {error}") from error
     left, right, score = (found.column(name).to_numpy() for name in ("left", "right", "score"))
     order = np.lexsort((right, left))
     return left[order], right[order], score[order]
 
 
-def _daft(config: FuzzyDedup) -> Any:
-    """Daft with the runner that the configuration asks for."""
+def _daft(settings: MinHashSettings) -> Any:
+    """Daft with the runner that the settings ask for."""
     try:
         import daft
     except ImportError as error:
-        raise MissingExtraError("daft", "scale", "prepare.dedup.fuzzy.engine") from error
-    wanted = "ray" if config.engine == "ray" else "native"
+        raise MissingPackageError("daft") from error
+    wanted = "ray" if settings.engine == "ray" else "native"
     try:
         if wanted == "ray":
-            _ray(config.ray_address)
+            _ray(settings.ray_address)
             daft.set_runner_ray(noop_if_initialized=True)
         else:
             daft.set_runner_native()
     except ImportError as error:
-        raise MissingExtraError("ray", "scale", "prepare.dedup.fuzzy.engine=ray") from error
+        raise MissingPackageError("ray") from error
     except daft.exceptions.DaftCoreException as error:
         # A process keeps the first runner it was given, so asking for it again is refused.
         if daft.get_or_infer_runner_type() != wanted:
-            raise BackendError(
+            raise KernelError(
                 f"Daft works with another runner than {wanted} in this process: {error}"
             ) from error
     return daft
 
 
 def _ray(address: str | None) -> None:
-    """Connect to Ray, which Daft then uses. Raises BackendError when nothing answers there."""
+    """Connect to Ray, which Daft then uses. Raises KernelError when nothing answers there."""
     import logging
 
     import ray
@@ -119,7 +118,7 @@ def _ray(address: str | None) -> None:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except (OSError, RuntimeError, ValueError) as error:
         what = f"be reached at {address}" if address else "be started"
-        raise BackendError(f"Ray cannot {what}: {error}") from error
+        raise KernelError(f"Ray cannot {what}: {error}") from error
 
 
 def _program(daft: Any, files: list[str], plan: Plan) -> Any:
@@ -159,7 +158,7 @@ def _band_keys(column: Any, plan: Plan) -> Any:
     import pyarrow as pa
 
     texts = _texts(column)
-    keys = Engine(plan, texts.size, threads=1).band_keys(texts)
+    keys = Engine(plan, threads=1).band_keys(texts)
     band = np.arange(1, plan.bands + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     flat = (keys ^ band[:, None]).T.ravel()
     offsets = pa.array(np.arange(0, len(flat) + 1, plan.bands), pa.int64())
@@ -182,7 +181,7 @@ def _jaccard(one: Any, other: Any, plan: Plan) -> Any:
 
     left, right = _texts(one), _texts(other)
     rows = np.arange(len(left))
-    engine = Engine(plan, len(left.data) + len(right.data), threads=1)
+    engine = Engine(plan, threads=1)
     return pa.array(engine.jaccard(left, rows, right, rows), pa.float64())
 
 

@@ -1,4 +1,4 @@
-"""Which kernels do the work, on how many threads. Results depend on neither."""
+"""The kernels on several threads. Results do not depend on how many."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.kernels.minhash.plan import Plan
@@ -27,10 +26,6 @@ TASK_ROWS = 2048
 TASK_PAIRS = 512
 """Pairs of one task at most; fewer are shared out evenly, down to `FEW_PAIRS` each."""
 FEW_PAIRS = 16
-SMALL = 4 << 20
-"""Bytes of text that numpy has signed before numba is imported."""
-FEW = 5_000
-"""Pairs that numpy has verified before numba is imported."""
 
 
 class Engine:
@@ -38,18 +33,11 @@ class Engine:
 
     Args:
         plan: what to compute.
-        size: bytes of text to come; little text is left to numpy until many pairs come up.
         threads: at most so many; the processor's, when None.
-        compiled: True and False ask for numba and for numpy whatever the size.
     """
 
-    def __init__(
-        self, plan: Plan, size: int, threads: int | None = None, compiled: bool | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, threads: int | None = None) -> None:
         self.plan = plan
-        self._choose = compiled is None
-        self._pairs = 0
-        self._use(size > SMALL if compiled is None else compiled)
         self._threads = threads or len(os.sched_getaffinity(0))
 
     def band_keys(self, texts: Texts) -> NDArray[np.uint64]:
@@ -60,11 +48,7 @@ class Engine:
 
         def fill(task: tuple[int, int]) -> None:
             low, high = task
-            values = self.signatures(texts, low, high)
-            if self._compiled:
-                self._kernels.band(values, self.plan.rows, low, keys)
-            else:
-                keys[:, low:high] = self._kernels.band(values, self.plan)
+            self._kernels.band(self.signatures(texts, low, high), self.plan.rows, low, keys)
 
         self.each(fill, _tasks(texts))
         return keys
@@ -74,9 +58,6 @@ class Engine:
         32-bit shingle hashes."""
         import numpy as np
 
-        if not self._compiled:
-            signed: NDArray[np.uint32] = self._kernels.sign(texts, low, high, self.plan)
-            return signed
         plan = self.plan
         values = np.empty((high - low, len(plan.multiply)), np.uint32)
         self._kernels.sign(
@@ -94,16 +75,7 @@ class Engine:
         """True Jaccard similarity of the shingles of pairs of rows."""
         import numpy as np
 
-        self._pairs += len(left)
-        if self._choose and not self._compiled and self._pairs > FEW:
-            self._use(True)
-        if not self._compiled:
-            found: NDArray[np.float64] = self._kernels.jaccard(
-                texts, left, others, right, self.plan
-            )
-            return found
         out = np.empty(len(left))
-
         share = -(-len(left) // self._threads)
         step = max(FEW_PAIRS, min(TASK_PAIRS, share))
 
@@ -125,17 +97,16 @@ class Engine:
         """The root of each row's tree."""
         import numpy as np
 
-        if not self._compiled:
-            found: Rows = self._kernels.roots(parent, rows)
-            return found
         out = np.empty(len(rows), np.int64)
         self._kernels.roots(parent, rows, out)
         return out
 
-    def _use(self, compiled: bool) -> None:
-        """Work with compiled kernels, if that is wanted and numba is there, or with numpy's."""
-        self._compiled = compiled and find_spec("numba") is not None
-        self._kernels = _kernels(self._compiled)
+    @cached_property
+    def _kernels(self) -> Any:
+        """Loaded when first needed: numba takes half a second."""
+        from runner.kernels.minhash import kernels
+
+        return kernels
 
     @cached_property
     def _sizes(self) -> Rows:
@@ -145,7 +116,7 @@ class Engine:
 
     def each(self, work: Callable[[Item], Out], items: Iterable[Item]) -> list[Out]:
         """The work's results in the order of the items, made on the threads there are."""
-        if self._threads == 1 or not self._compiled:
+        if self._threads == 1:
             return list(map(work, items))
         return list(self._pool.map(work, items))
 
@@ -164,13 +135,3 @@ def _tasks(texts: Texts) -> Iterator[tuple[int, int]]:
         high = min(max(high, low + 1), low + TASK_ROWS, len(texts))
         yield low, high
         low = high
-
-
-def _kernels(compiled: bool) -> Any:
-    if compiled:
-        from runner.kernels.minhash import kernels as machine
-
-        return machine
-    from runner.kernels.minhash import reference
-
-    return reference

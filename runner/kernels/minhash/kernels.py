@@ -1,4 +1,4 @@
-"""The kernels as machine code (numba), outside the interpreter lock. `plain` gives equal results.
+"""The kernels as machine code (numba), outside the interpreter lock.
 
 Compiled at the first use by a user of a machine, then read from the user's cache folder. Texts are
 bytes end to end, `start` holds where each begins; nothing here makes a Python object a row.
@@ -87,6 +87,24 @@ def sign(
     for row in range(low, high):
         count = shingles_of(data, start[row], start[row + 1], unit, sizes, shingles, room)
         minimise(shingles, count, multiply, add, out[row - low])
+
+
+@compiled(numba.int64(BYTES, PLACES, numba.int64, numba.int64, PLACES, numba.uint64[::1]))
+def shingles_at(data: Any, start: Any, row: int, unit: int, sizes: Any, out: Any) -> Any:
+    """The shingles of one row, repeats included; how many. `out` has room for one a byte."""
+    room = shingles_room(start[row + 1] - start[row])
+    return shingles_of(data, start[row], start[row + 1], unit, sizes, out, room)
+
+
+@compiled(numba.void(WORDS32, PLACES, WORDS32, WORDS32, numba.uint32[:, ::1]))
+def sign_hashes(hashes: Any, start: Any, multiply: Any, add: Any, out: Any) -> None:
+    """`sign` for rows whose 32-bit shingle hashes lie end to end, none of them empty."""
+    shingles = np.empty(longest(start, 0, len(out)) + 8, np.uint64)
+    for row in range(len(out)):
+        count = start[row + 1] - start[row]
+        for at in range(count):
+            shingles[at] = np.uint64(hashes[start[row] + at])
+        minimise(shingles, count, multiply, add, out[row])
 
 
 @compiled(numba.void(numba.uint32[:, ::1], numba.int64, numba.int64, numba.uint64[:, ::1]))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from runner.config import FuzzyDedup
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,8 +16,36 @@ UNITS = ("word", "char", "auto")
 
 
 @dataclass(frozen=True, slots=True)
+class MinHashSettings:
+    """What near-duplicates are.
+
+    With the values given, two rows become candidates with probability 0.99 at similarity 0.8 and
+    above 0.999 from 0.85; candidates are verified by their true similarity.
+    """
+
+    threshold: float = 0.8
+    """Jaccard similarity of shingles, 0 to 1, from which two texts are near-duplicates."""
+    unit: Literal["word", "char", "auto"] = "auto"
+    """What shingles are made of; `auto` takes characters for scripts without blanks."""
+    ngram: int = 3
+    """Words a shingle."""
+    char_ngram: int = 5
+    """Characters a shingle, where characters are the unit."""
+    permutations: int = 128
+    """Hash values a text."""
+    recall: float = 0.95
+    """Share of the pairs exactly at the threshold that must become candidates."""
+    bands: int | None = None
+    """Number of bands, instead of the one that `recall` asks for; at most `permutations`."""
+    engine: Literal["local", "daft", "ray"] = "local"
+    """This process, Daft in this process, or Daft on a Ray cluster; the results are the same."""
+    ray_address: str | None = None
+    """``host:port`` of a cluster's head node; None starts one on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """One configuration of the engine, resolved."""
+    """Settings, resolved for the kernels."""
 
     threshold: float
     unit: int
@@ -36,15 +62,15 @@ class Plan:
     """datasketch's affine32 permutations: value = multiply * hash + add, modulo 2^32."""
 
 
-def plan_of(config: FuzzyDedup) -> Plan:
-    """The plan a configuration asks for."""
-    bands, rows = layout(config)
-    multiply, add = permutations(config.permutations)
+def plan_of(settings: MinHashSettings) -> Plan:
+    """The plan that settings ask for."""
+    bands, rows = layout(settings)
+    multiply, add = permutations(settings.permutations)
     return Plan(
-        config.threshold,
-        UNITS.index(config.unit),
-        config.ngram,
-        config.char_ngram,
+        settings.threshold,
+        UNITS.index(settings.unit),
+        settings.ngram,
+        settings.char_ngram,
         bands,
         rows,
         multiply,
@@ -52,11 +78,11 @@ def plan_of(config: FuzzyDedup) -> Plan:
     )
 
 
-def layout(config: FuzzyDedup) -> tuple[int, int]:
+def layout(settings: MinHashSettings) -> tuple[int, int]:
     """Bands and rows a band, as given or as `bands` finds them."""
-    if config.bands:
-        return config.bands, config.permutations // config.bands
-    return bands(config.threshold, config.permutations, config.recall)
+    if settings.bands:
+        return settings.bands, settings.permutations // settings.bands
+    return bands(settings.threshold, settings.permutations, settings.recall)
 
 
 def bands(threshold: float, permutations: int, recall: float) -> tuple[int, int]:

@@ -12,9 +12,8 @@ in a temporary file that the system pages.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from runner.config import SubstringDedup
 from runner.kernels.substring.tokens import Tokens, counted, text_kernels
 from runner.kernels.texts import Texts, decoded, gather
 
@@ -27,27 +26,32 @@ if TYPE_CHECKING:
 __all__ = ["Span", "Tokens", "counted", "cut", "repeated_spans"]
 
 
-def repeated_spans(texts: Texts | Iterable[str], config: SubstringDedup) -> list[Span]:
-    """Every longest span that windows of `config.tokens` repeated tokens cover, in order; with
-    `keep_first`, none for the first place a window stands at.
+def repeated_spans(
+    texts: Texts | Iterable[str],
+    size: int = 50,
+    *,
+    keep_first: bool = True,
+    backend: Literal["window_hash", "suffix_array"] = "window_hash",
+) -> list[Span]:
+    """Every longest span that windows of `size` repeated tokens cover, in order.
+
+    Args:
+        keep_first: no span for the first place at which a window stands.
+        backend: `suffix_array` is the slow reference (package pydivsufsort); both find the same.
 
     Raises:
-        MissingExtraError: `backend: suffix_array` without its package.
+        MissingPackageError: `suffix_array` without its package.
     """
     from runner.kernels.substring import repeats, suffix_array
 
-    held, hashed = (
-        texts if isinstance(texts, Texts) else gather(texts),
-        config.backend == "window_hash",
-    )
-    if hashed and config.keep_first:
-        known = repeats.repeated_with_heads(held, config.tokens)
+    held = texts if isinstance(texts, Texts) else gather(texts)
+    hashed = backend == "window_hash"
+    if hashed and keep_first:
+        known = repeats.repeated_with_heads(held, size)
         if known:
-            return known_spans(*known, config.tokens)
-    tokens, backend = counted(held), repeats if hashed else suffix_array
-    return spans_of(
-        tokens, config.tokens, backend.repeated(tokens, config.tokens, config.keep_first)
-    )
+            return known_spans(*known, size)
+    tokens, engine = counted(held), repeats if hashed else suffix_array
+    return spans_of(tokens, size, engine.repeated(tokens, size, keep_first))
 
 
 def cut(text: str, spans: Sequence[tuple[int, int]]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.base.errors import MissingExtraError
+from runner.kernels.errors import MissingPackageError
 from runner.kernels.substring.repeats import all_keys
 from runner.kernels.substring.tokens import Tokens
 
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
 
 
 def repeated(tokens: Tokens, size: int, keep_first: bool) -> NDArray[np.uint8]:
-    """As `repeats.repeated`. Raises MissingExtraError without the package pydivsufsort."""
+    """As `repeats.repeated`. Raises MissingPackageError without pydivsufsort."""
     import numpy as np
 
     try:
         from pydivsufsort import divsufsort, kasai  # type: ignore[import-untyped]
     except ImportError as error:
-        purpose = "prepare.dedup.substring.backend=suffix_array"
-        raise MissingExtraError("pydivsufsort", "data", purpose) from error
+        raise MissingPackageError("pydivsufsort") from error
 
     numbers = tokens.windows(size)
     marks = np.zeros(int(numbers[-1]), np.uint8)

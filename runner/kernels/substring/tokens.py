@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -39,25 +38,8 @@ def counted(texts: Texts) -> Tokens:
     return Tokens(texts, np.concatenate(([0], np.cumsum(counts))))
 
 
-@cache
 def text_kernels() -> ModuleType:
-    """The compiled kernels; those in numpy alone where numba is not installed."""
-    try:
-        from runner.kernels.substring import kernels
-    except ImportError:
-        from runner.kernels.substring import reference
+    """The compiled kernels, loaded when first needed: numba takes half a second."""
+    from runner.kernels.substring import kernels
 
-        return reference
-    return kernels
-
-
-@cache
-def gram_kernels() -> ModuleType:
-    """The same for the kernel of containment."""
-    try:
-        from runner.kernels.substring import kernels
-    except ImportError:
-        from runner.kernels.substring import reference
-
-        return reference
     return kernels

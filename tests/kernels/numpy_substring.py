@@ -1,4 +1,4 @@
-"""The kernels with numpy alone: the same results as `compiled`, for machines without numba."""
+"""The kernels of tokens and windows in numpy alone: what the compiled ones are held against."""
 
 from __future__ import annotations
 

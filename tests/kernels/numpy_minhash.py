@@ -1,6 +1,4 @@
-"""The kernels in numpy alone, a text at a time: where numba is missing, and for small data, which
-is done before numba is loaded. Gives what `compiled` gives, number for number.
-"""
+"""The MinHash kernels in numpy alone, a text at a time: what the compiled ones are held against."""
 
 from __future__ import annotations
 
