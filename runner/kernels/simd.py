@@ -19,7 +19,7 @@ from runner.kernels.jit import generated, inlined
 
 VIEW, LANES = 64, 8
 STEP = 0x9E3779B97F4A7C15
-"""That of the hash functions in `fuzzy.hashing` and `substring.hashing`."""
+"""That of the hash functions in `minhash.plan` and `substring.alphabet`."""
 BIT, BYTE, WORD = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 POWERS = [pow(STEP, position, 1 << 64) for position in range(LANES)]
 ONE, AFTER = np.uint64(1), np.uint64(pow(STEP, LANES, 1 << 64))
@@ -53,6 +53,9 @@ def weighed(typing: Any, data: Any, at: Any, count: Any) -> Any:
         count = builder.shuffle_vector(count, none, _all(ir.IntType(32), LANES, 0))
         position = ir.Constant(ir.VectorType(BYTE, LANES), list(range(LANES)))
         within = builder.icmp_unsigned("<", position, count)
+        # One is added to each byte so that zero bytes count: "a" and "a\0" would have equal sums.
+        # Eight bytes times eight powers is one multiplication of a 512-bit vector; lanes beyond
+        # `count` add 0.
         value = builder.add(builder.zext(seen, lanes), _all(WORD, LANES, 1))
         value = builder.mul(value, ir.Constant(lanes, POWERS))
         value = builder.select(within, value, _all(WORD, LANES, 0))
@@ -87,10 +90,14 @@ def counted(typing: Any, bits: Any) -> Any:
 def noted(bits: Any, base: int, places: Any, count: Any) -> Any:
     """Write down the places of the bits, eight at a time: rather some too many than a guess. The
     number of places after that; `places` has room for 72 more than there were."""
+    # A loop "while bits" would end at a place that cannot be foreseen, and the processor would
+    # guess wrong about once a view. Eight places are always written; those beyond `more` are
+    # garbage that the next call overwrites (of 0 the lowest bit is 64, which is harmless).
     more = counted(bits)
     for low in range(0, max(more, 1), 8):
         for at in range(8):
             places[count + low + at] = base + lowest(bits)
+            # x & (x - 1) clears the lowest bit that is set (Wegner 1960).
             bits &= bits - ONE
     return count + more
 
@@ -105,6 +112,8 @@ def hashed(data: Any, begins: Any, ends: Any, count: Any, hashes: Any, long: Any
         hashes[token] = weighed(data, begins[token], min(length, LANES))
         long[more] = token
         more += length > LANES
+    # STEP^(8k + i) = (STEP^8)^k * STEP^i, so what `weighed` gives for bytes 8k to 8k + 7 is only to
+    # be multiplied by (STEP^8)^k. Most words end within eight bytes: the second round is over few.
     power, done = ONE, np.int64(0)
     while more:
         power *= AFTER
@@ -123,6 +132,7 @@ def _inside(builder: Any, seen: Any, ranges: list[tuple[int, int]]) -> Any:
     """Which bytes are in any of the ranges."""
     found = ir.Constant(ir.VectorType(BIT, VIEW), None)
     for low, high in ranges:
+        # low <= x <= high is one comparison: x - low wraps round to a large number where x < low.
         moved = builder.sub(seen, _all(BYTE, VIEW, low))
         inside = builder.icmp_unsigned("<=", moved, _all(BYTE, VIEW, high - low))
         found = builder.or_(found, inside)
@@ -131,6 +141,7 @@ def _inside(builder: Any, seen: Any, ranges: list[tuple[int, int]]) -> Any:
 
 def _load(context: Any, builder: Any, kind: Any, array: Any, at: Any, count: int) -> Any:
     start = builder.gep(make_array(kind)(context, builder, array).data, [at])
+    # Texts begin anywhere, so nothing may be assumed about the address (align 1 below).
     vector = builder.bitcast(start, ir.VectorType(BYTE, count).as_pointer())
     return builder.load(vector, align=1)
 

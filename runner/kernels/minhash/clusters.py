@@ -136,6 +136,8 @@ def crowded(band: Hashes, rivals: Rows) -> Band:
     crowd[:-1] |= same
     keys, rows = keys[crowd], rows[crowd]
     # The sort was the quick one, which mixes the rows of a key: they are sorted within it.
+    # Number of the key times the number of rows, plus the row: one sort of whole numbers orders by
+    # key first and row second, and taking the first part away gives the rows back.
     before = np.cumsum(np.append(False, keys[1:] != keys[:-1])[: len(keys)]) * len(band)
     return keys, np.sort(before + rows) - before
 
@@ -174,6 +176,8 @@ class Shelf:
             count = np.searchsorted(theirs, mine, "right") - low
             count = count if most is None else np.minimum(count, most)
             asks = np.repeat(np.arange(len(mine)), count)
+            # 0, 1, ... count - 1 for each row that asks: the running number less where its own
+            # began.
             place = np.arange(len(asks)) - np.repeat(np.cumsum(count) - count, count)
             found.append(asks * total + order[np.repeat(low, count) + place])
         pairs = np.unique(np.concatenate(found))

@@ -25,6 +25,8 @@ ALL32 = np.uint32(0xFFFFFFFF)
 
 @inlined
 def fmix32(value: Any) -> Any:
+    # An affine map alone keeps the order of near values, so shingle hashes are mixed once before
+    # the permutations; datasketch does the same in its scheme affine32.
     value = np.uint32(value ^ (value >> S16))
     value = np.uint32(value * MIX32_A)
     value = np.uint32(value ^ (value >> S13))
@@ -36,11 +38,16 @@ def fmix32(value: Any) -> Any:
 def minimise(shingles: Any, count: int, multiply: Any, add: Any, values: Any) -> None:
     """The smallest value of each permutation, eight shingles a pass over the permutations. What
     fills up the last eight repeats a shingle; `shingles` has room for that and is overwritten."""
+    # The chance that two sets share the smallest value of a random permutation is their Jaccard
+    # similarity (Broder 1997), and it is kept by a repeated element: min is idempotent. So the last
+    # eight may be filled up with any shingle of the text.
     full = -(-count // 8) * 8
     shingles[count:full] = shingles[count - 1]
     for at in range(full):
         shingles[at] = np.uint64(fmix32(np.uint32(shingles[at])))
     values[:] = ALL32
+    # Eight shingles a pass: `values` (512 bytes for 128 permutations) is loaded and stored once for
+    # eight, and the loop over permutations is what LLVM vectorises.
     for at in range(0, full, 8):
         a, b = np.uint32(shingles[at]), np.uint32(shingles[at + 1])
         c, d = np.uint32(shingles[at + 2]), np.uint32(shingles[at + 3])
@@ -112,6 +119,8 @@ def band(values: Any, rows: int, low: int, keys: Any) -> None:
     """One hash a band of `rows` values; `keys` has a line a band, a column a row from `low`."""
     for row in range(len(values)):
         for number in range(len(keys)):
+            # Equal values have equal keys. Different ones share a 64-bit key with a chance of 2^-64
+            # a pair, and a wrong candidate costs one comparison: candidates are verified.
             key = np.uint64(0)
             for at in range(number * rows, number * rows + rows):
                 key = key * ROLL + np.uint64(values[row, at])
@@ -122,6 +131,10 @@ def band(values: Any, rows: int, low: int, keys: Any) -> None:
 def rivals(keys: Any) -> Any:
     """Rows whose key another row has, in order, and one in nine of those whose key none has. Eight
     times as many places as keys have two bits each: met, and met again."""
+    # A word holds 32 places of two bits. n keys in 8n places or more: a key that none shares finds
+    # its place taken with a chance of at most 1 - e^(-1/8) = 0.118, one in nine; it is then sorted
+    # in vain and does no harm. One that is shared is always found. Eight times n places are 2 bytes
+    # a key.
     words = 2
     while 32 * words < 8 * len(keys):
         words *= 2
@@ -130,6 +143,7 @@ def rivals(keys: Any) -> Any:
     for key in keys:
         at, shift = key & mask, (key >> FIFTY_NINE) << ONE
         word = table[at]
+        # Low bit: met. High bit: met while the low bit was set already. No branch.
         table[at] = word | ONE << shift | ((word >> shift & ONE) << ONE) << shift
     out, count = np.empty(len(keys), np.int64), 0
     for row in range(len(keys)):
@@ -141,6 +155,8 @@ def rivals(keys: Any) -> Any:
 @inlined
 def slots_for(count: Any) -> Any:
     """Slots of a table of `count` values, a power of two, at most half full."""
+    # At a load of a half, linear probing looks at 1.5 slots for a value that is there and 2.5 for
+    # one that is not (Knuth, The Art of Computer Programming, volume 3, 6.4).
     slots = 16
     while slots < 2 * count:
         slots *= 2
@@ -166,6 +182,8 @@ def similarity(mine: Any, size: int, theirs: Any, count: int, table: Any, met: A
     met[:slots] = 0
     union = shared = 0
     for at in range(size):
+        # A free slot is 0, so the hash 0 (the empty text's) is taken for 1: two of 2^64 hashes are
+        # one.
         value = max(mine[at], ONE)
         place = slot(table, mask, value)
         union += table[place] == 0
@@ -233,6 +251,9 @@ def unite(parent: Any, left: Any, right: Any) -> None:
         while parent[two] != two:
             parent[two] = parent[parent[two]]
             two = parent[two]
+        # The smaller row becomes the root, not the larger tree's: roots are the same in whatever
+        # order pairs come. With path halving above that is still O(log n) a find, amortised
+        # (Tarjan, van Leeuwen 1984).
         parent[max(one, two)] = min(one, two)
 
 

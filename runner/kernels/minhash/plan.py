@@ -92,6 +92,9 @@ def bands(threshold: float, permutations: int, recall: float) -> tuple[int, int]
     datasketch's own choice weighs false candidates against missed ones and misses 60 % of the
     pairs at 0.8; candidates are verified here, so only missed ones count.
     """
+    # All r values of a band agree with chance s^r (each agrees with chance s, the similarity), so
+    # none of b bands agrees with chance (1 - s^r)^b. A longer band lets fewer dissimilar pairs
+    # through: s^r falls faster for small s. Hence the longest that still reaches the recall.
     for rows in range(permutations // 2, 1, -1):
         count = permutations // rows
         if proposed(threshold, count, rows) >= recall:
@@ -112,6 +115,8 @@ def permutations(count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
 
     draw = np.random.RandomState(SEED)
     multiply = draw.randint(0, 1 << 31, count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    # An odd factor has an inverse modulo 2^32, so x -> a * x + b is a permutation of the 32-bit
+    # numbers.
     return multiply, draw.randint(0, 1 << 32, count, dtype=np.uint32)
 
 

@@ -19,6 +19,8 @@ SHARE = plan.UNSPACED_SHARE
 
 @inlined
 def fmix64(value: Any) -> Any:
+    # MurmurHash3's finaliser: each step is a bijection of 64 bits, so different sums stay
+    # different, and every input bit reaches every output bit with a chance near one half.
     value ^= value >> SHIFT
     value *= MIX64_A
     value ^= value >> SHIFT
@@ -56,6 +58,7 @@ def mostly_unspaced(data: Any, low: int, high: int) -> Any:
                 if UNSPACED[script, 0] <= point <= UNSPACED[script, 1]:
                     unspaced += 1
         at += 1
+    # unspaced / characters >= 1 / SHARE, without a division.
     return unspaced * SHARE >= characters and unspaced > 0
 
 
@@ -71,6 +74,7 @@ def characters(data: Any, low: int, high: int, tokens: Any) -> Any:
             at += blank
             continue
         if gap:
+            # The hash of one blank, as of any other character: byte + 1 times STEP^0.
             tokens[count] = np.uint64(0x21)
             count, gap = count + 1, False
         value, power = np.uint64(data[at]) + ONE, STEP
@@ -94,6 +98,9 @@ def shingled(tokens: Any, count: Any, size: int, out: Any) -> Any:
     runs = max(1, count - size + 1)
     for at in range(runs):
         out[at] = tokens[at] if count else np.uint64(0)
+    # Horner's rule, ((t0 * R + t1) * R + t2) ..., for all runs at once: the inner loop has no
+    # dependency between its rounds, so it is vectorised. A rolling hash needs fewer
+    # multiplications, but each would wait for the one before it (3 to 4 cycles each on one chain).
     for behind in range(1, size):
         for at in range(runs):
             out[at] = out[at] * ROLL + tokens[at + behind]
@@ -183,6 +190,8 @@ def words(data: Any, low: int, high: int, tokens: Any, room: Any) -> Any:
     before, spill, wide = ONE, np.uint64(0), False
     for base in range(low, high, VIEW):
         blank, beyond, lead = look(data, base)
+        # Bits of the view that lie behind the text: taken for blanks below, so that a last word
+        # ends.
         past = np.uint64(0)
         if high - base < VIEW:
             past = ALL << np.uint64(high - base)
@@ -195,11 +204,18 @@ def words(data: Any, low: int, high: int, tokens: Any, room: Any) -> Any:
                 place = lowest(lead)
                 lead &= lead - ONE
                 size = np.uint64(wide_blank(data, base + place, high))
+                # A blank of two or three bytes: that many bits from the place of its first byte.
+                # size is 0 where this lead byte begins none, and then bits is 0 as well.
                 bits = (ONE << size) - ONE
                 blank |= bits << np.uint64(place)
                 if np.uint64(place) + size > WIDTH:
+                    # The rest of a blank that lies across the border belongs to the next view's
+                    # first bits.
                     spill = bits >> (WIDTH - np.uint64(place))
         blank |= past
+        # Bit i of `after` says whether byte i - 1 is a blank (`before` carries the last byte of the
+        # view before this one, and is 1 at the start of the text). A word begins where a byte is
+        # none and the one before it is; it ends where a byte is one and the one before it is not.
         after = (blank << ONE) | before
         before = blank >> TOP
         begun = noted(after & ~blank, base, begins, begun)

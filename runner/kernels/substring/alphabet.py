@@ -57,7 +57,7 @@ def tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return narrow, wide
 
 
-# The hash functions, as numbers: the compiled and the numpy kernels compute exactly these.
+# The hash functions, as numbers.
 #
 # token fmix64(sum of (byte + 1) * STEP^position), modulo 2^64 window fmix64(sum of its tokens'
 # hashes * ROLL^position)

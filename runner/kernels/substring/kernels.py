@@ -1,4 +1,4 @@
-"""The kernels as machine code. `plain` gives equal results with numpy alone.
+"""The kernels of tokens and windows as machine code.
 
 A window is `size` tokens in sequence within one text; windows are numbered through all texts, in
 order. `first` is where each text's tokens (or windows) begin in the count of all, with the total
@@ -82,6 +82,7 @@ def windows_of(hashes: Any, count: int, size: int, out: Any) -> Any:
     """Hashes of all windows of a text from those of its tokens; how many they are."""
     if count < size:
         return 0
+    # H(i) = h(i) + h(i+1) R + ... + h(i+n-1) R^(n-1), modulo 2^64.
     value, power, top = np.uint64(0), ONE, ONE
     for at in range(size):
         value += hashes[at] * power
@@ -89,6 +90,9 @@ def windows_of(hashes: Any, count: int, size: int, out: Any) -> Any:
         power *= ROLL
     out[0] = fmix64(value)
     for at in range(1, count - size + 1):
+        # H(i+1) = (H(i) - h(i)) / R + h(i+n) R^(n-1). R is odd, so it has an inverse modulo 2^64
+        # and the division is a multiplication: exact, without the rounding that a division would
+        # need.
         value = (value - hashes[at - 1]) * BACK + hashes[at + size - 1] * top
         out[at] = fmix64(value)
     return count - size + 1
@@ -114,6 +118,8 @@ def part_windows(
         for at in range(windows_of(tokens[0], count, size, keys)):
             key = keys[at] | ONE
             number += 1
+            # By the hash, not by the place: equal windows fall into the same part, so no repeat is
+            # lost between parts. The high bits, since the low ones choose the slot of a table.
             if parts > ONE and (key >> SHIFT) % parts != part:
                 continue
             if done == len(out):
@@ -177,6 +183,9 @@ def mark(
         while first[text + 1] <= here:
             text += 1
         apart = not keep_first or before + 1 < first[text] or here - before > size
+        # Repeats are long: where a window repeats the one at `before`, this one nearly always
+        # repeats the one after it. The next hash in memory is in the cache; a slot of a table of
+        # millions is not.
         if whole and before >= 0 and apart and keys[before + 1] == key:
             earlier = before + 1
         elif passes(bits, key):
@@ -246,6 +255,8 @@ def spans(
         for at in range(windows_of(tokens[0], count, size, keys)):
             if not marks[numbers[text] + at]:
                 continue
+            # Windows over tokens at..at + size - 1 and last - size..last - 1 touch or overlap when
+            # at <= last: they are one span. Otherwise a new one begins here.
             if at > last:
                 if found == len(out):
                     return -1
@@ -279,7 +290,7 @@ def locate(data: Any, start: Any, first: Any, size: int, table: Any, bits: Any, 
             out[place, which], out[place, which + 1] = text, at
 
 
-# The kernel of containment as machine code, on the tokens and windows of `compiled`.
+# The kernel of containment, on the same tokens and windows.
 
 MANY = 1 << 62
 SHORT = numba.int32[::1]
@@ -359,6 +370,7 @@ def contain(
                     continue
                 place = ids[slot]
             following = place + 1
+            # Containment is of distinct n-grams: what the text repeats counts once.
             if not enter(own, mask, key):
                 continue
             templates += low[place] == low[place + 1]
@@ -373,6 +385,9 @@ def contain(
         for row in touched[:seen]:
             top = max(top, shared[row])
         # Beyond this many of its own no row reaches the threshold by them; `sizes` decides.
+        # shared / min(distinct, sizes) >= threshold by `distinct` needs distinct <= shared /
+        # threshold, and shared <= top for all rows. Once there are more, min() is decided by
+        # `sizes` or the row is out, so a long page need not be counted to its end.
         enough = templates + (top / threshold + 1 if threshold > 0 else made)
         own[:span] = 0
         for at in range(made):
@@ -383,6 +398,7 @@ def contain(
         distinct = max(distinct - templates, 1)
         for row in touched[:seen]:
             part = shared[row] / min(distinct, sizes[row])
+            # Left as it was found: clearing what was touched is cheaper than clearing all rows.
             shared[row] = 0
             if part < threshold:
                 continue

@@ -25,7 +25,7 @@ def repeated(tokens: Tokens, size: int, keep_first: bool, parts: int | None = No
     """Per window (in the order of the texts), 1 where it stands elsewhere too.
 
     With `keep_first`, only where it stood before and does not overlap that first place. Hashes
-    are compared, not tokens (see `hashing`). A part works through all texts and holds its share
+    are compared, not tokens (see `alphabet`). A part works through all texts and holds its share
     of the windows, 16 bytes each; by default as few parts as keep each below `PART`, if they are
     more than two.
     """

@@ -33,12 +33,17 @@ def repeated(tokens: Tokens, size: int, keep_first: bool) -> NDArray[np.uint8]:
     marks = np.zeros(int(numbers[-1]), np.uint8)
     if not len(marks):
         return marks
+    # A 0, smaller than every token, stands after each text, so that a common prefix that reaches it
+    # could only be one of texts' ends, which is cut off by `window` below.
     ids = _ids(tokens)
     order = divsufsort(ids).astype(np.int64)
     shared = kasai(ids, order.astype(np.int32))[: len(order) - 1]
     window = _window_at(tokens, size, len(ids))[order]
     # Suffixes with the same first `size` tokens follow each other; those that a text's end cuts
     # short hold a separator within them, and so do all of their run.
+    # In the order of suffixes those that share their first `size` tokens are neighbours, and the
+    # common prefix with the next one falls below `size` exactly where such a run ends. The running
+    # count of those places numbers the runs.
     run = np.concatenate(([0], np.cumsum(shared < size)))[window >= 0]
     window = window[window >= 0]
     sizes = np.bincount(run)

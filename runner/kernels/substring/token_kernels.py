@@ -90,6 +90,9 @@ def plain_tokens(data: Any, low: int, high: int, room: Any) -> Any:
             word, single, beyond = word & inside, single & inside, beyond & inside
         if beyond:
             return np.int64(-1)
+        # Bit i of `after_...` says what byte i - 1 is. A token begins at every single character,
+        # and at a letter or digit that none stands before; it ends behind every single character,
+        # and at what is no letter or digit but stands behind one.
         after_word = (word << ONE) | word_before
         after_single = (single << ONE) | single_before
         word_before, single_before = word >> TOP, single >> TOP
@@ -169,6 +172,8 @@ def slot_of(table: Any, key: Any) -> Any:
 @inlined
 def two_bits(key: Any) -> Any:
     """The bits of a hash within its word of the sieve."""
+    # Bits 40 to 45 and 58 to 63: apart from those that choose the word, so that both choices are
+    # independent.
     return ONE << ((key >> np.uint64(40)) & SIXTY_THREE) | ONE << (key >> np.uint64(58))
 
 
@@ -183,6 +188,9 @@ def fill_sieve(table: Any, bits: Any) -> None:
 def sieve(table: Any) -> Any:
     """Two bits in a word for every hash of the table, so that most of the others (99 of 100) need
     not be looked up (a blocked Bloom filter, Putze et al. 2007)."""
+    # A table at most half full has at most 4 hashes for a word of 8 slots: at most 8 of 64 bits
+    # set, and a foreign hash passes with a chance of about (8 / 64)^2 = 1.6 %, less where the table
+    # is emptier.
     bits = np.zeros(max(1, len(table) // SPARE), np.uint64)
     fill_sieve(table, bits)
     return bits
