@@ -24,7 +24,7 @@ import orjson
 from runner.compose.folders import packaged_conf
 from runner.compose.yaml_files import read_yaml
 from runner.config import GeminiModel
-from runner.gemini_format import judge_gemini
+from runner.gemini_format import validate_gemini
 
 WORDS = "the order of my card is late and nobody told me where it went or when it will come".split()
 
@@ -86,7 +86,7 @@ def main() -> None:
             out.writelines(orjson.dumps(row) + b"\n" for row in rows(count))
         size, before = path.stat().st_size, peak_mb()
         start, busy = time.perf_counter(), time.process_time()
-        verdict = judge_gemini(
+        verdict = validate_gemini(
             {"train": path}, model.context_tokens, model.limits, exists=lambda uri: 200_000
         )
         seconds, busy = time.perf_counter() - start, time.process_time() - busy

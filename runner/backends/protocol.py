@@ -62,7 +62,7 @@ class JobStatus:
     """Epochs as the backend resolved them; 0 when that is not known (yet)."""
     next_look: float = 0.25
     """Seconds until another look is worth its while."""
-    patience: float = 0.0
+    stall_after: float = 0.0
     """Seconds without progress after which something is wrong; 0 for no such limit."""
 
 
@@ -109,7 +109,7 @@ class Backend(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class BackendTerms:
     """How a backend works, as far as time and money depend on it. The defaults are those of one
     that does its work on this machine."""
 
@@ -130,16 +130,16 @@ class Terms:
 
 
 @runtime_checkable
-class Service(Protocol):
+class HasTerms(Protocol):
     """A backend whose terms are other than the defaults."""
 
-    def terms(self) -> Terms:
+    def terms(self) -> BackendTerms:
         """What a plan and a forecast need to know. Cheap: asks nobody."""
 
 
-def terms_of(backend: Backend) -> Terms:
+def backend_terms(backend: Backend) -> BackendTerms:
     """The backend's terms, or the defaults where it has none of its own."""
-    return backend.terms() if isinstance(backend, Service) else Terms()
+    return backend.terms() if isinstance(backend, HasTerms) else BackendTerms()
 
 
 @runtime_checkable
@@ -160,7 +160,7 @@ class Embedder(Protocol):
 
 
 @runtime_checkable
-class Storage(Protocol):
+class HasObjects(Protocol):
     """A backend beside which objects are stored that rows can name."""
 
     def object_size(self, uri: str) -> int | None:
@@ -168,7 +168,7 @@ class Storage(Protocol):
         cannot be asked."""
 
 
-class Leftovers(Protocol):
+class ResourceCleaner(Protocol):
     """What an experiment left on a service, for whoever tidies up there without a backend."""
 
     @property
@@ -182,7 +182,7 @@ class Leftovers(Protocol):
         """Let go of connections."""
 
 
-class Ship(Protocol):
+class Shipper(Protocol):
     """Makes a checkpoint ready to be asked by others."""
 
     def __call__(

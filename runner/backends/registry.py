@@ -7,9 +7,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from runner.backends.protocol import Backend, Leftovers, Ship
+from runner.backends.protocol import Backend, ResourceCleaner, Shipper
 from runner.base.errors import ConfigError
-from runner.config import Experiment, PluginBackend, SentenceEncoder, VertexBackend
+from runner.config import Experiment, PluginBackend, SentenceEncoder, VertexBackendSettings
 from runner.records import Progress
 
 Factory = Callable[[Experiment, Path], Backend]
@@ -46,26 +46,26 @@ def make_backend(experiment: Experiment, home: Path) -> Backend:
             raise ConfigError(f"backend.name: no plug-in {chosen.name!r}; installed: {listed}")
         factory: Factory = known[chosen.name].load()
         return factory(experiment, home)
-    if isinstance(chosen, VertexBackend):
-        from runner.backends.vertex.backend import VertexBackend as Vertex
+    if isinstance(chosen, VertexBackendSettings):
+        from runner.backends.vertex.backend import VertexBackend
 
-        return Vertex(experiment, chosen, home)
+        return VertexBackend(experiment, chosen, home)
     from runner.backends.local.backend import LocalBackend
 
     return LocalBackend(experiment, home)
 
 
-def leftovers_of(settings: Mapping[str, Any]) -> Leftovers | None:
+def leftovers_of(settings: Mapping[str, Any]) -> ResourceCleaner | None:
     """Who can delete what a backend of these settings (as the ledger has them) left; None for one
     that leaves nothing on a service."""
     if settings.get("kind") != "vertex":
         return None
-    from runner.backends.vertex.cleaning import VertexLeftovers
+    from runner.backends.vertex.cleaning import VertexCleaner
 
-    return VertexLeftovers(VertexBackend.model_validate(settings))
+    return VertexCleaner(VertexBackendSettings.model_validate(settings))
 
 
-def ship_of(settings: Mapping[str, Any]) -> Ship | None:
+def ship_of(settings: Mapping[str, Any]) -> Shipper | None:
     """How a checkpoint of a backend of these settings is shipped; None where it cannot be."""
     if settings.get("kind") == "vertex":
         from runner.backends.vertex.shipping import ship as on_vertex

@@ -1,6 +1,7 @@
 """Configuration: an experiment's YAML and overrides in, validated points out.
 
-Hydra composes, `runner.config` judges. Every fault is explained as a `runner.base.errors.Problem`.
+Hydra composes, `runner.config` validates. Every fault is explained as a
+`runner.base.errors.Problem`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from pathlib import Path
 
 from runner.base.errors import ConfigError
 from runner.compose.completion import complete
-from runner.compose.points import Composition, Point, Shadow
+from runner.compose.points import ComposedPoint, Composition, ShadowedFile
 from runner.compose.schema import schema_json
 
-__all__ = ["Composition", "Point", "Shadow", "complete", "compose", "schema_json"]
+__all__ = ["ComposedPoint", "Composition", "ShadowedFile", "complete", "compose", "schema_json"]
 
 
 def compose(
@@ -30,12 +31,12 @@ def compose(
     Raises ConfigError with every problem found, before `on_batch` is called.
     """
     # Hydra and pydantic are imported only here: `sft --help` must not wait for them.
-    from runner.compose.request import Surroundings
+    from runner.compose.request import ProcessState
 
     path = Path(file).absolute()
     if not path.is_file():
         raise ConfigError(f"there is no experiment file {file}")
-    outside = Surroundings.now()
+    outside = ProcessState.now()
     with replace(outside, collecting=False).apply():
         from runner.compose.command_line import request_for
         from runner.compose.hydra_app import run

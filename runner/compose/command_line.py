@@ -16,7 +16,7 @@ from runner.base.errors import Problem
 from runner.compose.claims import Claim
 from runner.compose.folders import groups, user_confs
 from runner.compose.overlaps import said_twice
-from runner.compose.request import GROUP, OnBatch, Request, Surroundings
+from runner.compose.request import GROUP, ComposeRequest, OnBatch, ProcessState
 from runner.compose.user_yaml import unknown_group, unknown_option
 from runner.compose.values import (
     TypedOverride,
@@ -37,13 +37,13 @@ _FLAGS = (*SWEEP, *_VALUES, "--resolve")
 
 
 def request_for(
-    file: Path, words: Sequence[str], on_batch: OnBatch, outside: Surroundings
-) -> tuple[Request, list[str]]:
+    file: Path, words: Sequence[str], on_batch: OnBatch, outside: ProcessState
+) -> tuple[ComposeRequest, list[str]]:
     """The request that `words` behind the experiment `file` make, and Hydra's flags in them.
     What is neither flag nor override is noted in the request."""
     flags, overrides, problems = split(words)
     confs = user_confs(file)
-    request = Request(
+    request = ComposeRequest(
         file=file,
         typed=tuple(overrides),
         multirun=any(flag in SWEEP for flag in flags),
@@ -105,7 +105,7 @@ _OURS = {
 }
 
 
-def usable(request: Request) -> list[str]:
+def usable(request: ComposeRequest) -> list[str]:
     """The overrides that can be composed, for Hydra; what is wrong with the others is reported.
 
     A value that Hydra's grammar cannot read is text, as in ``source.train=~/data(1).csv``,
@@ -118,7 +118,9 @@ def usable(request: Request) -> list[str]:
     return texts
 
 
-def _usable(request: Request, override: TypedOverride, parser: OverridesParser) -> Iterator[str]:
+def _usable(
+    request: ComposeRequest, override: TypedOverride, parser: OverridesParser
+) -> Iterator[str]:
     text = override.hydra(request.is_group)
     try:
         parsed = parser.parse_override(text)
@@ -138,7 +140,7 @@ def _usable(request: Request, override: TypedOverride, parser: OverridesParser) 
 
 
 def claim_of(
-    key: str, where: str, parsed: Parsed, parser: OverridesParser, request: Request
+    key: str, where: str, parsed: Parsed, parser: OverridesParser, request: ComposeRequest
 ) -> Claim:
     """What a parsed override or axis asks for; `where` says where it stands."""
     values: tuple[Any, ...] = ()
@@ -160,7 +162,7 @@ def _unreadable(override: TypedOverride, error: HydraException) -> Problem:
     )
 
 
-def _problem(request: Request, override: TypedOverride, parsed: Parsed) -> Problem | None:
+def _problem(request: ComposeRequest, override: TypedOverride, parsed: Parsed) -> Problem | None:
     for ours, why in _OURS.items():
         if override.key == ours or override.key.startswith(f"{ours}."):
             return Problem(override.key, f"cannot be set: {why}", override.named)
@@ -173,8 +175,8 @@ def _problem(request: Request, override: TypedOverride, parsed: Parsed) -> Probl
     return _choice(request, override, parsed)
 
 
-def _choice(request: Request, override: TypedOverride, parsed: Parsed) -> Problem | None:
-    """The problem with one option of a group; those of a sweep are judged job by job."""
+def _choice(request: ComposeRequest, override: TypedOverride, parsed: Parsed) -> Problem | None:
+    """The problem with one option of a group; those of a sweep are validated job by job."""
     value = parsed.value()
     if value is None and override.sign != "~":
         hint = f"to do without the group type ~{override.key}"

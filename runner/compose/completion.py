@@ -60,8 +60,8 @@ def _is_file(word: str) -> bool:
 def _hydra(words: Sequence[str], file: Path) -> int:
     from runner.compose.command_line import request_for
     from runner.compose.hydra_app import answer
-    from runner.compose.request import Surroundings
+    from runner.compose.request import ProcessState
 
-    request, _ = request_for(file.absolute(), [], lambda composition: [], Surroundings.now())
+    request, _ = request_for(file.absolute(), [], lambda composition: [], ProcessState.now())
     answer(request, words)
     return 0

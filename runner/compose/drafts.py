@@ -1,4 +1,4 @@
-"""Points before they are judged: what a sweep asked for, held against what was composed.
+"""Points before they are validated: what a sweep asked for, held against what was composed.
 
 Names of arms are made of what was composed. What was asked for and is not there is refused.
 """
@@ -12,8 +12,8 @@ from typing import Any
 
 from runner.base.errors import Problem
 from runner.compose.claims import Claim, leaves, touch, within
-from runner.compose.points import Point
-from runner.compose.request import Request
+from runner.compose.points import ComposedPoint
+from runner.compose.request import ComposeRequest
 from runner.compose.values import quoted, text_of
 
 Values = tuple[tuple[str, Any], ...]
@@ -21,7 +21,7 @@ Values = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SweptValue:
     """One value, or one option, that a sweep asks for."""
 
     claim: Claim
@@ -30,21 +30,21 @@ class Asked:
     value: Any
 
 
-def asked_by(claim: Claim, value: Any) -> Iterator[Asked]:
+def asked_by(claim: Claim, value: Any) -> Iterator[SweptValue]:
     """What one value of a swept claim asks for."""
     found = [(claim.key, value)] if claim.chooses else leaves(claim.key, value)
-    return (Asked(claim, leaf, each) for leaf, each in found)
+    return (SweptValue(claim, leaf, each) for leaf, each in found)
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A point before it is judged."""
+class UncheckedPoint:
+    """A point before it is validated."""
 
     job: tuple[str, ...]
     """Hydra's overrides that made `base`."""
     overrides: tuple[str, ...]
     """All overrides, as one would type them."""
-    asked: tuple[Asked, ...]
+    asked: tuple[SweptValue, ...]
     """What it was swept to, whether or not that differs from other points."""
     base: Mapping[str, Any]
     """Composed config, references not followed."""
@@ -57,7 +57,7 @@ class Draft:
 
 
 def varied(
-    drafts: Sequence[Draft], configs: Sequence[Mapping[str, Any]], at_once: bool
+    drafts: Sequence[UncheckedPoint], configs: Sequence[Mapping[str, Any]], at_once: bool
 ) -> list[dict[str, str]]:
     """For each draft its swept keys and groups, with what the draft's config has there as text.
     When all drafts are there `at_once`, only those that are not the same in all of them."""
@@ -74,7 +74,7 @@ def varied(
     return [{leaf: each[leaf] for leaf in kept if leaf in each} for each in told]
 
 
-def _composed(draft: Draft, config: Mapping[str, Any], asked: Asked) -> str | None:
+def _composed(draft: UncheckedPoint, config: Mapping[str, Any], asked: SweptValue) -> str | None:
     if asked.claim.chooses:
         return draft.options.get(asked.leaf)
     there, value = _lookup(config, asked.leaf)
@@ -94,7 +94,7 @@ def _lookup(config: Any, dotted: str) -> tuple[bool, Any]:
 
 
 def report_lost(
-    request: Request, drafts: Sequence[Draft], configs: Sequence[Mapping[str, Any]]
+    request: ComposeRequest, drafts: Sequence[UncheckedPoint], configs: Sequence[Mapping[str, Any]]
 ) -> None:
     """Report every swept value that its own point does not have, and every typed one that a
     swept one beats in all points. What the file sweeps may give way to what is typed."""
@@ -114,23 +114,23 @@ def report_lost(
             _report(request, fixed, over)
 
 
-def _fixed(request: Request) -> dict[str, Asked]:
+def _fixed(request: ComposeRequest) -> dict[str, SweptValue]:
     """What is typed and not swept, by dotted key; of several the last."""
     return {
-        leaf: Asked(claim, leaf, value)
+        leaf: SweptValue(claim, leaf, value)
         for claim in request.claims
         if not (claim.swept or claim.chooses)
         for leaf, value in claim.leaves
     }
 
 
-def _gives_way(request: Request, asked: Asked) -> bool:
+def _gives_way(request: ComposeRequest, asked: SweptValue) -> bool:
     """Whether something typed has to do with a value that the file sweeps."""
     keys = (key for claim in request.claims if not claim.chooses for key, _ in claim.leaves)
     return asked.claim not in request.claims and any(touch(asked.leaf, key) for key in keys)
 
 
-def _has(request: Request, config: Mapping[str, Any], asked: Asked) -> bool:
+def _has(request: ComposeRequest, config: Mapping[str, Any], asked: SweptValue) -> bool:
     """Whether the config has what was asked for, as far as that can be said."""
     reference = "${" in repr(asked.value) or asked.value == "???"
     doubtful = any(within(asked.leaf, key) for key in request.doubtful)
@@ -140,7 +140,7 @@ def _has(request: Request, config: Mapping[str, Any], asked: Asked) -> bool:
     return there and text_of(value) == text_of(asked.value)
 
 
-def _report(request: Request, asked: Asked, swept: Iterable[Claim]) -> None:
+def _report(request: ComposeRequest, asked: SweptValue, swept: Iterable[Claim]) -> None:
     """Report, once for all its values, that `asked` has no effect, and what beats it."""
     claims = (*reversed(request.claims), *swept)
     others = (claim for claim in claims if claim.where != asked.claim.where)
@@ -157,10 +157,12 @@ def _report(request: Request, asked: Asked, swept: Iterable[Claim]) -> None:
 
 
 def report_merged(
-    request: Request, drafts: Sequence[Draft], points: Sequence[Point | None]
+    request: ComposeRequest,
+    drafts: Sequence[UncheckedPoint],
+    points: Sequence[ComposedPoint | None],
 ) -> None:
     """Report points that are the same: each would be named after what it is not alone with."""
-    same: dict[str, list[Draft]] = {}
+    same: dict[str, list[UncheckedPoint]] = {}
     for draft, point in zip(drafts, points, strict=True):
         if point:
             same.setdefault(json.dumps(point.config, sort_keys=True), []).append(draft)
@@ -169,7 +171,7 @@ def report_merged(
             request.report(_merged(merged))
 
 
-def _merged(drafts: Sequence[Draft]) -> Problem:
+def _merged(drafts: Sequence[UncheckedPoint]) -> Problem:
     asked = [{each.leaf: each for each in draft.asked} for draft in drafts]
     moving = [leaf for leaf in asked[0] if len({_text(each.get(leaf)) for each in asked}) > 1]
     shown = moving or list(asked[0])
@@ -185,5 +187,5 @@ def _merged(drafts: Sequence[Draft]) -> Problem:
     )
 
 
-def _text(asked: Asked | None) -> str:
+def _text(asked: SweptValue | None) -> str:
     return text_of(asked.value) if asked else ""

@@ -10,8 +10,8 @@ from typing import Any
 from runner.base.errors import Problem
 from runner.compose.claims import within
 from runner.compose.folders import option_files, options
-from runner.compose.origin import Places, dotted
-from runner.compose.request import Request
+from runner.compose.origin import KeyOrigins, dotted
+from runner.compose.request import ComposeRequest
 from runner.compose.schema_keys import (
     KIND,
     child_at,
@@ -28,7 +28,7 @@ Saying = tuple[str, str]
 """What is wrong, with the allowed values, and what to type instead."""
 
 
-def explained(fault: Fault, config: dict[str, Any], places: Places) -> Problem:
+def explained(fault: ValidationFault, config: dict[str, Any], places: KeyOrigins) -> Problem:
     """The problem that `fault` is."""
     message, hint = _SAYINGS.get(fault.type, _other)(fault, config, places)
     # A mapping where none belongs was made by setting something in it.
@@ -36,7 +36,7 @@ def explained(fault: Fault, config: dict[str, Any], places: Places) -> Problem:
     return Problem(dotted(fault.key), message, where or places.where(fault.key), hint)
 
 
-def not_set(key: tuple[str | int, ...], config: dict[str, Any], places: Places) -> Problem:
+def not_set(key: tuple[str | int, ...], config: dict[str, Any], places: KeyOrigins) -> Problem:
     """The problem of a ``???`` that nobody filled in."""
     about = _description(key, config)
     hint = _set_it(key, places)
@@ -51,11 +51,11 @@ def _description(key: tuple[str | int, ...], config: dict[str, Any]) -> str:
     return f": {first}{about[1:]}".replace("``", "`").rstrip(".")
 
 
-def _missing(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
+def _missing(fault: ValidationFault, config: dict[str, Any], places: KeyOrigins) -> Saying:
     return f"is required{_description(fault.key, config)}", _set_it(fault.key, places)
 
 
-def _set_it(key: Key, places: Places) -> str:
+def _set_it(key: Key, places: KeyOrigins) -> str:
     """Where a value can be set. The file's own section counts no more when it gave way."""
     for gone in places.request.replaced:
         if within(dotted(key), gone.key):
@@ -63,18 +63,18 @@ def _set_it(key: Key, places: Places) -> str:
     return f"set it in {places.request.file.name}, or type {dotted(key)}=VALUE"
 
 
-def _unknown_key(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
+def _unknown_key(fault: ValidationFault, config: dict[str, Any], places: KeyOrigins) -> Saying:
     return unknown_key(fault, config)
 
 
-def _one_of(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
+def _one_of(fault: ValidationFault, config: dict[str, Any], places: KeyOrigins) -> Saying:
     expected = str(fault.context["expected"])
     meant = nearest(str(fault.value), re.findall(r"'([^']*)'", expected))
     message = f"{quoted(fault.value)} is not allowed; allowed are {expected}"
     return message, f"did you mean '{meant}'?" if meant else ""
 
 
-def _kind(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
+def _kind(fault: ValidationFault, config: dict[str, Any], places: KeyOrigins) -> Saying:
     kinds = [kind for model in kinds_at(fault.key[:-1], config) if (kind := kind_of(model))]
     chosen = fault.context.get("tag")
     meant = nearest(str(chosen), kinds) if chosen is not None else None
@@ -82,7 +82,7 @@ def _kind(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
     return f"{wrong}; the kinds are {listed(kinds)}", did_you_mean(meant)
 
 
-def _sort(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
+def _sort(fault: ValidationFault, config: dict[str, Any], places: KeyOrigins) -> Saying:
     """A value of the wrong sort, such as the name of an option where its content belongs."""
     message = f"{quoted(fault.value)} is not {' or '.join(fault.sorts)}"
     group = "/".join(map(str, fault.key))
@@ -106,19 +106,21 @@ def _sort(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
     return message, "put it in quotes" if simple and "text" in fault.sorts else ""
 
 
-def _bound(words: str, bound: str) -> Callable[[Fault, dict[str, Any], Places], Saying]:
-    def say(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
+def _bound(
+    words: str, bound: str
+) -> Callable[[ValidationFault, dict[str, Any], KeyOrigins], Saying]:
+    def say(fault: ValidationFault, config: dict[str, Any], places: KeyOrigins) -> Saying:
         limit = quoted(fault.context[bound]).removesuffix(".0")
         return f"{quoted(fault.value)} is not allowed; it has to be {words} {limit}", ""
 
     return say
 
 
-def _number(sort: str) -> Callable[[Fault, dict[str, Any], Places], Saying]:
+def _number(sort: str) -> Callable[[ValidationFault, dict[str, Any], KeyOrigins], Saying]:
     return lambda fault, config, places: (f"{quoted(fault.value)} is not {sort}", "")
 
 
-def _count(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
+def _count(fault: ValidationFault, config: dict[str, Any], places: KeyOrigins) -> Saying:
     least, most = fault.context.get("min_length"), fault.context.get("max_length")
     wanted = f"at least {least}" if least is not None else f"at most {most}"
     unit = "character" if isinstance(fault.value, str) else "item"
@@ -126,19 +128,19 @@ def _count(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
     return f"{quoted(fault.value)} is not allowed; it needs {wanted} {unit}{plural}", ""
 
 
-def _pattern(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
+def _pattern(fault: ValidationFault, config: dict[str, Any], places: KeyOrigins) -> Saying:
     rule = _description(fault.key, config) or f"; it has to match {fault.context['pattern']}"
     return f"{quoted(fault.value)} is not allowed{rule}", ""
 
 
-def _other(fault: Fault, config: dict[str, Any], places: Places) -> Saying:
+def _other(fault: ValidationFault, config: dict[str, Any], places: KeyOrigins) -> Saying:
     """A rule of the schema's own, which says itself what is wrong; or a rare one of pydantic's."""
     if fault.type == "value_error":
         return fault.message.removeprefix("Value error, "), ""
     return f"{quoted(fault.value)} is not allowed: {fault.message}", ""
 
 
-_SAYINGS: dict[str, Callable[[Fault, dict[str, Any], Places], Saying]] = {
+_SAYINGS: dict[str, Callable[[ValidationFault, dict[str, Any], KeyOrigins], Saying]] = {
     "missing": _missing,
     "extra_forbidden": _unknown_key,
     "literal_error": _one_of,
@@ -179,7 +181,7 @@ _KINDS = {"union_tag_invalid", "union_tag_not_found"}
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ValidationFault:
     """One complaint of pydantic's."""
 
     key: Key
@@ -192,11 +194,11 @@ class Fault:
     """What sorts of things would have fitted, when that is the complaint."""
 
 
-def faults(errors: Sequence[Mapping[str, Any]], config: Any) -> list[Fault]:
+def faults(errors: Sequence[Mapping[str, Any]], config: Any) -> list[ValidationFault]:
     """Pydantic's `errors` on `config`, those left out that only say a union member did not fit
     when something deeper says why."""
     found = [fault for error in errors for fault in _each(error, config)]
-    kept: dict[tuple[Key, bool], Fault] = {}
+    kept: dict[tuple[Key, bool], ValidationFault] = {}
     for fault in found:
         if fault.sorts and any(_below(other.key, fault.key) for other in found):
             continue
@@ -206,21 +208,21 @@ def faults(errors: Sequence[Mapping[str, Any]], config: Any) -> list[Fault]:
     return list(kept.values())
 
 
-def _each(error: Mapping[str, Any], config: Any) -> Iterator[Fault]:
+def _each(error: Mapping[str, Any], config: Any) -> Iterator[ValidationFault]:
     """One fault an error; values that do not go together are one each."""
     if error["type"] != "does_not_fit":
         yield _fault(error, config)
         return
     for misfit in error["ctx"]["all"]:
-        yield Fault(tuple(misfit.key.split(".")), "value_error", misfit.message, None, {})
+        yield ValidationFault(tuple(misfit.key.split(".")), "value_error", misfit.message, None, {})
 
 
-def _fault(error: Mapping[str, Any], config: Any) -> Fault:
+def _fault(error: Mapping[str, Any], config: Any) -> ValidationFault:
     kind, loc = error["type"], error["loc"]
     own = loc[-1:] if kind == "missing" else (KIND,) if kind in _KINDS else ()
     key = (*_written(loc[:-1] if kind == "missing" else loc, config), *own)
     sorts = (SORTS[kind],) if kind in SORTS else ()
-    return Fault(key, kind, error["msg"], error["input"], error.get("ctx", {}), sorts)
+    return ValidationFault(key, kind, error["msg"], error["input"], error.get("ctx", {}), sorts)
 
 
 def _written(loc: Sequence[str | int], config: Any) -> Iterator[str | int]:
@@ -247,7 +249,7 @@ def _below(key: Key, other: Key) -> bool:
 # A key the schema does not know: which one was meant, or why it does not belong there.
 
 
-def unknown_key(fault: Fault, config: Any) -> tuple[str, str]:
+def unknown_key(fault: ValidationFault, config: Any) -> tuple[str, str]:
     """What is wrong with an unknown key, and a hint: another kind that knows it, the nearest
     key of its group, the nearest of the whole schema, or the keys there are."""
     group, name = fault.key[:-1], str(fault.key[-1])
@@ -272,7 +274,9 @@ def _nearest(key: str) -> str | None:
     return nearest(key, same, cutoff=0.0) or nearest(key, descriptions(), cutoff=0.75)
 
 
-def mixed_kinds(found: Iterable[Fault], config: Any, places: Places) -> dict[Key, Problem]:
+def mixed_kinds(
+    found: Iterable[ValidationFault], config: Any, places: KeyOrigins
+) -> dict[Key, Problem]:
     """Groups with unknown keys that come from an option of another kind, since `kind:` was
     changed on top of it instead of choosing another option: one problem for each group."""
     problems: dict[Key, Problem] = {}
@@ -295,7 +299,7 @@ def mixed_kinds(found: Iterable[Fault], config: Any, places: Places) -> dict[Key
     return problems
 
 
-def _option_of_kind(request: Request, group: str, kind: Any) -> str:
+def _option_of_kind(request: ComposeRequest, group: str, kind: Any) -> str:
     """How to start from an option of the kind that is wanted; empty when there is none."""
     files = option_files(group, request.confs)
     fitting = sorted(name for name, file in files.items() if _kind_in(file) == kind)

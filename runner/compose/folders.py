@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from runner.compose.points import Shadow
+from runner.compose.points import ShadowedFile
 
 
 @cache
@@ -40,14 +40,14 @@ def is_own(file: Path, conf: Path) -> bool:
     return not (packaged.is_file() and filecmp.cmp(file, packaged, shallow=False))
 
 
-def shadows(confs: Sequence[Path]) -> tuple[Shadow, ...]:
+def shadows(confs: Sequence[Path]) -> tuple[ShadowedFile, ...]:
     """Packaged files that a file of the same name in one of `confs` takes the place of."""
-    found: dict[Path, Shadow] = {}
+    found: dict[Path, ShadowedFile] = {}
     for conf in confs:
         for file in sorted(conf.rglob("*.yaml")):
             packaged = packaged_conf() / file.relative_to(conf)
             if packaged.is_file() and is_own(file, conf):
-                found.setdefault(packaged, Shadow(user=file, packaged=packaged))
+                found.setdefault(packaged, ShadowedFile(user=file, packaged=packaged))
     return tuple(found.values())
 
 

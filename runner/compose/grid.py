@@ -8,10 +8,10 @@ from typing import Any
 
 from runner.compose.claims import Claim
 from runner.compose.precedence import swept_at
-from runner.compose.request import Request
+from runner.compose.request import ComposeRequest
 
 
-def axes(request: Request, sweep: Any) -> list[Claim]:
+def axes(request: ComposeRequest, sweep: Any) -> list[Claim]:
     """The axes of the composed ``sweep``'s grid. What is no proper grid is left to the schema,
     which says why."""
     grid = sweep.get("grid") if isinstance(sweep, dict) else None
@@ -30,7 +30,7 @@ def axes(request: Request, sweep: Any) -> list[Claim]:
     ]
 
 
-def _chooses(request: Request, key: str, values: Sequence[Any]) -> bool:
+def _chooses(request: ComposeRequest, key: str, values: Sequence[Any]) -> bool:
     """Whether the axis chooses options of a group; a mapping is content for the group's key."""
     return request.is_group(key) and not any(isinstance(value, dict) for value in values)
 

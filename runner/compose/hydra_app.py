@@ -25,7 +25,7 @@ from runner.compose.command_line import usable
 from runner.compose.folders import packaged_conf
 from runner.compose.hydra_sources import ConfFolder, ExperimentFolder, UserFolder
 from runner.compose.precedence import above_files
-from runner.compose.request import CURRENT, GROUP, Request, Surroundings
+from runner.compose.request import CURRENT, GROUP, ComposeRequest, ProcessState
 from runner.compose.values import did_you_mean, listed, nearest, place
 
 
@@ -44,7 +44,7 @@ class ExperimentSearchPath(SearchPathPlugin):
                 element.path = f"conf://{packaged_conf()}"
 
 
-def run(request: Request, flags: Sequence[str]) -> None:
+def run(request: ComposeRequest, flags: Sequence[str]) -> None:
     """Compose `request` the way `hydra.main` does; the launcher calls its `on_batch`. Raises
     ConfigError, and whatever `on_batch` raises."""
     try:
@@ -57,16 +57,16 @@ def run(request: Request, flags: Sequence[str]) -> None:
             raise
         request.report(translated(error, request))
         raise request.error() from error
-    if request.problems:  # a flag that only prints had nothing judged
+    if request.problems:  # a flag that only prints had nothing validated
         raise request.error()
 
 
-def answer(request: Request, words: Sequence[str]) -> None:
+def answer(request: ComposeRequest, words: Sequence[str]) -> None:
     """Let `hydra.main` do what `words` say, with `request`'s files on its search path."""
     _register()
     token = CURRENT.set(request)
     try:
-        with Surroundings(["sft", *words], full_error="1", collecting=False).apply():
+        with ProcessState(["sft", *words], full_error="1", collecting=False).apply():
             hydra.main(str(packaged_conf()), "config", version_base="1.3")(_no_task)()
     finally:
         CURRENT.reset(token)
@@ -130,7 +130,7 @@ def is_foreign(error: Exception) -> bool:
     return str(module).partition(".")[0] in _FOREIGN
 
 
-def translated(error: Exception, request: Request) -> Problem:
+def translated(error: Exception, request: ComposeRequest) -> Problem:
     """The problem behind an error of Hydra's or OmegaConf's."""
     where = place(request.file)
     if isinstance(error, OverrideParseException):

@@ -1,4 +1,4 @@
-"""The Hydra launcher all sweeps end in: composes a batch of jobs, judges every point of it, and
+"""The Hydra launcher all sweeps end in: composes a batch of jobs, validates every point of it, and
 only then hands the whole to whoever asked.
 """
 
@@ -19,14 +19,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.compose.claims import touch
 from runner.compose.command_line import claim_of
-from runner.compose.drafts import Asked, Draft, Values, asked_by
+from runner.compose.drafts import SweptValue, UncheckedPoint, Values, asked_by
 from runner.compose.folders import shadows
 from runner.compose.grid import axes, combinations
-from runner.compose.origin import Layers, Places, beats_all
+from runner.compose.origin import KeyOrigins, Layers, beats_all
 from runner.compose.overlaps import open_axes
 from runner.compose.points import Composition
 from runner.compose.precedence import above_files, swept_at
-from runner.compose.request import CURRENT, Request
+from runner.compose.request import CURRENT, ComposeRequest
 from runner.compose.sweeper import (
     PLUGIN_MODULE,
     ArmsSweeper,
@@ -53,7 +53,7 @@ class ArmsLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Expand and judge the batch, run it, and return one objective value a job: the mean of
+        """Expand and validate the batch, run it, and return one objective value a job: the mean of
         the job's points. Raises ConfigError with every problem of every point."""
         request = CURRENT.get()
         jobs = [list(self._drafts(request, overrides)) for overrides in job_overrides]
@@ -78,7 +78,9 @@ class ArmsLauncher(Launcher):
         target = str(self.master.hydra.sweeper.get("_target_"))
         return target.endswith(f".{ArmsSweeper.__name__}")
 
-    def _drafts(self, request: Request, overrides: Sequence[str]) -> Iterator[Draft]:
+    def _drafts(
+        self, request: ComposeRequest, overrides: Sequence[str]
+    ) -> Iterator[UncheckedPoint]:
         """The points of one job: its config, times the groups and values of ``sweep.grid``."""
         job = tuple(known_options(request, overrides))
         sweep = self.composer.compose(job).base.get("sweep")
@@ -91,7 +93,7 @@ class ArmsLauncher(Launcher):
             composed = self.composer.compose((*job, *options))
             values = [(axis.key, value) for axis, value in chosen if not axis.chooses]
             axis_texts = [assignment(axis.key, value) for axis, value in chosen]
-            yield Draft(
+            yield UncheckedPoint(
                 job=(*job, *options),
                 overrides=(*as_typed(under), *axis_texts, *as_typed(over)),
                 asked=(*asked, *(each for pair in chosen for each in asked_by(*pair))),
@@ -122,7 +124,7 @@ Job = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Composed:
+class ComposedConfig:
     """The config of one job."""
 
     base: Mapping[str, Any]
@@ -136,7 +138,7 @@ class Composed:
 class Composer:
     """Composes the jobs of one request, and says where their keys were set."""
 
-    def __init__(self, request: Request, loader: ConfigLoader, master: DictConfig) -> None:
+    def __init__(self, request: ComposeRequest, loader: ConfigLoader, master: DictConfig) -> None:
         """`master` is the config that Hydra has composed already, without what is swept."""
         self._request = request
         self._loader = loader
@@ -145,16 +147,16 @@ class Composer:
         self._bases: dict[Job, tuple[dict[str, Any], dict[str, str]]] = {}
         self._layers: dict[Job, Layers] = {}
 
-    def compose(self, job: Job) -> Composed:
+    def compose(self, job: Job) -> ComposedConfig:
         """The job's config, in the two parts it is made of."""
         loose = self._loose(job)
         rest = tuple(text for text in job if text not in loose)
         if rest not in self._bases:
             self._bases[rest] = self._base(rest)
         base, options = self._bases[rest]
-        return Composed(base, self._values(loose), options)
+        return ComposedConfig(base, self._values(loose), options)
 
-    def asked(self, job: Job) -> Iterator[Asked]:
+    def asked(self, job: Job) -> Iterator[SweptValue]:
         """What the job's swept overrides ask for."""
         for override in swept(self._request, job):
             known = [c for c in self._request.claims if c.key == override.key and c.swept]
@@ -211,7 +213,7 @@ class Composer:
         options = {str(group): str(name) for group, name in config.hydra.runtime.choices.items()}
         return {str(key): value for key, value in plain.items()}, options
 
-    def places(self, draft: Draft) -> Places:
+    def places(self, draft: UncheckedPoint) -> KeyOrigins:
         """Where the draft's keys were set; only needed when something is wrong with them."""
 
         def defaults() -> Sequence[tuple[str, str]]:
@@ -228,7 +230,7 @@ class Composer:
             with above_files(self._request, overrides) as above:
                 self._layers[draft.job] = Layers(self._request, strongest, defaults, above)
         layers = self._layers[draft.job]
-        return Places(self._request, draft.axes, overrides, layers)
+        return KeyOrigins(self._request, draft.axes, overrides, layers)
 
 
 def _parsed(job: Job) -> list[TypedOverride]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from runner.compose.claims import within
 from runner.compose.folders import is_own
-from runner.compose.precedence import Stronger, giving_way
-from runner.compose.request import GROUP, Request
+from runner.compose.precedence import Overriding, giving_way
+from runner.compose.request import GROUP, ComposeRequest
 from runner.compose.values import TypedOverride, place
 from runner.compose.yaml_files import Key, key_lines, read_yaml
 
@@ -40,7 +40,7 @@ Defaults = Callable[[], Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class KeyOrigin:
     """What set a key."""
 
     where: str
@@ -49,10 +49,10 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class KeyOrigins:
     """The places of one point, the strongest first: what is typed, sweeps of the file, files."""
 
-    request: Request
+    request: ComposeRequest
     grid: Sequence[str]
     """Keys that ``sweep.grid`` set."""
     overrides: Sequence[TypedOverride]
@@ -60,18 +60,18 @@ class Places:
     layers: Iterable[Layer]
     """The strongest first; walked as far as needed, since Hydra takes its time over the rest."""
 
-    def origin(self, key: Key) -> Origin | None:
+    def origin(self, key: Key) -> KeyOrigin | None:
         """What set exactly this key, or the list or mapping that it stands in as a whole."""
         name = dotted(key)
         for claim in reversed(self.request.claims):
             if not claim.chooses and any(within(name, leaf) for leaf, _ in claim.leaves):
-                return Origin(claim.where)
+                return KeyOrigin(claim.where)
         for axis in self.grid:
             if within(name, axis):
-                return Origin(self._declared(("sweep", "grid", axis)))
+                return KeyOrigin(self._declared(("sweep", "grid", axis)))
         for override in reversed(self.overrides):
             if within(name, override.key) and not self.request.is_group(override.key):
-                return Origin(self._override(override))
+                return KeyOrigin(self._override(override))
         return self._in_files(key)
 
     def where(self, key: Key) -> str:
@@ -90,14 +90,14 @@ class Places:
         found = (override for override in reversed(self.overrides) if within(override.key, name))
         return next((self._override(override) for override in found), None)
 
-    def _in_files(self, key: Key) -> Origin | None:
+    def _in_files(self, key: Key) -> KeyOrigin | None:
         lists = next((at for at, part in enumerate(key) if isinstance(part, int)), len(key))
         for layer in self.layers:
             # A list replaces the one before it as a whole: only the last file counts.
             if (line := layer.line(key[:lists])) is not None:
                 cuts = range(len(key), lists, -1)
                 deep = next((found for cut in cuts if (found := layer.line(key[:cut]))), line)
-                return Origin(place(layer.file, deep), layer)
+                return KeyOrigin(place(layer.file, deep), layer)
         return None
 
     def _override(self, override: TypedOverride) -> str:
@@ -118,7 +118,7 @@ class Layers:
     """The layers of one job, the strongest first. Hydra's own files are left out."""
 
     def __init__(
-        self, request: Request, strongest: bool, defaults: Defaults, above: Stronger
+        self, request: ComposeRequest, strongest: bool, defaults: Defaults, above: Overriding
     ) -> None:
         """`strongest` says that no file's values beat those of the experiment's own file;
         `defaults` asks Hydra for its computed defaults list; `above` is set above all files."""
@@ -149,7 +149,7 @@ class Layers:
         return Layer(file, package, gone)
 
 
-def beats_all(request: Request, job: Sequence[str]) -> bool:
+def beats_all(request: ComposeRequest, job: Sequence[str]) -> bool:
     """Whether the experiment's own file is plainly the last one: no `debug`, no file it builds
     on, no root config of the user's that may have another order."""
     content = read_yaml(request.file)

@@ -12,14 +12,14 @@ from typing import Any
 from runner.base.errors import Problem
 from runner.compose.claims import Claim, dotted_group, within
 from runner.compose.folders import option_files
-from runner.compose.request import Request
+from runner.compose.request import ComposeRequest
 from runner.compose.yaml_files import read_yaml
 
 _OPEN = (None, "???")
 """Values that an option leaves to whoever chooses it."""
 
 
-def open_axes(request: Request, axes: Iterable[Claim]) -> list[Claim]:
+def open_axes(request: ComposeRequest, axes: Iterable[Claim]) -> list[Claim]:
     """The axes of a file's sweep that the command line leaves open. An axis that it sets as a
     whole is fixed; one inside of an option that it chooses is a problem, and left out."""
     kept = []
@@ -42,7 +42,7 @@ def _fixes(typed: Claim, axis: Claim) -> bool:
     return bool(axis.leaves) and all(typed.sets(leaf) for leaf, _ in axis.leaves)
 
 
-def _beneath(request: Request, axis: Claim, typed: Claim) -> Problem | None:
+def _beneath(request: ComposeRequest, axis: Claim, typed: Claim) -> Problem | None:
     """The problem of an axis inside of a typed option that says the same thing itself."""
     if not (typed.chooses and within(dotted_group(axis.key), dotted_group(typed.key))):
         return None
@@ -57,7 +57,7 @@ def _beneath(request: Request, axis: Claim, typed: Claim) -> Problem | None:
     )
 
 
-def _decides(request: Request, typed: Claim, axis: Claim) -> bool:
+def _decides(request: ComposeRequest, typed: Claim, axis: Claim) -> bool:
     """Whether a chosen option writes a value of its own where the axis has one."""
     files = option_files(typed.key, request.confs)
     written = [read_yaml(files[name]) for name in map(str, typed.values) if name in files]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ComposedPoint:
     """One arm-to-be: everything it takes to run it, validated."""
 
     overrides: tuple[str, ...]
@@ -26,7 +26,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Shadow:
+class ShadowedFile:
     """A file of the user's that takes the place of one that comes with the package."""
 
     user: Path
@@ -34,7 +34,7 @@ class Shadow:
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
+class ReplacedPart:
     """A part of a file that does not count, since something stronger takes its place."""
 
     key: str
@@ -53,6 +53,6 @@ class Composition:
     """The experiment's YAML, absolute."""
     overrides: tuple[str, ...]
     """Overrides as typed."""
-    points: tuple[Point, ...]
-    shadowed: tuple[Shadow, ...]
-    replaced: tuple[Replaced, ...] = ()
+    points: tuple[ComposedPoint, ...]
+    shadowed: tuple[ShadowedFile, ...]
+    replaced: tuple[ReplacedPart, ...] = ()

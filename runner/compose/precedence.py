@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.compose.claims import SWEEP, dotted_group, within
-from runner.compose.points import Replaced
-from runner.compose.request import GROUP, Request
+from runner.compose.points import ReplacedPart
+from runner.compose.request import GROUP, ComposeRequest
 from runner.compose.values import TypedOverride, place
 from runner.compose.yaml_files import Key, key_lines
 
@@ -35,7 +35,7 @@ _OVERRIDE = re.compile(r"^(?:optional )?override /(?P<group>[^@ ]+)$")
 
 
 @dataclass(frozen=True, slots=True)
-class Stronger:
+class Overriding:
     """What is set above all files in one composition."""
 
     groups: frozenset[str] = frozenset()
@@ -44,12 +44,14 @@ class Stronger:
     """Dotted keys whose content is replaced as a whole, whatever files say."""
 
 
-_NOTHING = Stronger()
-STRONGER: ContextVar[Stronger] = ContextVar("set above all files", default=_NOTHING)
+_NOTHING = Overriding()
+STRONGER: ContextVar[Overriding] = ContextVar("set above all files", default=_NOTHING)
 
 
 @contextmanager
-def above_files(request: Request, overrides: Iterable[TypedOverride]) -> Iterator[Stronger]:
+def above_files(
+    request: ComposeRequest, overrides: Iterable[TypedOverride]
+) -> Iterator[Overriding]:
     """Let files be read without what gives way to `overrides`."""
     token = STRONGER.set(_stronger(request, overrides))
     try:
@@ -58,7 +60,7 @@ def above_files(request: Request, overrides: Iterable[TypedOverride]) -> Iterato
         STRONGER.reset(token)
 
 
-def _stronger(request: Request, overrides: Iterable[TypedOverride]) -> Stronger:
+def _stronger(request: ComposeRequest, overrides: Iterable[TypedOverride]) -> Overriding:
     groups: set[str] = set()
     emptied: set[str] = set()
     for override in overrides:
@@ -69,11 +71,11 @@ def _stronger(request: Request, overrides: Iterable[TypedOverride]) -> Stronger:
             groups.add(override.key)
         elif _EMPTY.match(value) or (value.startswith("{") and override.key in SWEEP):
             emptied.add(override.key)
-    return Stronger(frozenset(groups), frozenset(emptied))
+    return Overriding(frozenset(groups), frozenset(emptied))
 
 
 def prevailing(
-    request: Request, content: dict[str, Any], file: Path, group: str, package: Key
+    request: ComposeRequest, content: dict[str, Any], file: Path, group: str, package: Key
 ) -> dict[str, Any]:
     """The `content` of `file`, an option of `group` that goes to `package`, without what gives
     way to something stronger; that is noted in the request."""
@@ -81,14 +83,16 @@ def prevailing(
         if _has(content, key):
             line = key_lines(file).get(key)
             dotted = ".".join((*map(str, package), *key))
-            request.replaced[Replaced(dotted, place(file, line), said(request, by))] = None
+            request.replaced[ReplacedPart(dotted, place(file, line), said(request, by))] = None
             content = _without(content, key)
     if "defaults" in content:
         content = {**content, "defaults": list(_chosen(request, content, file, group))}
     return content
 
 
-def giving_way(above: Stronger, group: str, package: Key) -> Iterator[tuple[tuple[str, ...], str]]:
+def giving_way(
+    above: Overriding, group: str, package: Key
+) -> Iterator[tuple[tuple[str, ...], str]]:
     """Keys that must not count in an option of `group` that goes to `package`, each with the
     group or key that is set on a stronger level."""
     outer = ".".join(map(str, package))
@@ -109,13 +113,15 @@ def _inside(group: str, outer: str) -> bool:
     return group == outer or group.startswith(f"{outer}/")
 
 
-def _chosen(request: Request, content: dict[str, Any], file: Path, group: str) -> Iterator[Any]:
+def _chosen(
+    request: ComposeRequest, content: dict[str, Any], file: Path, group: str
+) -> Iterator[Any]:
     """The defaults list without options for groups inside one that is chosen above."""
     for number, entry in enumerate(content["defaults"]):
         found = _OVERRIDE.match(str(next(iter(entry)))) if isinstance(entry, dict) else None
         if found and (by := _outer(found["group"], group)):
             line = key_lines(file).get(("defaults", number))
-            replaced = Replaced(found["group"], place(file, line), said(request, by))
+            replaced = ReplacedPart(found["group"], place(file, line), said(request, by))
             request.replaced[replaced] = None
         else:
             yield entry
@@ -130,14 +136,14 @@ def _outer(named: str, group: str) -> str | None:
     return next((g for g in above if _inside(named, g) and not _inside(group, g)), None)
 
 
-def said(request: Request, key: str) -> str:
+def said(request: ComposeRequest, key: str) -> str:
     """Where the group or dotted key is set above the file's own keys: the override, or the line
     of the file that sweeps it."""
     typed = [claim for claim in request.claims if claim.key == key]
     return max(typed, key=lambda claim: claim.swept).where if typed else swept_at(request, key)
 
 
-def swept_at(request: Request, key: str) -> str:
+def swept_at(request: ComposeRequest, key: str) -> str:
     """The line of the file that sweeps the group or dotted key."""
     lines = key_lines(request.file)
     heads: tuple[Key, ...] = (("sweep", "grid"), ("hydra", "sweeper", "params"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from runner.base.errors import ConfigError, Problem
 from runner.compose.claims import Claim
 from runner.compose.folders import is_own, packaged_conf
-from runner.compose.points import Composition, Replaced
+from runner.compose.points import Composition, ReplacedPart
 from runner.compose.values import TypedOverride, place
 
 # The process around a composition: what Hydra needs to find, and how it was left.
@@ -24,7 +24,7 @@ _FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ProcessState:
     """State of the whole process that Hydra reads, or that its speed depends on."""
 
     argv: list[str]
@@ -36,13 +36,13 @@ class Surroundings:
     use; looking for garbage among them takes a tenth of the time and finds none."""
 
     @classmethod
-    def now(cls) -> Surroundings:
+    def now(cls) -> ProcessState:
         return cls(sys.argv, os.environ.get(_FULL_ERROR), gc.isenabled())
 
     @contextmanager
     def apply(self) -> Iterator[None]:
         """Have these surroundings for the time being."""
-        before = Surroundings.now()
+        before = ProcessState.now()
         self._set()
         try:
             yield
@@ -65,7 +65,7 @@ OnBatch = Callable[[Composition], Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ComposeRequest:
     """One call of `compose`."""
 
     file: Path
@@ -76,20 +76,20 @@ class Request:
     """The user's conf folders, strongest first."""
     groups: frozenset[str]
     on_batch: OnBatch
-    outside: Surroundings
+    outside: ProcessState
     """The process as it was, and as `on_batch` has it again."""
     problems: dict[Problem, None] = field(default_factory=dict)
     """Found so far, in order. What is wrong is left out of the composition, so that it goes on
-    and the rest can be judged as well."""
+    and the rest can be validated as well."""
     doubtful: set[str] = field(default_factory=set)
-    """Keys whose values were left out because of a problem: not to be judged any more."""
+    """Keys whose values were left out because of a problem: not to be validated any more."""
     unchosen: set[str] = field(default_factory=set)
     """Groups, as dotted keys, whose option was left out: which keys they have is not known."""
     sweeping: set[str] = field(default_factory=set)
     """Keys that the command line gives several values."""
     claims: list[Claim] = field(default_factory=list)
     """What the overrides set, those that can be composed."""
-    replaced: dict[Replaced, None] = field(default_factory=dict)
+    replaced: dict[ReplacedPart, None] = field(default_factory=dict)
     """Parts of files that gave way to something stronger."""
 
     @property
@@ -109,7 +109,7 @@ class Request:
         return {key for claim in self.claims if not claim.chooses for key, _ in claim.leaves}
 
     def report(self, problem: Problem, doubtful: str = "", unchosen: str = "") -> None:
-        """Note a problem, and the key or group that cannot be judged because of it."""
+        """Note a problem, and the key or group that cannot be validated because of it."""
         self.problems[problem] = None
         self.doubtful.update({doubtful} - {""})
         self.unchosen.update({unchosen.replace("/", ".")} - {""})
@@ -137,4 +137,4 @@ class Request:
         return next(own, packaged_conf() / name)
 
 
-CURRENT: ContextVar[Request] = ContextVar("composition request")
+CURRENT: ContextVar[ComposeRequest] = ContextVar("composition request")

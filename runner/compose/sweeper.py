@@ -1,8 +1,8 @@
 """The default Hydra sweeper: every combination of the swept keys is one job, all in one batch.
 
 It does what Hydra's basic sweeper does, with two differences. Jobs are composed once, by the
-launcher, which judges all of them before anything runs (the basic sweeper composes each once more
-for itself). And an override on the command line takes the place of ``hydra.sweeper.params`` for
+launcher, which validates all of them before anything runs (the basic sweeper composes each once
+more for itself). And an override on the command line takes the place of ``hydra.sweeper.params`` for
 its key, however the two are spelled.
 """
 
@@ -28,7 +28,7 @@ from runner.compose.claims import Claim
 from runner.compose.command_line import claim_of
 from runner.compose.overlaps import open_axes
 from runner.compose.precedence import said
-from runner.compose.request import CURRENT, GROUP, Request
+from runner.compose.request import CURRENT, GROUP, ComposeRequest
 from runner.compose.user_yaml import unknown_option
 from runner.compose.values import TypedOverride, assignment, parse_override, place, quoted
 from runner.compose.yaml_files import key_lines
@@ -68,7 +68,7 @@ class ArmsSweeper(Sweeper):
         return returned
 
     def _declared(
-        self, request: Request, parser: OverridesParser
+        self, request: ComposeRequest, parser: OverridesParser
     ) -> Iterator[tuple[Claim, Override]]:
         """The sweeps of ``hydra.sweeper.params``."""
         for key, values in self.params.items():
@@ -97,7 +97,7 @@ def _last(overrides: Sequence[Override]) -> list[Override]:
     return list(last.values())
 
 
-def _problem(request: Request, key: str, message: str) -> Problem:
+def _problem(request: ComposeRequest, key: str, message: str) -> Problem:
     """A problem with ``hydra.sweeper.KEY``."""
     head, _, name = key.partition(".")
     path = ("hydra", "sweeper", head, name) if name else ("hydra", "sweeper", head)
@@ -112,7 +112,7 @@ def _listed(values: Any) -> str:
     return str(values)
 
 
-def _choices(request: Request, override: Override) -> list[str]:
+def _choices(request: ComposeRequest, override: Override) -> list[str]:
     """The override once for each of its values; once as it is when it is no sweep."""
     key = override.get_key_element()
     if not override.is_sweep_override():
@@ -145,7 +145,7 @@ def as_typed(job: Sequence[str]) -> Iterator[str]:
             yield plain
 
 
-def swept(request: Request, job: Sequence[str]) -> list[TypedOverride]:
+def swept(request: ComposeRequest, job: Sequence[str]) -> list[TypedOverride]:
     """The job's overrides that the command line does not fix to one value."""
     fixed = request.typed_keys().keys() - request.sweeping
     found = (override for text in as_typed(job) if (override := parse_override(text)))
@@ -156,7 +156,7 @@ def _plain(override: TypedOverride) -> str:
     return (override.value or "").strip("'\"")
 
 
-def known_options(request: Request, job: Sequence[str]) -> Iterator[str]:
+def known_options(request: ComposeRequest, job: Sequence[str]) -> Iterator[str]:
     """The job's overrides for Hydra, without choices of options that are not there."""
     for text in job:
         override = parse_override(text)
@@ -164,7 +164,7 @@ def known_options(request: Request, job: Sequence[str]) -> Iterator[str]:
             yield override.hydra(request.is_group) if override else text
 
 
-def _reported(request: Request, override: TypedOverride) -> bool:
+def _reported(request: ComposeRequest, override: TypedOverride) -> bool:
     """Whether the override chooses an option that is not there. Lists are Hydra's."""
     option = _plain(override)
     if override.key not in request.groups - {GROUP} or option[:1] in ("", "[", "{"):
@@ -176,7 +176,7 @@ def _reported(request: Request, override: TypedOverride) -> bool:
     return problem is not None
 
 
-def known_axes(request: Request, grid: Iterable[Claim]) -> list[Claim]:
+def known_axes(request: ComposeRequest, grid: Iterable[Claim]) -> list[Claim]:
     """The axes of ``sweep.grid``, without options that are not there."""
     kept = []
     for axis in grid:

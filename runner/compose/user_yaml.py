@@ -1,7 +1,7 @@
 """A user's YAML file, checked before Hydra composes it: it must be readable, must not be able to
 run code, and its defaults list must name groups and options that exist.
 
-What is wrong is reported and left out, so that the rest of the file can be judged as well.
+What is wrong is reported and left out, so that the rest of the file can be validated as well.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from omegaconf.errors import GrammarParseError
 
 from runner.base.errors import ConfigError, Problem
 from runner.compose.folders import options, packaged_conf
-from runner.compose.request import GROUP, Request
+from runner.compose.request import GROUP, ComposeRequest
 from runner.compose.values import did_you_mean, listed, nearest, outside, place, quoted
 from runner.compose.yaml_files import Key, key_lines, read_yaml
 
@@ -50,7 +50,7 @@ def read_user_yaml(file: Path) -> dict[str, Any]:
     return content
 
 
-def checked(file: Path, group: str, request: Request) -> dict[str, Any]:
+def checked(file: Path, group: str, request: ComposeRequest) -> dict[str, Any]:
     """The mapping in `file`, an option of `group`, without what is wrong with it."""
     content = read_user_yaml(file)
     lines = key_lines(file)
@@ -127,7 +127,7 @@ def _syntax(file: Path, error: yaml.YAMLError) -> Problem:
 
 
 def _harmless(
-    settings: dict[str, Any], file: Path, faults: Collection[Key], request: Request
+    settings: dict[str, Any], file: Path, faults: Collection[Key], request: ComposeRequest
 ) -> dict[str, Any]:
     """The part of ``hydra`` that is plain settings and has no faults reported already."""
     kept = {}
@@ -166,7 +166,7 @@ def _setting(key: str, value: Any) -> Problem | None:
 _ENTRY = re.compile(r"^(?:optional )?(?P<override>override )?(?P<group>[^@ ]+)(?P<at>@.*)?$")
 
 
-def sound_defaults(defaults: Any, file: Path, group: str, request: Request) -> list[Any]:
+def sound_defaults(defaults: Any, file: Path, group: str, request: ComposeRequest) -> list[Any]:
     """The entries of the defaults list of `file`, an option of `group`, that Hydra can follow;
     what is wrong with the others is reported."""
     if isinstance(defaults, list):
@@ -177,7 +177,7 @@ def sound_defaults(defaults: Any, file: Path, group: str, request: Request) -> l
     return []
 
 
-def _sound(defaults: list[Any], file: Path, group: str, request: Request) -> Iterator[Any]:
+def _sound(defaults: list[Any], file: Path, group: str, request: ComposeRequest) -> Iterator[Any]:
     overriding = False
     before: dict[str, str] = {}
     for number, entry in enumerate(defaults):
@@ -199,7 +199,7 @@ def _sound(defaults: list[Any], file: Path, group: str, request: Request) -> Ite
 
 
 def _entry(
-    entry: Any, file: Path, group: str, request: Request, where: str
+    entry: Any, file: Path, group: str, request: ComposeRequest, where: str
 ) -> tuple[Problem | None, str]:
     """The problem with one entry, if there is one, and the group it leaves without a choice."""
     if isinstance(entry, str):
@@ -216,7 +216,9 @@ def _entry(
     return problem, problem.key if problem else ""
 
 
-def _included(name: str, file: Path, group: str, request: Request, where: str) -> Problem | None:
+def _included(
+    name: str, file: Path, group: str, request: ComposeRequest, where: str
+) -> Problem | None:
     if name == "_self_":
         return None
     path = name.lstrip("/") if name.startswith("/") else f"{group}/{name}".lstrip("/")
@@ -228,7 +230,7 @@ def _included(name: str, file: Path, group: str, request: Request, where: str) -
 
 
 def _choice(
-    named: str, group: str, chosen: Any, override: bool, request: Request, where: str
+    named: str, group: str, chosen: Any, override: bool, request: ComposeRequest, where: str
 ) -> Problem | None:
     if group.startswith("hydra/"):
         if group.startswith("hydra/sweeper"):
@@ -258,7 +260,7 @@ def _choice(
 # Choosing an option of a group: whether there is such a group and such an option.
 
 
-def unknown_group(request: Request, group: str, where: str) -> Problem:
+def unknown_group(request: ComposeRequest, group: str, where: str) -> Problem:
     """There is no such group; says which ones there are."""
     groups = sorted(name for name in request.groups if name != "experiment")
     return Problem(
@@ -269,7 +271,7 @@ def unknown_group(request: Request, group: str, where: str) -> Problem:
     )
 
 
-def unknown_option(request: Request, group: str, option: str, where: str) -> Problem | None:
+def unknown_option(request: ComposeRequest, group: str, option: str, where: str) -> Problem | None:
     """The problem when `group` has no such option; None when it has."""
     known = options(group, request.confs)
     if option.removesuffix(".yaml") in known:
@@ -282,7 +284,7 @@ def unknown_option(request: Request, group: str, option: str, where: str) -> Pro
     )
 
 
-def _of_your_own(request: Request, group: str, option: str) -> str:
+def _of_your_own(request: ComposeRequest, group: str, option: str) -> str:
     """Where to write the option; empty where it could not be a file's name."""
     if not re.fullmatch(r"[\w. -]+", option) or group.startswith("hydra/"):
         return ""

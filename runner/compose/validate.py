@@ -1,4 +1,4 @@
-"""From drafts to points: resolve, make paths absolute, and let the schema judge all of them."""
+"""From drafts to points: resolve, make paths absolute, and let the schema validate all of them."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from runner.base.errors import Problem
-from runner.compose.drafts import Draft, report_lost, report_merged, varied
+from runner.compose.drafts import UncheckedPoint, report_lost, report_merged, varied
 from runner.compose.explain import explained, faults, mixed_kinds, not_set
-from runner.compose.origin import Places, dotted
-from runner.compose.points import Point
-from runner.compose.request import Request
+from runner.compose.origin import KeyOrigins, dotted
+from runner.compose.points import ComposedPoint
+from runner.compose.request import ComposeRequest
 from runner.compose.resolve import make_absolute, resolved
 from runner.compose.schema_keys import kinds_at
 from runner.compose.yaml_files import Key
-from runner.config import Experiment, Sweep
+from runner.config import Experiment, SweepSettings
 
 _BY_OPTION = ("missing", "extra_forbidden")
 """Complaints that another option of a group with kinds might not have brought."""
 
-PlacesOf = Callable[[Draft], Places]
+PlacesOf = Callable[[UncheckedPoint], KeyOrigins]
 
 
 def validated(
-    request: Request, drafts: Sequence[Draft], at_once: bool, places_of: PlacesOf
-) -> tuple[Point, ...]:
+    request: ComposeRequest, drafts: Sequence[UncheckedPoint], at_once: bool, places_of: PlacesOf
+) -> tuple[ComposedPoint, ...]:
     """The points of `drafts`. Raises ConfigError with every problem of every draft, and whatever
     the request reported before. `at_once` says that there will be no points besides: a key that
     is the same in all of them does not vary, and no two may be the same."""
@@ -45,12 +45,12 @@ def validated(
 
 
 def _validated(
-    request: Request,
-    draft: Draft,
+    request: ComposeRequest,
+    draft: UncheckedPoint,
     found: tuple[dict[str, Any], dict[Key, str]],
     varying: dict[str, str],
     places_of: PlacesOf,
-) -> Point | None:
+) -> ComposedPoint | None:
     config, wrong = found
     make_absolute(config, request.file.parent, request.typed_leaves())
     for key, reason in wrong.items():
@@ -63,8 +63,8 @@ def _validated(
         doubtful = request.doubtful | {dotted(key) for key in wrong}
         _report(request, error, doubtful, config, places_of(draft))
         return None
-    experiment = experiment.model_copy(update={"sweep": Sweep()})
-    return Point(
+    experiment = experiment.model_copy(update={"sweep": SweepSettings()})
+    return ComposedPoint(
         overrides=draft.overrides,
         varying=varying,
         config=experiment.model_dump(mode="json"),
@@ -73,11 +73,11 @@ def _validated(
 
 
 def _report(
-    request: Request,
+    request: ComposeRequest,
     error: ValidationError,
     doubtful: set[str],
     config: dict[str, Any],
-    places: Places,
+    places: KeyOrigins,
 ) -> None:
     found = [
         fault
@@ -93,7 +93,7 @@ def _report(
             request.report(explained(fault, config, places))
 
 
-def _unresolved(key: Key, reason: str, config: dict[str, Any], places: Places) -> Problem:
+def _unresolved(key: Key, reason: str, config: dict[str, Any], places: KeyOrigins) -> Problem:
     if not reason:
         return not_set(key, config, places)
     hint = "for the text ${ itself write \\${" if "nterpolation" in reason else ""

@@ -32,7 +32,7 @@ class TypedOverride:
 
     def hydra(self, is_group: Callable[[str], bool]) -> str:
         """The override for Hydra: values as ``++key=value``, which sets known and unknown keys
-        alike, so that the schema judges all of them together. Options of groups and deletions
+        alike, so that the schema validates all of them together. Options of groups and deletions
         stay."""
         mapping = (self.value or "").lstrip().startswith("{")
         if self.sign == "~" or (is_group(self.key) and not mapping):

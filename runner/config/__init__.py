@@ -1,14 +1,20 @@
 """The schema: one pydantic model per `conf/` group, and the only validation there is.
 
-Hydra composes plain YAML; `Experiment.model_validate` judges it. Unknown keys are refused
+Hydra composes plain YAML; `Experiment.model_validate` validates it. Unknown keys are refused
 everywhere (``extra="forbid"``), a `kind:` key picks between alternatives, and no value is ever
 imported or executed. Field docstrings become the descriptions of `sft schema`.
 """
 
 from runner.config.augment import Augment, AugmentRule, Paraphrase
-from runner.config.backend import Backend, LocalBackend, OnlineCalls, PluginBackend, VertexBackend
+from runner.config.backend import (
+    Backend,
+    LocalBackendSettings,
+    OnlineCalls,
+    PluginBackend,
+    VertexBackendSettings,
+)
 from runner.config.base import Group, Normalizer, Share
-from runner.config.experiment import Budget, Experiment, Sweep
+from runner.config.experiment import Budget, Experiment, SweepSettings
 from runner.config.model import (
     Evidence,
     FolderModel,
@@ -78,7 +84,7 @@ from runner.config.suite import (
     TokenF1,
 )
 from runner.config.template import Template
-from runner.config.tracking import MlflowTracking, NoTracking, PathsGroup, Store, Tracking
+from runner.config.tracking import MlflowTracking, NoTracking, PathsGroup, StoreSettings, Tracking
 from runner.config.tuning import Baseline, TunedModel, Tuning
 
 __all__ = [
@@ -118,7 +124,7 @@ __all__ = [
     "JsonFields",
     "LabelNoise",
     "Leakage",
-    "LocalBackend",
+    "LocalBackendSettings",
     "MediaLimit",
     "Metric",
     "MlflowTracking",
@@ -152,10 +158,10 @@ __all__ = [
     "Source",
     "SourceBase",
     "Split",
-    "Store",
+    "StoreSettings",
     "SubstringDedup",
     "Suite",
-    "Sweep",
+    "SweepSettings",
     "Template",
     "Thinking",
     "TokenF1",
@@ -164,7 +170,7 @@ __all__ = [
     "Tracking",
     "TunedModel",
     "Tuning",
-    "VertexBackend",
+    "VertexBackendSettings",
     "WeightedFile",
     "WheelModel",
 ]

@@ -33,7 +33,7 @@ class BackendBase(Group):
         return self.model_dump(mode="json")
 
 
-class LocalBackend(BackendBase):
+class LocalBackendSettings(BackendBase):
     """LoRA tuning and generation on this machine, in processes of their own."""
 
     kind: Literal["local"]
@@ -75,7 +75,7 @@ class OnlineCalls(Group):
     timeout_seconds: float = Field(default=120, gt=0)
 
 
-class VertexBackend(BackendBase):
+class VertexBackendSettings(BackendBase):
     """Gemini on Vertex AI. Credentials come from Application Default Credentials only."""
 
     kind: Literal["vertex"]
@@ -146,4 +146,6 @@ class VertexBackend(BackendBase):
         }
 
 
-Backend = Annotated[LocalBackend | VertexBackend | PluginBackend, Field(discriminator="kind")]
+Backend = Annotated[
+    LocalBackendSettings | VertexBackendSettings | PluginBackend, Field(discriminator="kind")
+]

@@ -9,18 +9,18 @@ from pydantic_core import PydanticCustomError
 
 from runner.config.backend import Backend
 from runner.config.base import Group
-from runner.config.fits import encoder_misfits, misfits, today
+from runner.config.compatibility import encoder_misfits, misfits, today
 from runner.config.model import Model
 from runner.config.prepare import Prepare
 from runner.config.skew import NoSkew, Skew
 from runner.config.source import Source
 from runner.config.suite import Suite
 from runner.config.template import Template
-from runner.config.tracking import PathsGroup, Store, Tracking
+from runner.config.tracking import PathsGroup, StoreSettings, Tracking
 from runner.config.tuning import Baseline, Tuning
 
 
-class Sweep(Group):
+class SweepSettings(Group):
     """Which keys vary. Every combination of `grid` is one arm."""
 
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
@@ -55,11 +55,11 @@ class Experiment(Group):
     baseline: Baseline
     suite: Suite
     tracking: Tracking
-    store: Store
+    store: StoreSettings
     paths: PathsGroup
     budget: Budget = Budget()
     skew: Skew = NoSkew(kind="none")
-    sweep: Sweep = Sweep()
+    sweep: SweepSettings = SweepSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -32,7 +32,7 @@ class NoTracking(Group):
 Tracking = Annotated[MlflowTracking | NoTracking, Field(discriminator="kind")]
 
 
-class Store(Group):
+class StoreSettings(Group):
     """Where artifacts and the ledger live."""
 
     root: str | None = None

@@ -19,12 +19,12 @@ from runner.base.errors import BackendError
 from runner.emulator import batch
 from runner.emulator.dataset import read_dataset
 from runner.emulator.faults import Fault, Faults, parse_faults
-from runner.emulator.http import Entry, Log, Server, overview
+from runner.emulator.http import LoggedRequest, RequestLog, Server, overview
 from runner.emulator.queue import JobQueue
 from runner.emulator.registry import Registry
 from runner.emulator.schema import VERSIONS, api
-from runner.emulator.service import Clock, Service
-from runner.emulator.storage import Storage
+from runner.emulator.service import Clock, EmulatedService
+from runner.emulator.storage import StorageServer
 from runner.emulator.trainer import Script, Trainer
 from runner.emulator.trainers import LocalTrainer, ScriptedTrainer
 from runner.records import Example
@@ -71,14 +71,14 @@ class Emulator:
         quota: int = 1,
         default_epochs: int = 40,
         buckets: Sequence[str] = BUCKETS,
-        listen: Callable[[Entry], None] | None = None,
+        listen: Callable[[LoggedRequest], None] | None = None,
     ) -> None:
         self._port, self._home, self._buckets = port, home, buckets
         self._script, self._experiment, self._quota = script or Script(), experiment, quota
         self._faults = Faults(_parsed(faults), seed)
         self._clock = Clock(speed, self._faults.skew)
         self._default_epochs = default_epochs
-        self.log = Log(listen)
+        self.log = RequestLog(listen)
 
     def __enter__(self) -> Self:
         for version in VERSIONS:
@@ -104,11 +104,11 @@ class Emulator:
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder if self._home else None
         registry = stack.enter_context(closing(Registry(kept and kept / "emulator.sqlite")))
-        self.storage = Storage(kept and kept / "objects", self._port and self._port + 1)
+        self.storage = StorageServer(kept and kept / "objects", self._port and self._port + 1)
         stack.callback(self.storage.close)
         for bucket in self._buckets:
             self.storage.make_bucket(bucket)
-        self.service = Service(
+        self.service = EmulatedService(
             registry=registry,
             storage=self.storage,
             clock=self._clock,

@@ -13,9 +13,9 @@ from runner.emulator.generate import generation_of, refuse_body, reply_of, reque
 from runner.emulator.job_api import ENDED
 from runner.emulator.models import operation
 from runner.emulator.refusals import Refusal, invalid
-from runner.emulator.registry import Resource
+from runner.emulator.registry import StoredResource
 from runner.emulator.schema import api, read_body
-from runner.emulator.service import Service, base_model
+from runner.emulator.service import EmulatedService, base_model
 
 KIND = "batchPredictionJobs"
 ROOT = "batch_prediction_job"
@@ -24,7 +24,7 @@ WAIT_SECONDS = 120.0
 INVALID = 3
 
 
-def create(service: Service, call: Call) -> dict[str, Any]:
+def create(service: EmulatedService, call: Call) -> dict[str, Any]:
     """Check what can be checked at once and start the job."""
     body = call.body
     model, handle = _model(service, body.get("model", ""))
@@ -47,7 +47,7 @@ def create(service: Service, call: Call) -> dict[str, Any]:
     return job.body
 
 
-def _model(service: Service, name: str) -> tuple[GeminiModel, str]:
+def _model(service: EmulatedService, name: str) -> tuple[GeminiModel, str]:
     """A base model, or a tuned one's default checkpoint."""
     if "publishers/" in name:
         return base_model(name), ""
@@ -59,17 +59,17 @@ def _model(service: Service, name: str) -> tuple[GeminiModel, str]:
     return base_model(found.inner["model"]), handle
 
 
-def get(service: Service, call: Call) -> dict[str, Any]:
+def get(service: EmulatedService, call: Call) -> dict[str, Any]:
     """One job."""
     return service.find(KIND, call.name).body
 
 
-def listing(service: Service, call: Call) -> dict[str, Any]:
+def listing(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The jobs of a location, newest first."""
     return page(call, "batchPredictionJobs", service.registry.all(KIND, call.place)[::-1])
 
 
-def cancel(service: Service, call: Call) -> dict[str, Any]:
+def cancel(service: EmulatedService, call: Call) -> dict[str, Any]:
     """End a job; what it has answered is lost."""
     job = service.find(KIND, call.name)
     if job.body["state"] not in ENDED:
@@ -78,7 +78,7 @@ def cancel(service: Service, call: Call) -> dict[str, Any]:
     return {}
 
 
-def delete(service: Service, call: Call) -> dict[str, Any]:
+def delete(service: EmulatedService, call: Call) -> dict[str, Any]:
     """Forget a job that has ended."""
     job = service.find(KIND, call.name)
     if job.body["state"] not in ENDED:
@@ -87,14 +87,14 @@ def delete(service: Service, call: Call) -> dict[str, Any]:
     return operation(service, call, "DeleteOperationMetadata")
 
 
-def resume(service: Service) -> None:
+def resume(service: EmulatedService) -> None:
     """Start again what an earlier emulator left unfinished."""
     for job in service.registry.all(KIND):
         if job.body["state"] not in ENDED:
             threading.Thread(target=_run, args=(service, job), daemon=True).start()
 
 
-def _run(service: Service, job: Resource) -> None:
+def _run(service: EmulatedService, job: StoredResource) -> None:
     threading.Event().wait(WAIT_SECONDS / service.clock.speed)
     started = {"state": "JOB_STATE_RUNNING", "startTime": service.clock.stamp()}
     if not _change(service, job, started):
@@ -125,11 +125,11 @@ def _run(service: Service, job: Resource) -> None:
     )
 
 
-def _ended(service: Service) -> dict[str, str]:
+def _ended(service: EmulatedService) -> dict[str, str]:
     return {"endTime": service.clock.stamp()}
 
 
-def _change(service: Service, job: Resource, body: dict[str, Any]) -> bool:
+def _change(service: EmulatedService, job: StoredResource, body: dict[str, Any]) -> bool:
     """Write progress; False when the job was cancelled meanwhile."""
     found = service.registry.get(KIND, job.name)
     if not found or found.body["state"] in ENDED:
@@ -138,7 +138,7 @@ def _change(service: Service, job: Resource, body: dict[str, Any]) -> bool:
     return True
 
 
-def _answers(service: Service, job: Resource) -> Iterator[dict[str, Any]]:
+def _answers(service: EmulatedService, job: StoredResource) -> Iterator[dict[str, Any]]:
     """One line for each line of the input: the request, its status and response."""
     import orjson
 
@@ -148,7 +148,7 @@ def _answers(service: Service, job: Resource) -> Iterator[dict[str, Any]]:
                 yield _answer(service, job, orjson.loads(line))
 
 
-def _answer(service: Service, job: Resource, line: dict[str, Any]) -> dict[str, Any]:
+def _answer(service: EmulatedService, job: StoredResource, line: dict[str, Any]) -> dict[str, Any]:
     model = base_model(job.inner["model"])
     known, out = api("v1beta1"), dict(line)
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.emulator.refusals import invalid
-from runner.emulator.registry import Resource
+from runner.emulator.registry import StoredResource
 from runner.emulator.schema import Api, Method
 
 
@@ -106,7 +106,7 @@ def _value(body: dict[str, Any], key: str) -> Any:
     return value
 
 
-def page(call: Call, key: str, found: Sequence[Resource]) -> dict[str, Any]:
+def page(call: Call, key: str, found: Sequence[StoredResource]) -> dict[str, Any]:
     """The reply of a list method: filtered bodies under `key`, cut into pages."""
     passes = matcher(call.one("filter"))
     bodies = [resource.body for resource in found if passes(resource.body)]

@@ -150,7 +150,7 @@ BUCKETS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class DroppedRow:
+class RefusedRow:
     """A row that is neither trained nor paid for; `number` is its 1-based place."""
 
     number: int
@@ -159,16 +159,16 @@ class DroppedRow:
 
 def drop_long(
     data: Dataset, counts: Counts, limit: int, forced: float
-) -> tuple[Dataset, Counts, list[DroppedRow]]:
+) -> tuple[Dataset, Counts, list[RefusedRow]]:
     """Drop rows of more than `limit` tokens, and by plan a share `forced` from the start."""
     bad = math.ceil(forced * len(data.rows))
     dropped, kept = [], []
     for place, (number, pair) in enumerate(zip(data.numbers, counts, strict=True)):
         if sum(pair) > limit:
             said = f"The example has {sum(pair)} tokens, which is above the limit of {limit}."
-            dropped.append(DroppedRow(number, said))
+            dropped.append(RefusedRow(number, said))
         elif place < bad:
-            dropped.append(DroppedRow(number, "The example could not be processed."))
+            dropped.append(RefusedRow(number, "The example could not be processed."))
         else:
             kept.append(place)
     rows = tuple(data.rows[place] for place in kept)
@@ -177,7 +177,7 @@ def drop_long(
 
 
 def statistics(
-    kept: Dataset, counts: Counts, dropped: Sequence[DroppedRow], epochs: int, preference: bool
+    kept: Dataset, counts: Counts, dropped: Sequence[RefusedRow], epochs: int, preference: bool
 ) -> dict[str, Any]:
     """The statistics. Billable tokens are those of all epochs."""
     tokens = sum(map(sum, counts)) * epochs

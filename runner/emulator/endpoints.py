@@ -9,13 +9,16 @@ from runner.config import GeminiModel
 from runner.emulator.call import Call, page
 from runner.emulator.models import operation
 from runner.emulator.refusals import Refusal, invalid
-from runner.emulator.registry import Resource, serving_location
-from runner.emulator.service import Service
-from runner.emulator.trainer import Saved
+from runner.emulator.registry import StoredResource, serving_location
+from runner.emulator.service import EmulatedService
+from runner.emulator.trainer import SavedCheckpoint
 
 
 def deploy(
-    service: Service, job: Resource, model: GeminiModel, saved: Sequence[Saved]
+    service: EmulatedService,
+    job: StoredResource,
+    model: GeminiModel,
+    saved: Sequence[SavedCheckpoint],
 ) -> dict[str, Any]:
     """Make model and endpoints where the model serves; returns the job's `tunedModel`.
     The last checkpoint is the default one."""
@@ -37,8 +40,12 @@ def deploy(
 
 
 def _model(
-    service: Service, job: Resource, model: GeminiModel, place: str, saved: Sequence[Saved]
-) -> Resource:
+    service: EmulatedService,
+    job: StoredResource,
+    model: GeminiModel,
+    place: str,
+    saved: Sequence[SavedCheckpoint],
+) -> StoredResource:
     """A new model; or a new version, when the job goes on from a model of the same name."""
     title = job.body.get("tunedModelDisplayName") or f"tuned-{model.id}"
     method = "sft" if "supervisedTuningSpec" in job.body else "dpo"
@@ -70,7 +77,7 @@ def _model(
     return service.registry.add("models", name, {**body, "versionId": "1"}, inner)
 
 
-def _earlier(service: Service, job: Resource, title: str) -> Resource | None:
+def _earlier(service: EmulatedService, job: StoredResource, title: str) -> StoredResource | None:
     from runner.emulator.call import canonical
 
     chosen = job.body.get("preTunedModel", {}).get("tunedModelName", "")
@@ -80,8 +87,13 @@ def _earlier(service: Service, job: Resource, title: str) -> Resource | None:
 
 
 def _endpoint(
-    service: Service, tuned: Resource, place: str, number: str, one: Saved, model: GeminiModel
-) -> Resource:
+    service: EmulatedService,
+    tuned: StoredResource,
+    place: str,
+    number: str,
+    one: SavedCheckpoint,
+    model: GeminiModel,
+) -> StoredResource:
     """An endpoint with one checkpoint deployed to it."""
     name = service.new_name(place, "endpoints")
     deployed = {
@@ -114,17 +126,17 @@ def _endpoint(
 KIND = "endpoints"
 
 
-def get(service: Service, call: Call) -> dict[str, Any]:
+def get(service: EmulatedService, call: Call) -> dict[str, Any]:
     """One endpoint."""
     return service.find(KIND, call.name).body
 
 
-def listing(service: Service, call: Call) -> dict[str, Any]:
+def listing(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The endpoints of a location."""
     return page(call, "endpoints", service.registry.all(KIND, call.place))
 
 
-def undeploy(service: Service, call: Call) -> dict[str, Any]:
+def undeploy(service: EmulatedService, call: Call) -> dict[str, Any]:
     """Take a model off an endpoint; it answers nothing afterwards."""
     endpoint = service.find(KIND, call.name)
     wanted = call.body["deployedModelId"]
@@ -143,7 +155,7 @@ def undeploy(service: Service, call: Call) -> dict[str, Any]:
     return operation(service, call, "UndeployModelOperationMetadata", **kind)
 
 
-def delete(service: Service, call: Call) -> dict[str, Any]:
+def delete(service: EmulatedService, call: Call) -> dict[str, Any]:
     """Delete an endpoint that has nothing deployed."""
     endpoint = service.find(KIND, call.name)
     if endpoint.body["deployedModels"]:

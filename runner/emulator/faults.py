@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runner.base.errors import ConfigError, Problem
-from runner.emulator.registry import Resource
+from runner.emulator.registry import StoredResource
 from runner.emulator.trainer import problems
 
 
@@ -122,7 +122,7 @@ class Faults:
                 return fault
         return None
 
-    def outcome(self, job: Resource) -> JobFault | None:
+    def outcome(self, job: StoredResource) -> JobFault | None:
         """How a job that starts now ends."""
         for number, fault in enumerate(self.plan):
             if isinstance(fault, JobFault) and self._hits(number, fault):

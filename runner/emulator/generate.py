@@ -15,14 +15,14 @@ from runner.config import GeminiModel
 from runner.emulator.call import Call
 from runner.emulator.dataset import said, turn
 from runner.emulator.refusals import Refusal, Violation, invalid
-from runner.emulator.registry import Resource, multi_region
-from runner.emulator.service import Service, base_model
+from runner.emulator.registry import StoredResource, multi_region
+from runner.emulator.service import EmulatedService, base_model
 from runner.evaluation.metrics.corpus import rouge_f, sentence_bleu
 from runner.records import Example, Generation, Origin, Prediction, Request
 
 if TYPE_CHECKING:
-    from runner.emulator.service import Service
-    from runner.emulator.trainer import Saved
+    from runner.emulator.service import EmulatedService
+    from runner.emulator.trainer import SavedCheckpoint
     from runner.records import Example
 
 FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "error": "OTHER"}
@@ -31,7 +31,7 @@ MOST_TOKENS = 65_536
 """Output tokens when the request sets no limit."""
 
 
-def generate(service: Service, call: Call) -> dict[str, Any]:
+def generate(service: EmulatedService, call: Call) -> dict[str, Any]:
     """One answer."""
     model, handle = answerer(service, call)
     refuse_body(call.body, model)
@@ -44,7 +44,7 @@ def generate(service: Service, call: Call) -> dict[str, Any]:
     return reply_of(service, answered, model, bool(call.body.get("tools")))
 
 
-def count_tokens(service: Service, call: Call) -> dict[str, Any]:
+def count_tokens(service: EmulatedService, call: Call) -> dict[str, Any]:
     """Tokens of a prompt."""
     answerer(service, call)
     asked = request_of("call", call.body)
@@ -56,7 +56,7 @@ def count_tokens(service: Service, call: Call) -> dict[str, Any]:
     return {**reply, "promptTokensDetails": details}
 
 
-def answerer(service: Service, call: Call) -> tuple[GeminiModel, str]:
+def answerer(service: EmulatedService, call: Call) -> tuple[GeminiModel, str]:
     """Who is asked: the model, and the checkpoint's handle (empty for the base model).
     Raises a 404 Refusal where the model does not answer."""
     if "/endpoints/" in call.name:
@@ -123,7 +123,7 @@ def generation_of(body: dict[str, Any]) -> Generation:
 
 
 def reply_of(
-    service: Service, answered: Prediction, model: GeminiModel, tools: bool
+    service: EmulatedService, answered: Prediction, model: GeminiModel, tools: bool
 ) -> dict[str, Any]:
     """An answer as a GenerateContentResponse."""
     if answered.error:
@@ -186,7 +186,7 @@ CHARACTERS_A_TOKEN = 4
 WORD = re.compile(r"\w+")
 
 
-def predict(service: Service, call: Call) -> dict[str, Any]:
+def predict(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The vector of the one instance."""
     model = call.name.rpartition("/")[2]
     if model not in MODELS:
@@ -287,7 +287,10 @@ def score(kind: str, metric: dict[str, Any], said: str, wanted: str) -> float:
 
 
 def evaluate(
-    service: Service, job: Resource, saved: Sequence[Saved], rows: Sequence[Example]
+    service: EmulatedService,
+    job: StoredResource,
+    saved: Sequence[SavedCheckpoint],
+    rows: Sequence[Example],
 ) -> list[dict[str, Any]]:
     """`evaluateDatasetRuns`: one a checkpoint, with average and deviation of each metric over
     the validation rows. Empty when the job asks for no evaluation."""

@@ -21,7 +21,7 @@ from runner.emulator.dataset import billed_tokens
 from runner.emulator.faults import CallFault
 from runner.emulator.refusals import Refusal, Violation
 from runner.emulator.schema import COMMON, VERSIONS, Api, Method, api, read_body, split_verb
-from runner.emulator.service import Service
+from runner.emulator.service import EmulatedService
 
 KEPT = 20_000
 """Requests that the log remembers."""
@@ -37,7 +37,7 @@ SAID = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LoggedRequest:
     """One request: never its body, which is the user's data."""
 
     verb: str
@@ -51,15 +51,15 @@ class Entry:
 
 
 @dataclass
-class Log:
+class RequestLog:
     """Everything that was asked, and everything that was against the schema."""
 
-    listen: Callable[[Entry], None] | None = None
-    entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=KEPT))
+    listen: Callable[[LoggedRequest], None] | None = None
+    entries: deque[LoggedRequest] = field(default_factory=lambda: deque(maxlen=KEPT))
     violations: list[dict[str, str]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: LoggedRequest) -> None:
         """One more request."""
         with self._lock:
             self.entries.append(entry)
@@ -80,16 +80,16 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 256
 
-    def __init__(self, port: int, service: Service, log: Log) -> None:
+    def __init__(self, port: int, service: EmulatedService, log: RequestLog) -> None:
         self.service = service
         self.log = log
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(("127.0.0.1", port), RequestHandler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no error of ours."""
 
 
-class Handler(BaseHTTPRequestHandler):
+class RequestHandler(BaseHTTPRequestHandler):
     """Reads one request and writes one reply, or cuts the connection."""
 
     protocol_version = "HTTP/1.1"
@@ -176,7 +176,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _entry(self, path: str, method: str, status: int, began: float, note: str) -> None:
         seconds = time.monotonic() - began
-        self.server.log.add(Entry(self.command, path, method, status, seconds, note))
+        self.server.log.add(LoggedRequest(self.command, path, method, status, seconds, note))
 
     def _write(
         self, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None
@@ -249,7 +249,7 @@ def find(verb: str, path: str) -> RoutedCall:
 
 
 def answer(
-    service: Service, found: RoutedCall, query: Mapping[str, Sequence[str]], body: Any
+    service: EmulatedService, found: RoutedCall, query: Mapping[str, Sequence[str]], body: Any
 ) -> dict[str, Any]:
     """The reply of a method. Raises Refusal."""
     known = found.method.parameters | COMMON
@@ -258,7 +258,7 @@ def answer(
         said = f'Invalid JSON payload received. Unknown name "{strange[0]}": Cannot bind query '
         violations = [Violation(key, "unknown query parameter") for key in strange]
         raise SchemaRefusal(400, said + "parameter. Field could not be found.", violations)
-    handler: Callable[[Service, Call], dict[str, Any]] | None = ROUTES.get(found.method.id)
+    handler: Callable[[EmulatedService, Call], dict[str, Any]] | None = ROUTES.get(found.method.id)
     if handler is None:
         raise Refusal(501, f"{found.method.id} exists, but this emulator does not have it.")
     read = _read(found, body)
@@ -282,7 +282,7 @@ def _read(found: RoutedCall, body: Any) -> Any:
 
 # Which API methods are emulated, and what answers each.
 
-Route = Callable[[Service, Call], dict[str, Any]]
+Route = Callable[[EmulatedService, Call], dict[str, Any]]
 
 PLACE = "projects.locations."
 RUNS = f"{PLACE}tensorboards.experiments.runs."

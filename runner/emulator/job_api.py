@@ -9,8 +9,8 @@ from runner.config import GeminiModel
 from runner.emulator.call import Call, canonical, page
 from runner.emulator.generate import evaluation_faults
 from runner.emulator.refusals import Refusal, Violation, invalid
-from runner.emulator.registry import SIZES, Resource
-from runner.emulator.service import Service, base_model
+from runner.emulator.registry import SIZES, StoredResource
+from runner.emulator.service import EmulatedService, base_model
 
 KIND = "tuningJobs"
 ENDED = {
@@ -23,7 +23,7 @@ ENDED = {
 BETA_ONLY = ("tuningJobState", "tuningJobMetadata")
 
 
-def create(service: Service, call: Call) -> dict[str, Any]:
+def create(service: EmulatedService, call: Call) -> dict[str, Any]:
     """Check everything that can be checked at once, then put the job into the queue."""
     model, source = check_source(service, call)
     check_job(service, call, model)
@@ -42,12 +42,12 @@ def create(service: Service, call: Call) -> dict[str, Any]:
     return shown(call, job)
 
 
-def get(service: Service, call: Call) -> dict[str, Any]:
+def get(service: EmulatedService, call: Call) -> dict[str, Any]:
     """One job."""
     return shown(call, service.find(KIND, call.name))
 
 
-def listing(service: Service, call: Call) -> dict[str, Any]:
+def listing(service: EmulatedService, call: Call) -> dict[str, Any]:
     """Jobs of one location, newest first."""
     found = service.registry.all(KIND, call.place)[::-1]
     reply = page(call, "tuningJobs", found)
@@ -58,7 +58,7 @@ def listing(service: Service, call: Call) -> dict[str, Any]:
     )
 
 
-def cancel(service: Service, call: Call) -> dict[str, Any]:
+def cancel(service: EmulatedService, call: Call) -> dict[str, Any]:
     """Ask the job to stop; one that has ended stays as it is."""
     job = service.find(KIND, call.name)
     if job.body["state"] not in ENDED:
@@ -67,7 +67,7 @@ def cancel(service: Service, call: Call) -> dict[str, Any]:
     return {}
 
 
-def shown(call: Call, job: Resource) -> dict[str, Any]:
+def shown(call: Call, job: StoredResource) -> dict[str, Any]:
     """A job as the version of the API that was called shows it."""
     return _versioned(call, job.body)
 
@@ -91,7 +91,7 @@ NAME_LENGTH = 128
 ROOT = "tuning_job"
 
 
-def check_source(service: Service, call: Call) -> tuple[GeminiModel, str]:
+def check_source(service: EmulatedService, call: Call) -> tuple[GeminiModel, str]:
     """The base model, and the checkpoint's handle when the job goes on from a tuned model.
     Raises Refusal."""
     body = call.body
@@ -109,7 +109,7 @@ def check_source(service: Service, call: Call) -> tuple[GeminiModel, str]:
     return base_model(model.inner["model"]), handles[wanted]
 
 
-def check_job(service: Service, call: Call, model: GeminiModel) -> None:
+def check_job(service: EmulatedService, call: Call, model: GeminiModel) -> None:
     """Raises Refusal: 400 with every violated field."""
     spec_name = next((name for name in SPECS if name in call.body), None)
     if spec_name is None:
@@ -184,7 +184,7 @@ def _parameters(spec: dict[str, Any], model: GeminiModel, name: str) -> list[Vio
     return found
 
 
-def _datasets(service: Service, spec: dict[str, Any], name: str) -> list[Violation]:
+def _datasets(service: EmulatedService, spec: dict[str, Any], name: str) -> list[Violation]:
     found = []
     for key, field in (
         ("trainingDatasetUri", "training_dataset_uri"),
@@ -196,7 +196,7 @@ def _datasets(service: Service, spec: dict[str, Any], name: str) -> list[Violati
     return found
 
 
-def _object_fault(service: Service, uri: str) -> str:
+def _object_fault(service: EmulatedService, uri: str) -> str:
     if not re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]+/.+", uri):
         return f"{uri} should be a GCS object of type JSONL: it has to begin with gs://BUCKET/."
     if not uri.endswith(".jsonl"):

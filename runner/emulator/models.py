@@ -6,16 +6,16 @@ from typing import Any
 
 from runner.emulator.call import Call, page
 from runner.emulator.refusals import Refusal, invalid
-from runner.emulator.registry import Resource
+from runner.emulator.registry import StoredResource
 from runner.emulator.registry import models as base_models
 from runner.emulator.schema import camel
-from runner.emulator.service import Service
+from runner.emulator.service import EmulatedService
 
 KIND = "models"
 CHANGEABLE = {"defaultCheckpointId", "displayName", "description", "labels", "versionAliases"}
 
 
-def get(service: Service, call: Call) -> dict[str, Any]:
+def get(service: EmulatedService, call: Call) -> dict[str, Any]:
     """One model; a version that is not there is not found."""
     model = service.find(KIND, call.name)
     version = call.name.partition("@")[2]
@@ -24,22 +24,22 @@ def get(service: Service, call: Call) -> dict[str, Any]:
     return model.body
 
 
-def listing(service: Service, call: Call) -> dict[str, Any]:
+def listing(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The tuned models of a location."""
     return page(call, "models", service.registry.all(KIND, call.place))
 
 
-def versions(service: Service, call: Call) -> dict[str, Any]:
+def versions(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The versions of a model: the newest one only, which is what is kept here."""
     return {"models": [service.find(KIND, call.name).body]}
 
 
-def checkpoints(service: Service, call: Call) -> dict[str, Any]:
+def checkpoints(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The checkpoints of a model."""
     return {"checkpoints": service.find(KIND, call.name).body["checkpoints"]}
 
 
-def patch(service: Service, call: Call) -> dict[str, Any]:
+def patch(service: EmulatedService, call: Call) -> dict[str, Any]:
     """Change what the update mask names, or without a mask (google-genai sends none) what the
     body holds. The job shows the default checkpoint's endpoint from then on."""
     model = service.find(KIND, call.name)
@@ -59,7 +59,7 @@ def patch(service: Service, call: Call) -> dict[str, Any]:
     return changed.body
 
 
-def _repoint(service: Service, model: Resource) -> None:
+def _repoint(service: EmulatedService, model: StoredResource) -> None:
     endpoint = model.inner["endpoints"].get(model.body["defaultCheckpointId"])
     for job in service.registry.all("tuningJobs"):
         tuned = job.body.get("tunedModel", {})
@@ -67,7 +67,7 @@ def _repoint(service: Service, model: Resource) -> None:
             service.registry.change(job, {"tunedModel": {**tuned, "endpoint": endpoint}})
 
 
-def delete(service: Service, call: Call) -> dict[str, Any]:
+def delete(service: EmulatedService, call: Call) -> dict[str, Any]:
     """Delete a model that is deployed nowhere."""
     model = service.find(KIND, call.name)
     deployed = [link["endpoint"] for link in model.body["deployedModels"]]
@@ -82,7 +82,9 @@ def delete(service: Service, call: Call) -> dict[str, Any]:
     return operation(service, call, "DeleteOperationMetadata")
 
 
-def operation(service: Service, call: Call, metadata: str, **response: Any) -> dict[str, Any]:
+def operation(
+    service: EmulatedService, call: Call, metadata: str, **response: Any
+) -> dict[str, Any]:
     """A long-running operation that is done already."""
     package = f"type.googleapis.com/google.cloud.aiplatform.{call.api.version}"
     empty = "type.googleapis.com/google.protobuf.Empty"
@@ -95,19 +97,19 @@ def operation(service: Service, call: Call, metadata: str, **response: Any) -> d
     return service.registry.add("operations", name, body).body
 
 
-def get_operation(service: Service, call: Call) -> dict[str, Any]:
+def get_operation(service: EmulatedService, call: Call) -> dict[str, Any]:
     """An operation by name."""
     return service.find("operations", call.name).body
 
 
-def publisher(service: Service, call: Call) -> dict[str, Any]:
+def publisher(service: EmulatedService, call: Call) -> dict[str, Any]:
     """A base model of Google's."""
     from runner.emulator.service import base_model
 
     return _published(base_model(call.name).id)
 
 
-def publishers(service: Service, call: Call) -> dict[str, Any]:
+def publishers(service: EmulatedService, call: Call) -> dict[str, Any]:
     """All base models."""
     return {"publisherModels": [_published(name) for name in base_models()]}
 

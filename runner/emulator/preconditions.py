@@ -27,7 +27,7 @@ HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 """Headers that belong to one connection, not to the message."""
 
 
-class Guard(ThreadingHTTPServer):
+class PreconditionProxy(ThreadingHTTPServer):
     """Listens on 127.0.0.1:`port` (0 is a free one) and passes on to the stand-in at `behind`."""
 
     daemon_threads = True
@@ -37,19 +37,19 @@ class Guard(ThreadingHTTPServer):
     def __init__(self, port: int, behind: int) -> None:
         self.behind = behind
         self.changing = threading.Lock()
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(("127.0.0.1", port), ProxyHandler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no error of ours."""
 
 
-class Handler(BaseHTTPRequestHandler):
+class ProxyHandler(BaseHTTPRequestHandler):
     """One connection of a client, and one to the stand-in."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
-    server: Guard
+    server: PreconditionProxy
 
     def setup(self) -> None:
         super().setup()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from runner.emulator.registry import Resource
+from runner.emulator.registry import StoredResource
 from runner.emulator.service import JobWatch
 from runner.emulator.tuning_job import TuningRun
 
 if TYPE_CHECKING:
-    from runner.emulator.service import Service
+    from runner.emulator.service import EmulatedService
 
 KIND = "tuningJobs"
 WAITING = ("JOB_STATE_QUEUED", "JOB_STATE_PENDING")
@@ -20,7 +20,7 @@ ALIVE = (*WAITING, "JOB_STATE_RUNNING", "JOB_STATE_CANCELLING")
 class JobQueue:
     """One thread a slot of the quota takes the oldest waiting job and sees it through."""
 
-    def __init__(self, service: Service, quota: int) -> None:
+    def __init__(self, service: EmulatedService, quota: int) -> None:
         self.service = service
         self.quota = quota
         self._news = threading.Condition()
@@ -54,7 +54,7 @@ class JobQueue:
         with self._news:
             self._news.notify_all()
 
-    def cancel(self, job: Resource) -> None:
+    def cancel(self, job: StoredResource) -> None:
         """End a job wherever it is."""
         with self._news:
             watch = self._watches.get(job.name)
@@ -87,7 +87,7 @@ class JobQueue:
                 with self._news:
                     del self._watches[job.name]
 
-    def _next(self) -> tuple[Resource, JobWatch] | None:
+    def _next(self) -> tuple[StoredResource, JobWatch] | None:
         with self._news:
             while not self._closing:
                 for job in self.service.registry.all(KIND):

@@ -29,7 +29,7 @@ create table if not exists points (
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class StoredResource:
     """One resource: `body` is what clients see, `inner` what only the emulator knows."""
 
     name: str
@@ -55,10 +55,10 @@ class Registry:
 
     def add(
         self, kind: str, name: str, body: dict[str, Any], inner: dict[str, Any] | None = None
-    ) -> Resource:
+    ) -> StoredResource:
         """Store a new resource; `name` is its full resource name."""
         parent = "/".join(name.split("/")[:-2])
-        resource = Resource(name, kind, {"name": name, **body}, inner or {})
+        resource = StoredResource(name, kind, {"name": name, **body}, inner or {})
         with self._lock, self._db:
             self._db.execute(
                 "insert into resources (name, kind, parent, body, inner) values (?, ?, ?, ?, ?)",
@@ -66,20 +66,20 @@ class Registry:
             )
         return resource
 
-    def get(self, kind: str, name: str) -> Resource | None:
+    def get(self, kind: str, name: str) -> StoredResource | None:
         """The resource, or None."""
         rows = self._select("name = ? and kind = ?", name, kind)
         return rows[0] if rows else None
 
-    def all(self, kind: str, parent: str | None = None) -> list[Resource]:
+    def all(self, kind: str, parent: str | None = None) -> list[StoredResource]:
         """Resources of a kind in order of creation, of one parent or of all."""
         if parent is None:
             return self._select("kind = ?", kind)
         return self._select("kind = ? and parent = ?", kind, parent)
 
     def change(
-        self, resource: Resource, body: dict[str, Any], inner: dict[str, Any] | None = None
-    ) -> Resource:
+        self, resource: StoredResource, body: dict[str, Any], inner: dict[str, Any] | None = None
+    ) -> StoredResource:
         """Merge changes into a resource; a value of None takes the key away."""
         with self._lock, self._db:
             found = self.get(resource.kind, resource.name) or resource
@@ -90,9 +90,9 @@ class Registry:
                 "update resources set body = ?, inner = ? where name = ?",
                 (json.dumps(merged), json.dumps(kept), resource.name),
             )
-        return Resource(resource.name, resource.kind, merged, kept)
+        return StoredResource(resource.name, resource.kind, merged, kept)
 
-    def remove(self, resource: Resource) -> None:
+    def remove(self, resource: StoredResource) -> None:
         """Forget a resource."""
         with self._lock, self._db:
             self._db.execute("delete from resources where name = ?", (resource.name,))
@@ -114,13 +114,13 @@ class Registry:
         with self._lock:
             self._db.close()
 
-    def _select(self, where: str, *values: str) -> list[Resource]:
+    def _select(self, where: str, *values: str) -> list[StoredResource]:
         with self._lock:
             rows = self._db.execute(
                 f"select name, kind, body, inner from resources where {where} order by number",
                 values,
             ).fetchall()
-        return [Resource(n, k, json.loads(b), json.loads(i)) for n, k, b, i in rows]
+        return [StoredResource(n, k, json.loads(b), json.loads(i)) for n, k, b, i in rows]
 
 
 # What the service knows about its models: the files ``conf/model/gemini_*.yaml``.

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.emulator.refusals import Refusal, not_found
-from runner.emulator.registry import Registry, Resource, models
-from runner.emulator.storage import Storage
-from runner.emulator.trainer import Script, Stopped, Trainer
+from runner.emulator.registry import Registry, StoredResource, models
+from runner.emulator.storage import StorageServer
+from runner.emulator.trainer import Script, Trainer, TrainingStopped
 
 if TYPE_CHECKING:
     from runner.config import GeminiModel
@@ -47,14 +47,14 @@ class JobWatch:
     def look(self, seconds: float) -> None:
         """Wait for a real time. Raises Stopped."""
         if self.stopped.wait(seconds):
-            raise Stopped
+            raise TrainingStopped
 
     def stop(self) -> None:
         """End the job."""
         self.stopped.set()
 
 
-class Queue(Protocol):
+class JobSlots(Protocol):
     """Where tuning jobs wait for a slot of the quota."""
 
     def first_state(self) -> dict[str, Any]:
@@ -63,16 +63,16 @@ class Queue(Protocol):
     def notice(self) -> None:
         """There is a new job."""
 
-    def cancel(self, job: Resource) -> None:
+    def cancel(self, job: StoredResource) -> None:
         """End a job wherever it is."""
 
 
 @dataclass
-class Service:
+class EmulatedService:
     """One emulated Vertex AI with all its projects."""
 
     registry: Registry
-    storage: Storage
+    storage: StorageServer
     clock: Clock
     seed: int
     script: Script
@@ -80,9 +80,9 @@ class Service:
     default_epochs: int
     """Epochs of a job that leaves them open."""
     trainer: Trainer = field(init=False)
-    queue: Queue = field(init=False)
+    queue: JobSlots = field(init=False)
 
-    def find(self, kind: str, name: str) -> Resource:
+    def find(self, kind: str, name: str) -> StoredResource:
         """A resource. Raises a 404 Refusal."""
         found = self.registry.get(kind, name.partition("@")[0])
         if found is None:

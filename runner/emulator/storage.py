@@ -18,7 +18,7 @@ import urllib.request
 from pathlib import Path
 
 from runner.base.errors import BackendError, MissingExtraError
-from runner.emulator.preconditions import Guard
+from runner.emulator.preconditions import PreconditionProxy
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
@@ -30,7 +30,7 @@ LIFELINE = 'exec 3<&0; (cat <&3 > /dev/null; kill $$) & exec "$@"'
 is closed, so that it goes when we do, however we go."""
 
 
-class Storage:
+class StorageServer:
     """A running stand-in at `url`, where clients are to go; objects live in `folder`, or in memory
     without one. Port 0 is a free one. Raises BackendError when it does not start."""
 
@@ -49,7 +49,7 @@ class Storage:
         self.url = f"http://127.0.0.1:{port}"
         if not is_free(port):
             return False
-        self._guard = Guard(port, behind)
+        self._guard = PreconditionProxy(port, behind)
         self.url = f"http://127.0.0.1:{self._guard.server_address[1]}"
         threading.Thread(target=self._guard.serve_forever, args=(POLL,), daemon=True).start()
         server = [

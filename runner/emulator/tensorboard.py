@@ -12,8 +12,8 @@ from runner.records import CurvePoint
 
 if TYPE_CHECKING:
     from runner.emulator.call import Call
-    from runner.emulator.registry import Resource
-    from runner.emulator.service import Service
+    from runner.emulator.registry import StoredResource
+    from runner.emulator.service import EmulatedService
 
 SAMPLED = 1000
 """Points that a read returns when it does not say how many."""
@@ -23,7 +23,7 @@ SAMPLED = 1000
 class Board:
     """Where one job's points go. `context` is the job's `experiment`."""
 
-    service: Service
+    service: EmulatedService
     run: str
     context: str
     series: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Board:
         return self.service.registry.add("timeSeries", name, body).name
 
 
-def open_board(service: Service, job: Resource) -> Board:
+def open_board(service: EmulatedService, job: StoredResource) -> Board:
     """The job's experiment: made at the first call, found again after a restart."""
     place = "/".join(job.name.split("/")[:4])
     number = job.name.rpartition("/")[2]
@@ -68,7 +68,7 @@ def open_board(service: Service, job: Resource) -> Board:
     return Board(service, run, context)
 
 
-def _tensorboard(service: Service, place: str) -> str:
+def _tensorboard(service: EmulatedService, place: str) -> str:
     """The project's TensorBoard of a location."""
     found = service.registry.all("tensorboards", place)
     if found:
@@ -81,12 +81,12 @@ def _tensorboard(service: Service, place: str) -> str:
 # --- methods ---------------------------------------------------------------------------------
 
 
-def context(service: Service, call: Call) -> dict[str, Any]:
+def context(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The metadata context of a job; it names the TensorBoard."""
     return service.find("contexts", call.name).body
 
 
-def drop_context(service: Service, call: Call) -> dict[str, Any]:
+def drop_context(service: EmulatedService, call: Call) -> dict[str, Any]:
     """Delete a job's context; its curves stay on the TensorBoard."""
     from runner.emulator.models import operation
 
@@ -94,46 +94,46 @@ def drop_context(service: Service, call: Call) -> dict[str, Any]:
     return operation(service, call, "DeleteOperationMetadata")
 
 
-def board(service: Service, call: Call) -> dict[str, Any]:
+def board(service: EmulatedService, call: Call) -> dict[str, Any]:
     """One TensorBoard."""
     return service.find("tensorboards", call.name).body
 
 
-def boards(service: Service, call: Call) -> dict[str, Any]:
+def boards(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The TensorBoards of a location."""
     return page(call, "tensorboards", service.registry.all("tensorboards", call.place))
 
 
-def experiment(service: Service, call: Call) -> dict[str, Any]:
+def experiment(service: EmulatedService, call: Call) -> dict[str, Any]:
     """One experiment."""
     return service.find("experiments", call.name).body
 
 
-def experiments(service: Service, call: Call) -> dict[str, Any]:
+def experiments(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The experiments of a TensorBoard."""
     parent = call.name.rpartition("/")[0]
     service.find("tensorboards", parent)
     return page(call, "tensorboardExperiments", service.registry.all("experiments", parent))
 
 
-def run(service: Service, call: Call) -> dict[str, Any]:
+def run(service: EmulatedService, call: Call) -> dict[str, Any]:
     """One run."""
     return service.find("runs", call.name).body
 
 
-def runs(service: Service, call: Call) -> dict[str, Any]:
+def runs(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The runs of an experiment."""
     parent = call.name.rpartition("/")[0]
     service.find("experiments", parent)
     return page(call, "tensorboardRuns", service.registry.all("runs", parent))
 
 
-def series(service: Service, call: Call) -> dict[str, Any]:
+def series(service: EmulatedService, call: Call) -> dict[str, Any]:
     """One time series."""
     return _with_extent(service, service.find("timeSeries", call.name))
 
 
-def all_series(service: Service, call: Call) -> dict[str, Any]:
+def all_series(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The time series of a run."""
     parent = call.name.rpartition("/")[0]
     service.find("runs", parent)
@@ -143,11 +143,11 @@ def all_series(service: Service, call: Call) -> dict[str, Any]:
     return reply
 
 
-def _with_extent(service: Service, found: Resource) -> dict[str, Any]:
+def _with_extent(service: EmulatedService, found: StoredResource) -> dict[str, Any]:
     return {**found.body, **_extent(service, found.name)}
 
 
-def _extent(service: Service, name: str) -> dict[str, Any]:
+def _extent(service: EmulatedService, name: str) -> dict[str, Any]:
     points = service.registry.points(name)
     if not points:
         return {}
@@ -155,7 +155,7 @@ def _extent(service: Service, name: str) -> dict[str, Any]:
     return {"metadata": {"maxStep": str(last[0]), "maxWallTime": service.clock.stamp(last[2])}}
 
 
-def read(service: Service, call: Call) -> dict[str, Any]:
+def read(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The points of one series: `maxDataPoints` of them, evenly; -1 for all."""
     most = call.one("maxDataPoints", str(SAMPLED))
     if most != "-1" and not most.isdigit():
@@ -164,7 +164,7 @@ def read(service: Service, call: Call) -> dict[str, Any]:
     return {"timeSeriesData": _data(service, found, int(most) or SAMPLED)}
 
 
-def batch_read(service: Service, call: Call) -> dict[str, Any]:
+def batch_read(service: EmulatedService, call: Call) -> dict[str, Any]:
     """The points of several series of one TensorBoard."""
     from runner.emulator.call import canonical
 
@@ -176,7 +176,7 @@ def batch_read(service: Service, call: Call) -> dict[str, Any]:
     return {"timeSeriesData": [_data(service, one, SAMPLED) for one in found]}
 
 
-def _data(service: Service, found: Resource, most: int) -> dict[str, Any]:
+def _data(service: EmulatedService, found: StoredResource, most: int) -> dict[str, Any]:
     points = service.registry.points(found.name)
     if 0 < most < len(points):
         places = {round(n * (len(points) - 1) / max(1, most - 1)) for n in range(most)}

@@ -13,12 +13,12 @@ from runner.base.errors import ConfigError, Problem
 from runner.records import CurvePoint, Example, Generation, Prediction, Request
 
 
-class Stopped(Exception):
+class TrainingStopped(Exception):
     """The job was cancelled, or the emulator is closing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class TrainingWork:
     """One tuning job as the trainer sees it, with every hyperparameter resolved."""
 
     job: str
@@ -36,7 +36,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class TrainingUpdate:
     """The job is at `step` of epoch `epoch` (completed ones); these points are new."""
 
     step: int
@@ -45,7 +45,7 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedCheckpoint:
     """A checkpoint was written. `handle` is what the trainer wants back to answer with it."""
 
     epoch: int
@@ -53,7 +53,7 @@ class Saved:
     handle: str
 
 
-class Watch(Protocol):
+class StopWatch(Protocol):
     """What a trainer waits with; both raise Stopped when the job is to end."""
 
     def pause(self, seconds: float) -> None:
@@ -73,7 +73,9 @@ class Trainer(Protocol):
     def tokens(self, examples: Sequence[Example]) -> list[tuple[int, int]]:
         """Prompt and target tokens of each example."""
 
-    def train(self, work: Work, watch: Watch) -> Generator[Update | Saved, None, None]:
+    def train(
+        self, work: TrainingWork, watch: StopWatch
+    ) -> Generator[TrainingUpdate | SavedCheckpoint, None, None]:
         """Do the job; whoever closes the generator early cancels it. Raises Stopped when the
         watch says so, BackendError when the job fails."""
 

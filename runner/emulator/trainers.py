@@ -21,7 +21,14 @@ from runner.backends.protocol import TuningJob
 from runner.backends.registry import make_backend
 from runner.base.errors import BackendError
 from runner.config import Tuning
-from runner.emulator.trainer import Saved, Script, Stopped, Update, Watch, Work
+from runner.emulator.trainer import (
+    SavedCheckpoint,
+    Script,
+    StopWatch,
+    TrainingStopped,
+    TrainingUpdate,
+    TrainingWork,
+)
 from runner.records import (
     Checkpoint,
     CurvePoint,
@@ -47,7 +54,7 @@ class ScriptedTrainer:
     def __init__(self, script: Script, rows: Callable[[str], tuple[Example, ...]]) -> None:
         self.script = script
         self._rows = rows
-        self._memories: dict[str, Memory] = {}
+        self._memories: dict[str, RowsByPrompt] = {}
         self._lock = threading.Lock()
 
     @property
@@ -63,7 +70,9 @@ class ScriptedTrainer:
             for example in examples
         ]  # fmt: skip
 
-    def train(self, work: Work, watch: Watch) -> Generator[Update | Saved, None, None]:
+    def train(
+        self, work: TrainingWork, watch: StopWatch
+    ) -> Generator[TrainingUpdate | SavedCheckpoint, None, None]:
         """One update a step, one checkpoint an epoch."""
         batch = max(self.script.batch_size, math.ceil(len(work.train) / STEPS_AN_EPOCH))
         per_epoch = math.ceil(len(work.train) / batch)
@@ -77,11 +86,13 @@ class ScriptedTrainer:
             if work.validation and (ends or step == 1):
                 rows = len(work.validation)
                 points += self._points("eval", share, step, per_epoch, rows, dice)
-            yield Update(step, done, tuple(points))
+            yield TrainingUpdate(step, done, tuple(points))
             if ends:
                 low, high = self.script.accuracy
                 good = low + (high - low) * share
-                yield Saved(done, step, json.dumps({"rows": work.dataset, "accuracy": good}))
+                yield SavedCheckpoint(
+                    done, step, json.dumps({"rows": work.dataset, "accuracy": good})
+                )
 
     def _points(
         self, kind: str, share: float, step: int, per_epoch: int, rows: int, dice: random.Random
@@ -131,14 +142,14 @@ class ScriptedTrainer:
         with self._lock:
             memory = self._memories.get(raw["rows"])
             if memory is None:
-                memory = self._memories[raw["rows"]] = Memory(self._rows(raw["rows"]))
+                memory = self._memories[raw["rows"]] = RowsByPrompt(self._rows(raw["rows"]))
             return memory.answer(request.contents[-1].text, raw["accuracy"])
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-class Memory:
+class RowsByPrompt:
     """The training rows of one data set, found again by the words of their prompts."""
 
     def __init__(self, rows: Sequence[Example]) -> None:
@@ -193,7 +204,7 @@ class LocalTrainer:
         # One that answers while the other tunes: a backend does one of them at a time, and
         # clients of the service do not wait for as long as a job lasts.
         self.answers = make_backend(experiment, home / "answers")
-        self._batcher = Batcher(self._ask)
+        self._batcher = RequestBatcher(self._ask)
 
     @property
     def limit(self) -> int:
@@ -207,7 +218,9 @@ class LocalTrainer:
         assert counts is not None  # setup has asked for the packages
         return counts
 
-    def train(self, work: Work, watch: Watch) -> Generator[Update | Saved, None, None]:
+    def train(
+        self, work: TrainingWork, watch: StopWatch
+    ) -> Generator[TrainingUpdate | SavedCheckpoint, None, None]:
         """Run the job as the local backend does; resumes what an earlier emulator began."""
         if work.start:
             raise BackendError("continuous tuning is emulated with a script only, not --model")
@@ -217,11 +230,11 @@ class LocalTrainer:
         self.backend.submit(self._job(work))
         try:
             yield from self._follow(work.job, watch)
-        except (Stopped, GeneratorExit):
+        except (TrainingStopped, GeneratorExit):
             self.backend.cancel(work.job)
             raise
 
-    def _job(self, work: Work) -> TuningJob:
+    def _job(self, work: TrainingWork) -> TuningJob:
         folder = self.home / "rows" / work.job
         folder.mkdir(parents=True, exist_ok=True)
         train, validation = folder / "train.jsonl", folder / "validation.jsonl"
@@ -238,14 +251,14 @@ class LocalTrainer:
             work.job, train, validation if work.validation else None, tuning, work.seed
         )
 
-    def _follow(self, label: str, watch: Watch) -> Iterator[Update | Saved]:
+    def _follow(self, label: str, watch: StopWatch) -> Iterator[TrainingUpdate | SavedCheckpoint]:
         seen = 0
         while True:
             status = self.backend.find(label)
             points = self.backend.metrics(label)
             if len(points) > seen:
                 epoch = int(max(point.epoch for point in points))
-                yield Update(points[-1].step, epoch, tuple(points[seen:]))
+                yield TrainingUpdate(points[-1].step, epoch, tuple(points[seen:]))
                 seen = len(points)
             if status is None or status.state in ("failed", "cancelled", "interrupted"):
                 raise BackendError(f"local tuning ended: {status.error if status else 'no job'}")
@@ -253,7 +266,7 @@ class LocalTrainer:
                 break
             watch.look(POLL_SECONDS)
         for one in self.backend.result(label).checkpoints:
-            yield Saved(round(one.epoch), one.step, one.path)
+            yield SavedCheckpoint(round(one.epoch), one.step, one.path)
 
     def answer(
         self, handle: str, requests: Sequence[Request], generation: Generation
@@ -293,7 +306,7 @@ Ask = Callable[[str, Sequence[Request], Generation], Iterable[Prediction]]
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingRequest:
     """One request and who waits for its answer."""
 
     handle: str
@@ -302,13 +315,13 @@ class Waiting:
     answer: Future[Prediction] = field(default_factory=Future)
 
 
-class Batcher:
+class RequestBatcher:
     """Safe to use from threads; `ask` is called from one thread only."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._news = threading.Condition()
-        self._queue: list[Waiting] = []
+        self._queue: list[WaitingRequest] = []
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="answers", daemon=True)
         self._thread.start()
@@ -317,7 +330,7 @@ class Batcher:
         self, handle: str, requests: Sequence[Request], generation: Generation
     ) -> list[Prediction]:
         """Answers in the order of the requests. Raises what `ask` raises."""
-        waiting = [Waiting(handle, request, generation) for request in requests]
+        waiting = [WaitingRequest(handle, request, generation) for request in requests]
         with self._news:
             if self._closing:
                 raise BackendError("the emulator is closing", transient=True)
@@ -350,7 +363,7 @@ class Batcher:
                     if not one.answer.done():
                         one.answer.set_exception(error)
 
-    def _next(self) -> list[Waiting]:
+    def _next(self) -> list[WaitingRequest]:
         with self._news:
             while not self._queue and not self._closing:
                 self._news.wait()

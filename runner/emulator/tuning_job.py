@@ -16,13 +16,13 @@ from runner.emulator.dataset import Dataset, drop_long, read_dataset, statistics
 from runner.emulator.faults import JobFault
 from runner.emulator.generate import evaluate
 from runner.emulator.refusals import Refusal
-from runner.emulator.registry import ADAPTERS, SIZES, Resource
+from runner.emulator.registry import ADAPTERS, SIZES, StoredResource
 from runner.emulator.schema import api
 from runner.emulator.service import JobWatch, base_model
-from runner.emulator.trainer import Saved, Stopped, Update, Work
+from runner.emulator.trainer import SavedCheckpoint, TrainingStopped, TrainingUpdate, TrainingWork
 
 if TYPE_CHECKING:
-    from runner.emulator.service import Service
+    from runner.emulator.service import EmulatedService
 
 CANCELLED, DEADLINE, INVALID, INTERNAL = 1, 4, 3, 13
 """`google.rpc.Code` of a job's error."""
@@ -33,7 +33,7 @@ DROPPED_SHARE = 0.1
 class TuningRun:
     """Takes one job through its states. Whatever goes wrong ends up in the job's `error`."""
 
-    def __init__(self, service: Service, job: Resource, watch: JobWatch) -> None:
+    def __init__(self, service: EmulatedService, job: StoredResource, watch: JobWatch) -> None:
         self.service = service
         self.job = job
         self.watch = watch
@@ -47,7 +47,7 @@ class TuningRun:
         """All of it."""
         try:
             self._run()
-        except Stopped:
+        except TrainingStopped:
             found = self.service.registry.get(self.job.kind, self.job.name)
             if found and found.body["state"] == "JOB_STATE_CANCELLING":
                 self.cancelled()
@@ -88,7 +88,7 @@ class TuningRun:
     def _turn(self) -> None:
         """The quota is there: the job waits for nothing but its start."""
         if self.watch.stopped.is_set():
-            raise Stopped
+            raise TrainingStopped
         waiting = {"state": "JOB_STATE_PENDING", "tuningJobState": None}
         self.service.registry.change(self.job, waiting)
 
@@ -118,12 +118,12 @@ class TuningRun:
             raise Refusal(400, f"Dataset {uri} does not exist any more.")
         return read_dataset(api("v1beta1"), content, uri, preference=self.preference)
 
-    def _work(self, train: Dataset, validation: Dataset) -> Work:
+    def _work(self, train: Dataset, validation: Dataset) -> TrainingWork:
         chosen = self.work_spec
         spec = {**self.spec, "hyperParameters": chosen.body}
         self._change("RUNNING", "PROCESSING_DATASET", **{self.spec_name: spec})
         label = self.job.body.get("labels", {}).get("sft-seed", "")
-        return Work(
+        return TrainingWork(
             job=self.job.name.rpartition("/")[2],
             dataset=self.spec["trainingDatasetUri"],
             train=train.rows,
@@ -135,13 +135,15 @@ class TuningRun:
             start=self.job.inner["start"],
         )
 
-    def _train(self, work: Work, board: tensorboard.Board, outcome: JobFault | None) -> list[Saved]:
+    def _train(
+        self, work: TrainingWork, board: tensorboard.Board, outcome: JobFault | None
+    ) -> list[SavedCheckpoint]:
         """Every point goes to the board as it comes; returns the checkpoints that are kept."""
-        saved: list[Saved] = []
+        saved: list[SavedCheckpoint] = []
         # Closed at once, so that a trainer hears of a job that ends early.
         with closing(self.service.trainer.train(work, self.watch)) as training:
             for news in training:
-                if isinstance(news, Saved):
+                if isinstance(news, SavedCheckpoint):
                     saved.append(news)
                     continue
                 self.steps = news.step
@@ -154,11 +156,11 @@ class TuningRun:
         wanted = kept_epochs(work.epochs, bool(self.spec.get("exportLastCheckpointOnly")))
         return [one for one in saved if one.epoch in wanted]
 
-    def _progress(self, news: Update) -> None:
+    def _progress(self, news: TrainingUpdate) -> None:
         done = {"completedEpochCount": str(news.epoch), "completedStepCount": str(news.step)}
         self._change("RUNNING", "TUNING", tuningJobMetadata=done)
 
-    def _suffer(self, outcome: JobFault, news: Update, work: Work) -> None:
+    def _suffer(self, outcome: JobFault, news: TrainingUpdate, work: TrainingWork) -> None:
         """A planned end, once the job has come half way."""
         if news.epoch < work.epochs // 2:
             return
@@ -170,15 +172,15 @@ class TuningRun:
                 raise Refusal(400, "Internal error encountered while tuning the model.")
             case "expired":
                 self._end("JOB_STATE_EXPIRED", DEADLINE, "The tuning job ran out of time.")
-                raise Stopped
+                raise TrainingStopped
             case "cancelled":
                 self.cancelled()
-                raise Stopped
+                raise TrainingStopped
 
     def _change(self, state: str, phase: str, **more: Any) -> None:
         """Write progress, unless somebody has asked for the job's end."""
         if self.watch.stopped.is_set():
-            raise Stopped
+            raise TrainingStopped
         body = {"state": f"JOB_STATE_{state}", "tuningJobState": f"TUNING_JOB_STATE_{phase}"}
         stamp = {"updateTime": self.service.clock.stamp()}
         self.service.registry.change(self.job, {**body, **more, **stamp})
@@ -200,7 +202,7 @@ and the last."""
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class ResolvedHyperparameters:
     """The numbers, and `body`: the same as the job's `hyperParameters` show them."""
 
     epochs: int
@@ -209,7 +211,9 @@ class Resolved:
     body: Mapping[str, Any]
 
 
-def resolved(spec: Mapping[str, Any], model: GeminiModel, default_epochs: int) -> Resolved:
+def resolved(
+    spec: Mapping[str, Any], model: GeminiModel, default_epochs: int
+) -> ResolvedHyperparameters:
     """Every hyperparameter of a tuning spec."""
     asked = spec.get("hyperParameters", {})
     epochs = int(asked.get("epochCount") or default_epochs)
@@ -223,7 +227,7 @@ def resolved(spec: Mapping[str, Any], model: GeminiModel, default_epochs: int) -
         "learningRateMultiplier": multiplier,
         "adapterSize": ADAPTERS[adapter],
     }
-    return Resolved(epochs, multiplier, adapter, body)
+    return ResolvedHyperparameters(epochs, multiplier, adapter, body)
 
 
 def kept_epochs(epochs: int, last_only: bool) -> set[int]:

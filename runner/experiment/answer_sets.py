@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from runner.experiment.predict_stage import Predict
+from runner.experiment.predict_stage import PredictStage
 from runner.experiment.render_stage import examples
 from runner.experiment.same_rows import common_scores
-from runner.experiment.score_stage import Score, rows_file
+from runner.experiment.score_stage import ScoreStage, rows_file
 from runner.experiment.stage import ONCE, AnswerSet, ArmRun, CheckpointsToCome
-from runner.experiment.tune_stage import Tune, checkpoints_to_come
+from runner.experiment.tune_stage import TuneStage, checkpoints_to_come
 from runner.records import Checkpoint, read_rows
 from runner.records.results import CheckpointScores, Scores
 
@@ -35,10 +35,10 @@ def foreseen(run: ArmRun) -> Iterator[AnswerSet]:
     test, at the same price; one that has answered it already, it is."""
     if run.kind != "tuned":
         yield from answer_sets(run)
-    elif run.find(Tune()):
+    elif run.find(TuneStage()):
         yield from on_validation(run)
-        tests = [AnswerSet("test", made) for made in run.read(Tune()).checkpoints]
-        yield next((answers for answers in tests if run.find(Predict(answers))), tests[-1])
+        tests = [AnswerSet("test", made) for made in run.read(TuneStage()).checkpoints]
+        yield next((answers for answers in tests if run.find(PredictStage(answers))), tests[-1])
     else:
         for split, by in (("validation", checkpoints_to_come(run)), ("test", ONE_TO_COME)):
             if examples(run, split):
@@ -49,7 +49,7 @@ def on_validation(run: ArmRun) -> list[AnswerSet]:
     """One for each checkpoint; none without validation rows."""
     if not examples(run, "validation"):
         return []
-    return [AnswerSet("validation", made) for made in run.read(Tune()).checkpoints]
+    return [AnswerSet("validation", made) for made in run.read(TuneStage()).checkpoints]
 
 
 def chosen(run: ArmRun) -> Checkpoint:
@@ -57,7 +57,7 @@ def chosen(run: ArmRun) -> Checkpoint:
     choose by: the last it is."""
     from runner.evaluation import pick_checkpoint
 
-    made = run.read(Tune()).checkpoints
+    made = run.read(TuneStage()).checkpoints
     if not (scored := checkpoint_scores(run)):
         return made[-1]
     best = pick_checkpoint(scored, run.experiment.suite.primary)
@@ -86,6 +86,6 @@ def _comparable(run: ArmRun, sets: Mapping[str, AnswerSet]) -> Mapping[str, Scor
     """Scores by checkpoint over the same rows: none is picked for having left the hard ones out."""
     suite = run.experiment.suite
     if suite.unanswered == "wrong" or not sets:
-        return {name: run.read(Score(answers)) for name, answers in sets.items()}
+        return {name: run.read(ScoreStage(answers)) for name, answers in sets.items()}
     rows = {name: list(read_rows(rows_file(run, answers))) for name, answers in sets.items()}
     return common_scores(rows, suite, "validation", run.experiment.seed)

@@ -10,10 +10,10 @@ from typing import Any
 from runner.base.errors import INCOMPLETE, SftError
 from runner.experiment.answer_sets import answer_sets, checkpoint_scores
 from runner.experiment.arms import Arm
-from runner.experiment.score_stage import Score, check_targets, rows_file
+from runner.experiment.score_stage import ScoreStage, check_targets, rows_file
 from runner.experiment.stage import ArmRun
 from runner.experiment.stages import Stages, in_order
-from runner.experiment.tune_stage import Tune
+from runner.experiment.tune_stage import TuneStage
 from runner.records.results import ArmResult
 from runner.store.artifacts import Artifact
 from runner.store.ledger import now_ms
@@ -49,14 +49,14 @@ def _untuned(arm: Arm, run: ArmRun) -> dict[str, Any]:
     (test,) = answer_sets(run)
     return {
         "train_examples": arm.shots,
-        "test": run.read(Score(test)),
+        "test": run.read(ScoreStage(test)),
         "predictions": {"test": str(rows_file(run, test))},
     }
 
 
 def _tuned(run: ArmRun) -> dict[str, Any]:
     """Every checkpoint is scored on validation; the best one answers the test split."""
-    tuning, checkpoints = run.read(Tune()), checkpoint_scores(run)
+    tuning, checkpoints = run.read(TuneStage()), checkpoint_scores(run)
     *validated, test = answer_sets(run)
     best = test.checkpoint
     assert best is not None
@@ -67,7 +67,7 @@ def _tuned(run: ArmRun) -> dict[str, Any]:
         "checkpoints": checkpoints,
         "best": best.id,
         "validation": next((each.validation for each in checkpoints if each.id == best.id), None),
-        "test": run.read(Score(test)),
+        "test": run.read(ScoreStage(test)),
         "predictions": {split: str(rows_file(run, answers)) for split, answers in sets.items()},
     }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from runner.experiment.context import note_uploads
-from runner.experiment.paid_answers import Bill, calls_of, paid_answers
+from runner.experiment.paid_answers import BookingLabel, calls_of, paid_answers
 from runner.experiment.stage import ArmRun, Stage
 from runner.inference import Question
 from runner.money import AnswerOrder, Band, Calls, Order, Rates
@@ -19,7 +19,7 @@ from runner.records import Generation, Prediction, Request, write_jsonl
 PREDICTIONS = "predictions.jsonl"
 
 
-class Asking(Stage[list[Prediction]]):
+class AskingStage(Stage[list[Prediction]]):
     """A stage that asks the untuned model of the arm, unless it says otherwise. A subclass says
     what is asked (`requests`, `generation`) and, where `requests` go by what another stage made,
     what stands for them in a plan before it is made (`expected`)."""
@@ -110,7 +110,7 @@ class Asking(Stage[list[Prediction]]):
             finally:
                 note_uploads(run.backend, ledger, (account.experiment, account.arm), label)
 
-        bill = Bill(label, self.what, self.tuned, self.rates(run))
+        bill = BookingLabel(label, self.what, self.tuned, self.rates(run))
         watch = f"answer {self.what}"
         answers = paid_answers(run.context, account, question, bill, generate, watch)
         write_jsonl(out / PREDICTIONS, (answer.to_json() for answer in answers))

@@ -11,7 +11,7 @@ from typing import Any
 from runner.backends.protocol import Backend, Uploader
 from runner.base.errors import BackendError
 from runner.records import Checkpoint, CurvePoint, Progress
-from runner.store.artifacts import Store
+from runner.store.artifacts import ArtifactStore
 from runner.store.ledger import Ledger
 
 Watch = Callable[[str], Progress]
@@ -23,7 +23,7 @@ class RunContext:
     """What all arms of a run share: the store, the ledger, who watches."""
 
     home: Path
-    store: Store
+    store: ArtifactStore
     ledger: Ledger
     watch: Watch
     listen: Callable[[Sequence[CurvePoint]], None]

@@ -14,7 +14,7 @@ Generate = Callable[[Sequence[Request]], Iterator[Prediction]]
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class BookingLabel:
     """What answers go on record as."""
 
     label: str
@@ -28,7 +28,7 @@ def paid_answers(
     context: RunContext,
     account: Account,
     question: Question,
-    bill: Bill,
+    bill: BookingLabel,
     generate: Generate,
     watch: str,
 ) -> list[Prediction]:

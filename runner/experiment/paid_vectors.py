@@ -16,7 +16,7 @@ from runner.base.digests import digest_of
 from runner.base.errors import BackendError, ConfigError, Problem
 from runner.config import Diverse, Encoder, GeminiEncoder, Semantic, SentenceEncoder
 from runner.experiment.context import RunContext
-from runner.experiment.paid_answers import Bill, calls_of, paid_answers
+from runner.experiment.paid_answers import BookingLabel, calls_of, paid_answers
 from runner.inference import Question
 from runner.money import MILLION, Account, Band
 from runner.records import Generation, Prediction, Request, Turn, unpacked
@@ -100,7 +100,10 @@ class PaidVectors:
             return backend.embed(encoder, missing)
 
         self._labels.append(label)
-        question, bill = Question(requests, model, Generation(0)), Bill(label, WHAT, rates=rates)
+        question, bill = (
+            Question(requests, model, Generation(0)),
+            BookingLabel(label, WHAT, rates=rates),
+        )
         answers = paid_answers(self.context, self.account, question, bill, generate, "embed")
         failed = [answer.error for answer in answers if answer.error]
         if failed:

@@ -17,11 +17,11 @@ from runner.experiment.answer_sets import foreseen
 from runner.experiment.arms import Arm
 from runner.experiment.console import Console
 from runner.experiment.forecast import Forecast
-from runner.experiment.render_stage import Render
+from runner.experiment.render_stage import RenderStage
 from runner.experiment.run import Sweep
 from runner.experiment.stage import ArmRun, Stage
 from runner.experiment.stages import Stages, data_stages, get_tokenizer, in_order
-from runner.experiment.tune_stage import Tune, epochs
+from runner.experiment.tune_stage import TuneStage, epochs
 from runner.money import Band, Price, queue_seconds, tuning_seconds
 from runner.records.jobs import JobRecord
 from runner.store.ledger import Ledger
@@ -117,7 +117,7 @@ def _line(arm: Arm, sweep: Sweep, done: bool, look: _Look) -> PlannedArm:
     run, tuned = sweep.runs[arm.digest], arm.kind == "tuned"
     for stage in data_stages(run, sweep.stages):
         run.make(stage)
-    rendered = run.read(Render())
+    rendered = run.read(RenderStage())
     state = "done" if done else look.jobs.state(run) if tuned else "new"
     price = look.forecast.price(run)
     tokens = _tokens(run, rendered.train_tokens, price)
@@ -155,12 +155,12 @@ class _Jobs:
         self._silent: set[int] = set()
 
     def state(self, run: ArmRun) -> str:
-        if run.find(Tune()):
+        if run.find(TuneStage()):
             return "tuned"
         if id(run.backend) in self._silent:
             return "new"
         try:
-            status = run.backend.find(run.digest(Tune()))
+            status = run.backend.find(run.digest(TuneStage()))
         except BackendError as error:
             self._silent.add(id(run.backend))
             self._console.say(f"jobs are planned as new ones, since it is not known: {error}")

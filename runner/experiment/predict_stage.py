@@ -6,19 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runner.experiment.asking import Asking
+from runner.experiment.asking import AskingStage
 from runner.experiment.context import check_there
 from runner.experiment.paid_answers import count_text
-from runner.experiment.render_stage import Render, examples
+from runner.experiment.render_stage import RenderStage, examples
 from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, CheckpointsToCome, Stage
-from runner.experiment.tune_stage import Tune
+from runner.experiment.tune_stage import TuneStage
 from runner.inference import PREDICT_VERSION, requests_for
 from runner.money import AnswerOrder, Band, Order
 from runner.records import Generation, Prediction, Request
 
 
 @dataclass(frozen=True)
-class Predict(Asking, AnswerStage[list[Prediction]]):
+class PredictStage(AskingStage, AnswerStage[list[Prediction]]):
     answers: AnswerSet
     name = "predict"
 
@@ -27,7 +27,7 @@ class Predict(Asking, AnswerStage[list[Prediction]]):
         return PREDICT_VERSION
 
     def needs(self, run: ArmRun) -> Iterable[Stage[Any]]:
-        return (Render(), Tune()) if self.answers.tuned else (Render(),)
+        return (RenderStage(), TuneStage()) if self.answers.tuned else (RenderStage(),)
 
     @property
     def group(self) -> str:  # type: ignore[override]
@@ -73,7 +73,7 @@ class Predict(Asking, AnswerStage[list[Prediction]]):
 
     def model(self, run: ArmRun) -> Mapping[str, Any]:
         checkpoint = self.answers.checkpoint
-        asked = [run.digest(Tune()), checkpoint.id] if checkpoint else None
+        asked = [run.digest(TuneStage()), checkpoint.id] if checkpoint else None
         return {"backend": run.backend.identity(), "checkpoint": asked}
 
     def asks(self, run: ArmRun) -> Iterable[Order]:
@@ -90,6 +90,6 @@ class Predict(Asking, AnswerStage[list[Prediction]]):
     def generate(self, run: ArmRun, requests: Sequence[Request]) -> Iterator[Prediction]:
         checkpoint = self.answers.checkpoint
         if checkpoint:
-            tuned = run.make(Tune())
+            tuned = run.make(TuneStage())
             check_there(run.context.ledger, tuned.digest, checkpoint, tuned.path)
         return run.backend.generate(checkpoint, requests, self.generation(run))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Prepare(Stage[Path]):
+class PrepareStage(Stage[Path]):
     """Read as its folder: see `runner.prepare.prepare` for the files in it."""
 
     name = "prepare"
@@ -103,9 +103,9 @@ def data_warnings(runs: Iterable[ArmRun]) -> list[str]:
     """The warnings of all distinct prepared folders, each once. An arm whose rows cannot be
     prepared is left out: that failure is told where the arm runs."""
     found: dict[str, None] = {}
-    for run in {one.digest(Prepare()): one for one in runs}.values():
+    for run in {one.digest(PrepareStage()): one for one in runs}.values():
         try:
-            folder = run.make(Prepare()).path
+            folder = run.make(PrepareStage()).path
         except SftError:
             continue
         found.update(dict.fromkeys(read_prepared(folder).warnings))

@@ -10,8 +10,8 @@ from typing import Any
 
 from runner.experiment.asking import PREDICTIONS
 from runner.experiment.identity import file_digest
-from runner.experiment.prepare_stage import Prepare
-from runner.experiment.reword_stage import Reword
+from runner.experiment.prepare_stage import PrepareStage
+from runner.experiment.reword_stage import RewordStage
 from runner.experiment.stage import ArmRun, Stage
 from runner.money import Band
 from runner.records import Example, read_jsonl
@@ -19,7 +19,7 @@ from runner.records.summaries import read_rendered, read_train_tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedRows:
     """What `runner.prepare.rendering` wrote."""
 
     folder: Path
@@ -38,7 +38,7 @@ class Rendered:
 
 
 @dataclass(frozen=True)
-class Render(Stage[Rendered]):
+class RenderStage(Stage[RenderedRows]):
     name = "render"
     of_data = True
 
@@ -49,19 +49,19 @@ class Render(Stage[Rendered]):
         return RENDER_VERSION
 
     def needs(self, run: ArmRun) -> Iterable[Stage[Any]]:
-        return (Prepare(), *Reword.of(run))
+        return (PrepareStage(), *RewordStage.of(run))
 
     def key(self, run: ArmRun) -> Mapping[str, Any]:
         experiment, prepare = run.experiment, run.experiment.prepare
         exact, limits = run.backend.count_tokens([]) is not None, experiment.model.row_limits
         return {
             "version": self.version(),
-            "prepared": run.digest(Prepare()),
+            "prepared": run.digest(PrepareStage()),
             "template": experiment.template.model_dump(mode="json"),
             "select": prepare.select.model_dump(mode="json"),
             "scores": _hard_scores(run),
             "augment": prepare.augment.model_dump(mode="json"),
-            "reworded": "".join(map(run.digest, Reword.of(run))),
+            "reworded": "".join(map(run.digest, RewordStage.of(run))),
             "context": experiment.model.context_tokens,
             "tokens": run.backend.identity().get("tokenizer", "") if exact else "estimate",
             "seed": experiment.seed,
@@ -74,9 +74,9 @@ class Render(Stage[Rendered]):
         from runner.prepare.inputs import Augmentation
 
         experiment = run.experiment
-        reworded = [run.make(stage).path / PREDICTIONS for stage in Reword.of(run)]
+        reworded = [run.make(stage).path / PREDICTIONS for stage in RewordStage.of(run)]
         render(
-            run.make(Prepare()).path,
+            run.make(PrepareStage()).path,
             experiment.template,
             experiment.prepare.select,
             experiment.model.context_tokens,
@@ -89,9 +89,9 @@ class Render(Stage[Rendered]):
             run.encode,
         )
 
-    def read(self, path: Path) -> Rendered:
+    def read(self, path: Path) -> RenderedRows:
         summary, train = read_rendered(path), read_train_tokens(path)
-        return Rendered(path, Counter(summary.rows), Band(train.least, train.most))
+        return RenderedRows(path, Counter(summary.rows), Band(train.least, train.most))
 
 
 def _hard_scores(run: ArmRun) -> str:
@@ -105,6 +105,6 @@ def examples(run: ArmRun, split: str) -> list[Example]:
     ``suite.max_validation``, since the first rows of a sorted file are of one class."""
     from runner.inference import sample
 
-    found = run.read(Render()).examples(split)
+    found = run.read(RenderStage()).examples(split)
     limit = run.experiment.suite.max_validation if split == "validation" else None
     return found if limit is None else sample(found, limit, run.experiment.seed)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.config import Experiment
-from runner.experiment.asking import Asking
-from runner.experiment.prepare_stage import Prepare
+from runner.experiment.asking import AskingStage
+from runner.experiment.prepare_stage import PrepareStage
 from runner.experiment.stage import ArmRun, Stage
 from runner.inference import PREDICT_VERSION
 from runner.records import Generation, Request, Turn
 
 
 @dataclass(frozen=True)
-class Reword(Asking):
+class RewordStage(AskingStage):
     """Answers to one prompt a training row that is selected."""
 
     name = "reword"
@@ -34,12 +34,12 @@ class Reword(Asking):
         return experiment.prepare.augment.paraphrase is not None
 
     def needs(self, run: ArmRun) -> Iterable[Stage[Any]]:
-        return (Prepare(),)
+        return (PrepareStage(),)
 
     def requests(self, run: ArmRun) -> list[Request]:
         from runner.prepare import reword_prompts
 
-        prepare, path = run.experiment.prepare, run.make(Prepare()).path
+        prepare, path = run.experiment.prepare, run.make(PrepareStage()).path
         seed, encode = run.experiment.seed, run.encode
         prompts = reword_prompts(path, prepare.select, prepare.augment, seed, encode)
         return [Request(name, (Turn("user", prompt),)) for name, prompt in prompts]

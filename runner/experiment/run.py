@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from runner.backends.protocol import Backend, terms_of
+from runner.backends.protocol import Backend, backend_terms
 from runner.backends.registry import make_backend
 from runner.base.digests import digest_of
 from runner.config import Tracking
@@ -20,9 +20,9 @@ from runner.experiment.arms import Arm, Point, check_one_experiment, expand, tun
 from runner.experiment.console import Console
 from runner.experiment.context import RunContext
 from runner.experiment.forecast import check_affordable
-from runner.experiment.mend import checkpoints_damage, from_ledger
 from runner.experiment.parallel import EVALUATING, Slots, run_parallel, stop_order
-from runner.experiment.prepare_stage import Prepare
+from runner.experiment.prepare_stage import PrepareStage
+from runner.experiment.recovery import checkpoints_damage, from_ledger
 from runner.experiment.same_rows import on_common_rows
 from runner.experiment.stage import ArmRun
 from runner.experiment.stages import STAGES, Stages, get_tokenizer
@@ -31,7 +31,7 @@ from runner.experiment.verdict import differences, verdict
 from runner.money import Account
 from runner.records import CurvePoint
 from runner.records.results import ArmResult, ExperimentResult
-from runner.store.artifacts import Store
+from runner.store.artifacts import ArtifactStore
 from runner.store.ledger import Ledger, now_ms
 from runner.tracking import Tracker, open_tracker
 
@@ -116,7 +116,7 @@ def assemble(
     first = points[0].experiment
     home = Path(first.paths.home)
     ledger = Ledger(home, first.store.ledger)
-    store = Store(
+    store = ArtifactStore(
         Path(first.store.root) if first.store.root else home / "store",
         console.say,
         also={"tune": checkpoints_damage},
@@ -127,7 +127,7 @@ def assemble(
     data = [_data_digest(point, context) for point in points]
     arms = expand(points, data, stages)
     digest = digest_of([first.name, sorted(arm.digest for arm in arms)])
-    width = max(1, min(terms_of(backends.of(arm)).jobs_at_once for arm in arms))
+    width = max(1, min(backend_terms(backends.of(arm)).jobs_at_once for arm in arms))
     context = replace(context, slots=Slots(width, stop_order(home, digest)))
     result = ExperimentResult(
         name=first.name,
@@ -223,8 +223,8 @@ def _common_ground(sweep: Sweep, known: ExperimentResult, console: Console) -> N
     if all(_whole(sweep, arm) for arm in known.arms):
         return
     runs = list(sweep.runs.values())
-    if len({each.digest(Prepare()) for each in runs}) == 1:
-        runs[0].make(Prepare())
+    if len({each.digest(PrepareStage()) for each in runs}) == 1:
+        runs[0].make(PrepareStage())
     if len({id(each.backend) for each in runs}) == 1:
         runs[0].backend.setup(console.watch("model"))
 

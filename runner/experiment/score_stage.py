@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.base.digests import digest_of
-from runner.experiment.predict_stage import Predict
-from runner.experiment.render_stage import Render, examples
+from runner.experiment.predict_stage import PredictStage
+from runner.experiment.render_stage import RenderStage, examples
 from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, Stage
 from runner.records import write_rows
 from runner.records.results import Scores
@@ -18,7 +18,7 @@ ROWS = "rows.jsonl"
 
 
 @dataclass(frozen=True)
-class Score(AnswerStage[Scores]):
+class ScoreStage(AnswerStage[Scores]):
     answers: AnswerSet
     name = "score"
 
@@ -29,7 +29,7 @@ class Score(AnswerStage[Scores]):
         return SCORE_VERSION
 
     def needs(self, run: ArmRun) -> Iterable[Stage[Any]]:
-        return (Render(), Predict(self.answers))
+        return (RenderStage(), PredictStage(self.answers))
 
     def key(self, run: ArmRun) -> Mapping[str, Any]:
         from runner.evaluation import NOT_SCORED
@@ -37,7 +37,7 @@ class Score(AnswerStage[Scores]):
         suite, split = run.experiment.suite, self.answers.split
         return {
             "version": self.version(),
-            "predicted": run.digest(Predict(self.answers)),
+            "predicted": run.digest(PredictStage(self.answers)),
             "examples": digest_of([example.to_json() for example in examples(run, split)]),
             "suite": suite.model_dump(mode="json", exclude=NOT_SCORED),
             "split": split,
@@ -48,7 +48,7 @@ class Score(AnswerStage[Scores]):
         from runner.evaluation import score
 
         suite, split, seed = run.experiment.suite, self.answers.split, run.experiment.seed
-        answers = run.read(Predict(self.answers))
+        answers = run.read(PredictStage(self.answers))
         scores, rows = score(examples(run, split), answers, suite, split, seed)
         (out / "scores.json").write_text(scores.model_dump_json(), encoding="utf-8")
         write_rows(out / ROWS, rows)
@@ -59,11 +59,11 @@ class Score(AnswerStage[Scores]):
 
 def rows_file(run: ArmRun, answers: AnswerSet) -> Path:
     """Every row with its answer and its scores."""
-    return run.make(Score(answers)).path / ROWS
+    return run.make(ScoreStage(answers)).path / ROWS
 
 
 def check_targets(run: ArmRun) -> None:
-    """Raise DataError for evaluation rows that the suite cannot judge an answer by."""
+    """Raise DataError for evaluation rows that the suite cannot score an answer by."""
     from runner.evaluation import check_targets
 
     every = [example for split in ("validation", "test") for example in examples(run, split)]

@@ -11,14 +11,14 @@ from typing import Any
 from runner.base.digests import digest_of
 from runner.base.errors import GateError, SftError
 from runner.config.skew import FileSkew, NoSkew, SkewLimits, TracesSkew
-from runner.experiment.render_stage import Render
+from runner.experiment.render_stage import RenderStage
 from runner.experiment.stage import ArmRun
 from runner.records import Example, fields_of, read_jsonl, read_record
 from runner.records.skew import NAME, SkewComparison
 
 
 @dataclass(frozen=True, slots=True)
-class SkewFound:
+class SkewResult:
     """What came of one comparison."""
 
     warnings: list[str]
@@ -26,7 +26,7 @@ class SkewFound:
     page: Path
 
 
-def find_skew(run: ArmRun, folder: Path) -> SkewFound | None:
+def find_skew(run: ArmRun, folder: Path) -> SkewResult | None:
     """Compare the arm's rendered prompts with production and write the page into `folder`; None
     with ``skew: none``. The comparison is an artifact of the store.
 
@@ -43,7 +43,7 @@ def find_skew(run: ArmRun, folder: Path) -> SkewFound | None:
     if isinstance(config, NoSkew):
         return None
     records = _production(config)
-    rendered = run.make(Render())
+    rendered = run.make(RenderStage())
     drawn = SkewLimits.model_fields.keys() - {"max_findings", "max_auc", "max_changed"}
     key = {
         "version": SKEW_VERSION,
@@ -54,7 +54,7 @@ def find_skew(run: ArmRun, folder: Path) -> SkewFound | None:
     }
 
     def build(out: Path) -> None:
-        rows = map(Example.from_json, read_jsonl(run.read(Render()).file(config.split)))
+        rows = map(Example.from_json, read_jsonl(run.read(RenderStage()).file(config.split)))
         count = run.backend.count_tokens
         exact = count if count([]) is not None else None
         template = experiment.template.prompt
@@ -67,21 +67,21 @@ def find_skew(run: ArmRun, folder: Path) -> SkewFound | None:
     page = folder / skew_name(rendered.path)
     said, refused = warnings(found), refusals(found, config)
     write_skew(found, said, refused, page)
-    return SkewFound(said, refused, page)
+    return SkewResult(said, refused, page)
 
 
-def gate_skew(runs: Iterable[ArmRun], folder: Path) -> dict[str, SkewFound]:
+def gate_skew(runs: Iterable[ArmRun], folder: Path) -> dict[str, SkewResult]:
     """Page name to what was found, for the distinct prompts of these arms.
 
     An arm whose rows cannot be rendered is left out: that failure is told where the arm runs.
     Raises GateError, after every page is written, when a limit of `skew` is crossed.
     """
-    found: dict[str, SkewFound] = {}
+    found: dict[str, SkewResult] = {}
     for run in runs:
         if isinstance(run.experiment.skew, NoSkew):
             continue
         try:
-            run.make(Render())
+            run.make(RenderStage())
         except SftError:
             continue
         if one := find_skew(run, folder):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from runner.backends.protocol import Backend, Terms, terms_of
+from runner.backends.protocol import Backend, BackendTerms, backend_terms
 from runner.base.digests import digest_of
 from runner.config import Experiment
 from runner.experiment.context import RunContext
@@ -189,9 +189,9 @@ class ArmRun:
         self._keys: dict[Stage[Any], Mapping[str, Any]] = {}
 
     @property
-    def terms(self) -> Terms:
+    def terms(self) -> BackendTerms:
         """How the backend works, as far as time and money depend on it."""
-        return terms_of(self.backend)
+        return backend_terms(self.backend)
 
     def key(self, stage: Stage[Any]) -> Mapping[str, Any]:
         """The stage's key; what it needs is made if it is not there."""

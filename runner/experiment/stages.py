@@ -2,11 +2,12 @@
 
     source -> prepare -> (reword) -> render -> (tune) -> predict -> score
 
-Once for an arm's data: `Prepare` reads, cleans, deduplicates, splits and keeps train apart from
-evaluation; `Reword` asks the untuned model for other wordings, where that is wanted; `Render`
-selects, adds new rows and makes prompts. Texts are encoded while these two work (`paid_vectors`).
-`Tune` is the job. Then, for each set of answers (every checkpoint on validation, and the one that
-did best on test; a baseline on test), `Predict` asks and `Score` measures.
+Once for an arm's data: `PrepareStage` reads, cleans, deduplicates, splits and keeps train apart
+from evaluation; `RewordStage` asks the untuned model for other wordings, where that is wanted;
+`RenderStage` selects, adds new rows and makes prompts. Texts are encoded while these two work
+(`paid_vectors`). `TuneStage` is the job. Then, for each set of answers (every checkpoint on
+validation, and the one that did best on test; a baseline on test), `PredictStage` asks and
+`ScoreStage` measures.
 
 An artifact's key names everything that determines its content, so arms share what they have in
 common: a sweep over hyperparameters prepares its data once, and an edited template reruns only
@@ -25,23 +26,23 @@ from typing import Any
 from runner.base.errors import MissingExtraError
 from runner.config import Experiment
 from runner.experiment.answer_sets import answer_sets
-from runner.experiment.predict_stage import Predict
-from runner.experiment.prepare_stage import Prepare
-from runner.experiment.render_stage import Render
-from runner.experiment.reword_stage import Reword
-from runner.experiment.score_stage import Score
+from runner.experiment.predict_stage import PredictStage
+from runner.experiment.prepare_stage import PrepareStage
+from runner.experiment.render_stage import RenderStage
+from runner.experiment.reword_stage import RewordStage
+from runner.experiment.score_stage import ScoreStage
 from runner.experiment.stage import AnswerSet, ArmRun, Stage
-from runner.experiment.tune_stage import Tune
+from runner.experiment.tune_stage import TuneStage
 
 Stages = Sequence[type[Stage[Any]]]
 
 STAGES: Stages = (
-    Prepare,
-    Reword,
-    Render,
-    Tune,
-    Predict,
-    Score,
+    PrepareStage,
+    RewordStage,
+    RenderStage,
+    TuneStage,
+    PredictStage,
+    ScoreStage,
 )
 
 

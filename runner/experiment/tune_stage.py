@@ -13,7 +13,7 @@ from runner.backends.protocol import TuningJob
 from runner.base.errors import SftError
 from runner.experiment.identity import file_digest
 from runner.experiment.paid_answers import count
-from runner.experiment.render_stage import Render, Rendered
+from runner.experiment.render_stage import RenderedRows, RenderStage
 from runner.experiment.stage import ArmRun, CheckpointsToCome, Stage
 from runner.money import Band, DatasetTokens, Order, TuningOrder, checkpoints, dataset_tokens
 from runner.records import Example, TuningResult, read_jsonl, read_record
@@ -22,7 +22,7 @@ BOTH = ("train", "validation")
 
 
 @dataclass(frozen=True)
-class Tune(Stage[TuningResult]):
+class TuneStage(Stage[TuningResult]):
     name = "tune"
 
     @staticmethod
@@ -36,12 +36,12 @@ class Tune(Stage[TuningResult]):
         return (cls(),) if run.kind == "tuned" else ()
 
     def needs(self, run: ArmRun) -> Iterable[Stage[Any]]:
-        return (Render(),)
+        return (RenderStage(),)
 
     def key(self, run: ArmRun) -> Mapping[str, Any]:
         from runner.sources import examples_digest
 
-        experiment, rendered = run.experiment, run.read(Render())
+        experiment, rendered = run.experiment, run.read(RenderStage())
         train, validation = (rendered.file(split) for split in BOTH)
         files = [examples_digest(file, run.context.known_digests) for file in (train, validation)]
         # How many answers are asked for at a time changes nothing that was tuned.
@@ -62,7 +62,7 @@ class Tune(Stage[TuningResult]):
     def asks(self, run: ArmRun) -> Iterable[Order]:
         if run.find(self):
             return
-        rendered = run.read(Render())
+        rendered = run.read(RenderStage())
         train, validation = (_billed(rendered.file(split)) for split in BOTH)
         yield TuningOrder(run.digest(self), train, validation, epochs(run))
 
@@ -70,7 +70,7 @@ class Tune(Stage[TuningResult]):
         from runner.tuning import tune
 
         experiment, ledger, account = run.experiment, run.context.ledger, run.account
-        label, rendered = run.digest(self), run.read(Render())
+        label, rendered = run.digest(self), run.read(RenderStage())
         tokens = trained_tokens(run, rendered)
 
         def intend() -> None:
@@ -98,7 +98,7 @@ class Tune(Stage[TuningResult]):
         return read_record(path / "result.json", TuningResult)
 
 
-def _job(run: ArmRun, rendered: Rendered, label: str) -> TuningJob:
+def _job(run: ArmRun, rendered: RenderedRows, label: str) -> TuningJob:
     validation, ledger = rendered.file("validation"), run.context.ledger
     return TuningJob(
         label=label,
@@ -125,7 +125,7 @@ def checkpoints_to_come(run: ArmRun) -> CheckpointsToCome:
     return CheckpointsToCome(Band(low, high))
 
 
-def trained_tokens(run: ArmRun, rendered: Rendered) -> int:
+def trained_tokens(run: ArmRun, rendered: RenderedRows) -> int:
     """Tokens of all epochs; the upper estimate where no exact count is possible."""
     return int(rendered.train_tokens.high) * run.experiment.tuning.most_epochs
 

@@ -1,4 +1,4 @@
-"""Offline judge of Gemini tuning files, line by line, with the cure for the usual mistakes."""
+"""Offline validation of Gemini tuning files, line by line, with the cure for the usual mistakes."""
 
 from __future__ import annotations
 
@@ -6,32 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.base.errors import RowFault
 from runner.config import RowLimits
 
 if TYPE_CHECKING:
     from runner.gemini_format.dataset import Validation
-    from runner.gemini_format.repair import Fixed
+    from runner.gemini_format.repair import RepairResult
 
 
-def validate_gemini(path: Path, max_tokens: int) -> list[RowFault]:
-    """Everything Vertex would refuse, or silently drop, in a Gemini tuning file by itself.
-
-    Each fault carries the line and, as `field`, the path within the row's JSON. `max_tokens`
-    is the model's limit for prompt and answer together. Empty for a good file, and for an empty
-    one (a missing validation set is no fault of the format).
-    """
-    return judge_gemini({"train": path}, max_tokens).faults
-
-
-def judge_gemini(
+def validate_files(
     files: Mapping[str, Path],
     max_tokens: int,
     limits: RowLimits | None = None,
     exists: Callable[[str], int | None] | None = None,
     preference: bool = False,
 ) -> Validation:
-    """Judge the files of one tuning dataset, ``train`` and ``validation``, against a model.
+    """Validate the files of one tuning dataset, ``train`` and ``validation``, against a model.
 
     `limits` are those of a `GeminiModel`; without them files are not held against a model's
     kinds, counts and sizes. `exists` tells the size in bytes of a ``gs://`` object, None when
@@ -43,7 +32,7 @@ def judge_gemini(
     return validate_dataset(files, max_tokens, limits, exists, preference)
 
 
-def fix_gemini(lines: Iterable[bytes], source: Path) -> Fixed:
+def fix_gemini(lines: Iterable[bytes], source: Path) -> RepairResult:
     """Repair the rows of a Gemini tuning file into new files beside `source`.
 
     Other formats (`messages`, `prompt`/`completion`, `input_text`/`output_text`), wrong roles,

@@ -11,7 +11,7 @@ from runner.base.errors import RowFault
 from runner.base.text import plural
 from runner.config import RowLimits
 from runner.gemini_format.media import Exists
-from runner.gemini_format.validate import RowValidator, Seen
+from runner.gemini_format.validate import FileFacts, RowValidator
 
 KEPT = 200
 """Faults of one rule in one file that are named; the others are counted."""
@@ -37,19 +37,19 @@ def validate_dataset(
     exists: Exists | None = None,
     preference: bool = False,
 ) -> Validation:
-    """Judge the files of the splits ``train`` and ``validation`` (either may be absent), see
-    `runner.prepare.judge_gemini`."""
+    """Validate the files of the splits ``train`` and ``validation`` (either may be absent), see
+    `runner.prepare.validate_files`."""
     verdict = Validation()
-    seen: dict[str, Seen] = {}
+    seen: dict[str, FileFacts] = {}
     for split, path in files.items():
-        judge = RowValidator(max_tokens, limits, exists, preference)
-        for fault in _lines(path, judge, verdict.counts):
+        validator = RowValidator(max_tokens, limits, exists, preference)
+        for fault in _lines(path, validator, verdict.counts):
             verdict.faults.append(fault)
-        seen[split] = judge.seen
-        verdict.rows[split] = judge.seen.rows
-        verdict.warnings += _odd(split, judge.seen)
+        seen[split] = validator.seen
+        verdict.rows[split] = validator.seen.rows
+        verdict.warnings += _odd(split, validator.seen)
         if split == "train":
-            found = _too_large(path, judge.seen, limits or RowLimits())
+            found = _too_large(path, validator.seen, limits or RowLimits())
             verdict.faults += found
             verdict.counts.update(fault.rule for fault in found)
     if "train" in seen and "validation" in seen:
@@ -60,18 +60,18 @@ def validate_dataset(
     return verdict
 
 
-def _lines(path: Path, judge: RowValidator, counts: Counter[str]) -> Iterator[RowFault]:
+def _lines(path: Path, validator: RowValidator, counts: Counter[str]) -> Iterator[RowFault]:
     name, kept = str(path), Counter[str]()
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            for rule, message, at in judge.line(line):
+            for rule, message, at in validator.line(line):
                 counts[rule] += 1
                 kept[rule] += 1
                 if kept[rule] <= KEPT:
                     yield RowFault(name, number, rule, message, at)
 
 
-def _too_large(path: Path, seen: Seen, limits: RowLimits) -> list[RowFault]:
+def _too_large(path: Path, seen: FileFacts, limits: RowLimits) -> list[RowFault]:
     """Size of the training file and number of its rows."""
     found = []
     size, rows = path.stat().st_size, seen.rows
@@ -88,7 +88,7 @@ def _too_large(path: Path, seen: Seen, limits: RowLimits) -> list[RowFault]:
 
 
 def _pair(
-    files: Mapping[str, Path], train: Seen, validation: Seen, limits: RowLimits | None
+    files: Mapping[str, Path], train: FileFacts, validation: FileFacts, limits: RowLimits | None
 ) -> list[RowFault]:
     """What training and validation rows have to agree in."""
     name = str(files["validation"])
@@ -116,7 +116,7 @@ def _pair(
     return found
 
 
-def _odd(split: str, seen: Seen) -> Iterator[str]:
+def _odd(split: str, seen: FileFacts) -> Iterator[str]:
     if 0 < seen.no_system < seen.rows:
         yield (
             f"{split}: {seen.no_system:,} of {seen.rows:,} rows have no systemInstruction, the "
@@ -129,7 +129,7 @@ def _odd(split: str, seen: Seen) -> Iterator[str]:
         )
 
 
-def _coverage(train: Seen, validation: Seen) -> Iterator[str]:
+def _coverage(train: FileFacts, validation: FileFacts) -> Iterator[str]:
     """Labels that only one split has."""
     if not train.labels or not validation.labels or 2 * len(train.labels) > train.rows:
         return

@@ -41,7 +41,7 @@ def files_of(row: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict
                 yield path, keys, named(keys["fileData"])
 
 
-class MediaJudge:
+class MediaValidator:
     """Holds the files of sound rows against the limits of a model."""
 
     def __init__(self, limits: RowLimits, exists: Exists | None) -> None:
@@ -53,7 +53,7 @@ class MediaJudge:
         self._sizes: dict[str, int | None] = {}
         self._lengths: dict[str, float | None] = {}
 
-    def judge(self, row: Mapping[str, Any], resolution: str) -> Iterator[Fault]:
+    def validate(self, row: Mapping[str, Any], resolution: str) -> Iterator[Fault]:
         """What is wrong with the files of a row whose own media resolution is `resolution`."""
         count: Counter[MediaKind] = Counter()
         for path, part, file in files_of(row):

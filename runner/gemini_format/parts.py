@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runner.gemini_format.shapes import Fault, camel, join, judge, named, twice
+from runner.gemini_format.shapes import Fault, camel, join, named, twice, validate_shape
 
 KINDS = {
     "text": "",
@@ -18,7 +18,7 @@ THOUGHTS = {"thought", "thoughtSignature"}
 TURN_OF = {"fileData": "user", "functionResponse": "user", "functionCall": "model"}
 
 
-def judge_part(part: Any, path: str, role: str) -> Iterator[Fault]:
+def validate_part(part: Any, path: str, role: str) -> Iterator[Fault]:
     """Everything that is wrong with a part of a turn of `role` (``user`` or ``model``)."""
     if type(part) is dict and len(part) == 1 and "text" in part:  # nearly every part there is
         if type(part["text"]) is not str or not part["text"] or part["text"].isspace():
@@ -51,7 +51,7 @@ def _fields(part: dict[str, Any], keys: dict[str, Any], path: str) -> Iterator[F
             if not (isinstance(value, str) and value.strip()):
                 yield "empty_text", "the text is empty", at
         elif name in KINDS or name in EXTRAS:
-            yield from judge(KINDS.get(name) or EXTRAS[name], value, at)
+            yield from validate_shape(KINDS.get(name) or EXTRAS[name], value, at)
             if name in EXTRAS and "fileData" not in keys:
                 yield "unsupported_key", f"{name} goes with fileData only", at
         elif name not in THOUGHTS and name != "inlineData":
@@ -61,7 +61,7 @@ def _fields(part: dict[str, Any], keys: dict[str, Any], path: str) -> Iterator[F
 # Function calls of a row: declared, and each answered before the talk goes on.
 
 
-def judge_functions(row: Mapping[str, Any]) -> Iterator[Fault]:
+def validate_functions(row: Mapping[str, Any]) -> Iterator[Fault]:
     """What is wrong with the calls and responses of a row (with camelCase keys)."""
     contents = row["contents"]
     calls: list[str] = []

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import orjson
 
-from runner.gemini_format.row import NO_PLACE, judge_row, read_line
+from runner.gemini_format.row import NO_PLACE, read_line, validate_row
 from runner.gemini_format.shapes import Fault, camel
 
 MOST_LINES = 500
@@ -21,7 +21,7 @@ SHOWN = 50
 
 
 @dataclass(slots=True)
-class Fixed:
+class RepairResult:
     """What repairing one file came to."""
 
     source: str
@@ -46,9 +46,9 @@ class _Piece:
     wrong: list[Fault]
 
 
-def fix_file(lines: Iterable[bytes], source: Path) -> Fixed:
+def fix_file(lines: Iterable[bytes], source: Path) -> RepairResult:
     """Repair the lines of `source`, see `runner.prepare.fix_gemini`."""
-    found = Fixed(str(source))
+    found = RepairResult(str(source))
     names = _names(source)
     with ExitStack() as stack:
         parts = {name: path.with_name(f".{path.name}.part") for name, path in names.items()}
@@ -85,7 +85,7 @@ def _names(source: Path) -> dict[str, Path]:
         number += 1
 
 
-def _write(piece: _Piece, out: dict[str, IO[bytes]], found: Fixed) -> None:
+def _write(piece: _Piece, out: dict[str, IO[bytes]], found: RepairResult) -> None:
     if piece.row is None or piece.wrong:
         found.rest += 1
         out["rest"].write(piece.raw)
@@ -101,7 +101,7 @@ def _write(piece: _Piece, out: dict[str, IO[bytes]], found: Fixed) -> None:
     _note(f"line {piece.line}: {'; '.join(piece.done)}", out, found)
 
 
-def _note(text: str, out: dict[str, IO[bytes]], found: Fixed) -> None:
+def _note(text: str, out: dict[str, IO[bytes]], found: RepairResult) -> None:
     out["log"].write(text.encode("utf-8", "backslashreplace") + b"\n")
     if len(found.notes) < SHOWN:
         found.notes.append(text)
@@ -157,7 +157,7 @@ def _piece(number: int, raw: bytes) -> _Piece | None:
         return None
     several = raw.count(b"\n") > 1
     row, wrong = (None, []) if several else read_line(raw)
-    if row is not None and not wrong and not list(judge_row(row)):
+    if row is not None and not wrong and not list(validate_row(row)):
         return _Piece(number, raw, row, [], [])
     try:
         value, done = revived(raw.decode())
@@ -170,7 +170,7 @@ def _piece(number: int, raw: bytes) -> _Piece | None:
     if any(rule in ("duplicate_key", "too_deep") for rule, _, _ in wrong):
         return _Piece(number, raw, value, done, wrong)
     fixed, more = repaired(value)
-    return _Piece(number, raw, fixed, [*done, *more], list(judge_row(fixed)))
+    return _Piece(number, raw, fixed, [*done, *more], list(validate_row(fixed)))
 
 
 # Rows in other formats, or with the usual mistakes, made rows of Gemini's format.

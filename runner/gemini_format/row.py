@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from runner.gemini_format.parts import judge_functions, judge_part
-from runner.gemini_format.shapes import Fault, camel, join, judge, named, twice
+from runner.gemini_format.parts import validate_functions, validate_part
+from runner.gemini_format.shapes import Fault, camel, join, named, twice, validate_shape
 
 SUPERVISED = {"systemInstruction", "contents", "tools", "toolConfig", "generationConfig"}
 PREFERENCE = {"systemInstruction", "contents", "completions"}
@@ -39,7 +39,7 @@ CURES = {
 }
 
 
-def judge_row(row: dict[str, Any], *, calls: bool = True) -> Iterator[Fault]:
+def validate_row(row: dict[str, Any], *, calls: bool = True) -> Iterator[Fault]:
     """Everything that is wrong with a row by itself; without `calls` the row holds no function
     calls for sure."""
     yield from twice(row, "")
@@ -56,11 +56,11 @@ def judge_row(row: dict[str, Any], *, calls: bool = True) -> Iterator[Fault]:
         return
     for name, shape in (("toolConfig", "ToolConfig"), ("generationConfig", "GenerationConfig")):
         if name in keys:
-            yield from judge(shape, keys[name], name)
+            yield from validate_shape(shape, keys[name], name)
     if "tools" in keys:
         yield from _tools(keys["tools"])
     if calls and "contents" in keys:
-        yield from judge_functions(keys)
+        yield from validate_functions(keys)
 
 
 def _keys(row: Mapping[str, Any], allowed: set[str]) -> Iterator[Fault]:
@@ -136,7 +136,7 @@ def _parts(content: Mapping[str, Any], path: str, role: str) -> Iterator[Fault]:
     elif not isinstance(parts, list) or not parts:
         yield "bad_parts", "parts is a list: [{`text`: ...}]", f"{path}.parts"
     for at, part in enumerate(parts_of(content)):
-        yield from judge_part(part, f"{path}.parts[{at}]", role)
+        yield from validate_part(part, f"{path}.parts[{at}]", role)
 
 
 def _tools(tools: Any) -> Iterator[Fault]:
@@ -144,7 +144,7 @@ def _tools(tools: Any) -> Iterator[Fault]:
         yield "wrong_type", "a list of tools is expected", "tools"
         return
     for at, tool in enumerate(tools):
-        yield from judge("Tool", tool, f"tools[{at}]")
+        yield from validate_shape("Tool", tool, f"tools[{at}]")
 
 
 def _order(contents: list[Any], last: str) -> Iterator[Fault]:

@@ -81,7 +81,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 DURATION = re.compile(r"\d{1,6}(\.\d{1,9})?s")
 
 
-def judge(shape: str, value: Any, path: str) -> Iterator[Fault]:
+def validate_shape(shape: str, value: Any, path: str) -> Iterator[Fault]:
     """Everything that is wrong with a value that is to be the message `shape`."""
     if not isinstance(value, dict):
         yield "wrong_type", f"an object ({shape}) is expected", path
@@ -109,7 +109,7 @@ def judge(shape: str, value: Any, path: str) -> Iterator[Fault]:
 def _value(kind: str, value: Any, path: str) -> Iterator[Fault]:
     head, _, rest = kind.partition(" ")
     if kind in SHAPES:
-        yield from judge(kind, value, path)
+        yield from validate_shape(kind, value, path)
     elif head == "list":
         yield from _list(rest, value, path)
     elif head == "map":
@@ -171,7 +171,7 @@ _WORDS = {
     "duration": "seconds such as 5s or 12.5s",
 }
 
-# What the judge of Gemini rows says, and the names both spellings come down to.
+# What validation of Gemini rows says, and the names both spellings come down to.
 
 Fault = tuple[str, str, str]
 """Rule, message, JSON path within the row."""

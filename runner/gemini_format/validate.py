@@ -9,8 +9,8 @@ from typing import Any
 
 from runner.config import RowLimits
 from runner.gemini_format.few_shot import labelled_examples
-from runner.gemini_format.media import Exists, MediaJudge, files_of
-from runner.gemini_format.row import judge_row, parts_of, read_line
+from runner.gemini_format.media import Exists, MediaValidator, files_of
+from runner.gemini_format.row import parts_of, read_line, validate_row
 from runner.gemini_format.shapes import Fault, named
 from runner.gemini_format.tokens import FILE_TOKENS, estimate
 from runner.records import call_json
@@ -23,7 +23,7 @@ READ_FOR_SHOTS = 4000
 
 
 @dataclass(slots=True)
-class Seen:
+class FileFacts:
     """What the good rows of a file have in common, or not. Bounded, whatever the file holds."""
 
     rows: int = 0
@@ -41,7 +41,7 @@ class Seen:
 
 
 class RowValidator:
-    """Judges the lines of one file in order.
+    """Validates the lines of one file in order.
 
     `limits` are the model's; None skips what depends on a model (files, functions), as for a
     model that is tuned here. `preference` says that all rows have to be for preference tuning.
@@ -54,11 +54,11 @@ class RowValidator:
         exists: Exists | None = None,
         preference: bool = False,
     ) -> None:
-        self.seen = Seen()
+        self.seen = FileFacts()
         self._preference = preference
         self._max_tokens = max_tokens
         self._limits = limits
-        self._media = MediaJudge(limits, exists) if limits else None
+        self._media = MediaValidator(limits, exists) if limits else None
 
     def line(self, line: bytes) -> list[Fault]:
         """What is wrong with the next line."""
@@ -67,7 +67,7 @@ class RowValidator:
         if row is None:
             return found
         escaped = b"\\u" in line  # keys may be
-        found += judge_row(row, calls=escaped or b"unction" in line)
+        found += validate_row(row, calls=escaped or b"unction" in line)
         if not found:
             files = escaped or b"fileData" in line or b"file_data" in line
             found += self._good(named(row), len(line), files)
@@ -107,7 +107,7 @@ class RowValidator:
         config = named(row.get("generationConfig") or {})
         resolution = str(config.get("mediaResolution", ""))
         if self._media:
-            yield from self._media.judge(row, resolution)
+            yield from self._media.validate(row, resolution)
         kinds = (file["mimeType"].partition("/")[0] for _, _, file in files_of(row))
         if "video" in kinds:
             known = self.seen.resolutions

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.kernels.substring import Tokens
+from runner.kernels.substring import CountedTokens
 from runner.kernels.substring.repeats import all_keys
 from runner.kernels.substring.tokens import text_kernels
 
@@ -53,7 +53,7 @@ class NgramIndex:
     """Distinct n-grams of every row, templates left out."""
 
 
-def index_ngrams(corpus: Tokens, size: int) -> NgramIndex:
+def index_ngrams(corpus: CountedTokens, size: int) -> NgramIndex:
     """Index the n-grams of `size` tokens; some 60 bytes for each and 4 for each row with it
     (so 32 bits count all that fit into memory)."""
     import numpy as np
@@ -80,7 +80,7 @@ def index_ngrams(corpus: Tokens, size: int) -> NgramIndex:
     )
 
 
-def contained(texts: Tokens, index: NgramIndex, threshold: float) -> Contained:
+def contained(texts: CountedTokens, index: NgramIndex, threshold: float) -> Contained:
     """For every text, the row of the corpus with which it shares at least `threshold` of the
     distinct n-grams of the smaller of both; with 0, at least one n-gram."""
     import numpy as np

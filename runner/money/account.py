@@ -33,7 +33,7 @@ TUNING = "tuning"
 class Accounts(Protocol):
     """What a account needs of the ledger."""
 
-    def hold(self, item: Spending, name: str, judge: Callable[[Spent], None]) -> None: ...
+    def hold(self, item: Spending, name: str, check: Callable[[Spent], None]) -> None: ...
     def settle(self, item: Spending) -> None: ...
     def release(self, label: str) -> None: ...
     def add_spending(self, item: Spending) -> None: ...
@@ -79,13 +79,13 @@ class Account:
         high = sum(part.usd.high for part in train if part.usd is not None)
         more = dict.fromkeys(CAPS, everything.high) if everything else {}
 
-        def judge(spent: Spent) -> None:
+        def check(spent: Spent) -> None:
             missing = [] if everything else unknown(self.budget, model.name)
             refuse([*missing, *over_estimate(self.budget, spent, more, "this arm")], CHEAPER)
 
         tokens = round(sum(part.tokens.high for part in train))
         item = self._item(label, TUNING, tokens, high if everything else None)
-        self.accounts.hold(item, self.name, judge)
+        self.accounts.hold(item, self.name, check)
 
     def settle(self, label: str, tokens: int) -> None:
         """Write down what the job was billed for: `tokens` of all epochs."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Repeats:
+class RepeatedRows:
     """Which rows repeat an earlier one, whatever is done about it. Copies that a weight asked
     for are not repeats."""
 
@@ -39,12 +39,12 @@ class Repeats:
         return len(set(self.first[self.conflict].tolist()))
 
 
-def find_repeats(rows: RowTable, worth: Worth | None = None) -> Repeats:
+def find_repeats(rows: RowTable, worth: Worth | None = None) -> RepeatedRows:
     """Compare every row's input with all others of its split. The row of most `worth` stands for
     the first, where that is given."""
     first = first_of(rows.key, worth)
     again = (first != original(rows.copy)) & ~rows.copy
-    return Repeats(first, again, again & (rows.target != rows.target[first]))
+    return RepeatedRows(first, again, again & (rows.target != rows.target[first]))
 
 
 def worth_of(rows: RowTable, config: Dedup) -> Worth | None:

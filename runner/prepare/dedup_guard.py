@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.base.errors import GateError
 from runner.base.text import plural
 from runner.config import Dedup
-from runner.prepare.drop_log import shown
+from runner.prepare.drop_log import input_excerpt
 from runner.prepare.row_status import CONFLICT, EXACT, NEAR, REASONS, SPAN, RowStatus
 from runner.prepare.row_table import RowTable
 
@@ -57,7 +57,7 @@ def _refusal(
     places = np.flatnonzero(_dropped(status) & (status.match >= 0))[:LISTED]
     near = [
         f"  {row.origin.file}:{row.origin.line} repeats {other.origin.file}:{other.origin.line}: "
-        f"{shown(row)[:100]}"
+        f"{input_excerpt(row)[:100]}"
         for row, other in zip(train.rows(places), train.rows(status.match[places]), strict=True)
     ]
     return "\n".join(

@@ -67,7 +67,7 @@ class DropLog:
         (self._out / "summary.json").write_bytes(record_file(summary))
 
 
-def shown(row: Row) -> str:
+def input_excerpt(row: Row) -> str:
     """The row's input as people recognise it, cut short."""
     texts = (row.history[-1].text,) if row.history else row.fields.values()
     return " | ".join(texts)[:SPAN]

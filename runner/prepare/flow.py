@@ -18,8 +18,8 @@ from runner.config import Prepare
 from runner.prepare.clean import Cleaner, empty_reason
 from runner.prepare.dedup import drop_near, drop_repeats, find_repeats, worth_of
 from runner.prepare.dedup_guard import check_losses
-from runner.prepare.drop_log import DropLog, shown
-from runner.prepare.leak_looks import leak_looks
+from runner.prepare.drop_log import DropLog, input_excerpt
+from runner.prepare.leak_checks import leak_looks
 from runner.prepare.leak_report import semantic_note
 from runner.prepare.leak_search import LeakSearch
 from runner.prepare.leakage import SUITES, hold_out
@@ -30,7 +30,7 @@ from runner.prepare.seen_before import report_seen, seen_note
 from runner.prepare.split import cap_given, check_stratify, cut_missing, cut_rows
 from runner.prepare.summary import PreparedRows, summarize
 from runner.prepare.write import MOVES, write_clusters, write_splits
-from runner.records import SPLITS, Dropped, FaultLog, Mixed, Progress, Row, Tally
+from runner.records import SPLITS, Dropped, FaultLog, MixedSource, Progress, Row, Tally
 
 if TYPE_CHECKING:
     from runner.encoders.lexical import Encode
@@ -52,7 +52,7 @@ def prepare_rows(
     """See `runner.prepare.prepare`."""
     with DropLog(out, faults=True) as drop_log, ExitStack() as temporary:
         tables: dict[str, RowTable] = {}
-        mix: dict[str, list[Mixed]] = {}
+        mix: dict[str, list[MixedSource]] = {}
         for split in (*SPLITS, SUITES):
             path = out / f".{split}.table"
             temporary.callback(path.unlink, missing_ok=True)
@@ -159,7 +159,7 @@ def _load(
                 tally.dropped[reason] += 1
                 if split == SUITES:
                     continue
-                span = shown(row)
+                span = input_excerpt(row)
                 drop_log.drop(Dropped(row.id, split, "clean", reason, row.origin, span=span))
                 continue
             tally.kept += 1

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from runner.config import Prepare
 from runner.encoders.lexical import encode as encode_here
 from runner.kernels.substring.alphabet import TOKEN
-from runner.prepare.dedup import Repeats
-from runner.prepare.drop_log import SPAN, shown
+from runner.prepare.dedup import RepeatedRows
+from runner.prepare.drop_log import SPAN, input_excerpt
 from runner.prepare.leakage import SUITES, Leak
 from runner.prepare.row_status import REASONS, RowStatus
 from runner.prepare.row_table import RowTable, input_text
@@ -36,7 +36,7 @@ BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class ClosestRows:
     """The rows of one evaluation split, and for each the most similar row of another split; the
     most similar pairs first; arrays are parallel."""
 
@@ -59,7 +59,7 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ComparedSide:
     """The rows of one split that are compared."""
 
     split: str
@@ -74,7 +74,7 @@ def close_rows(
     leaks: Mapping[tuple[str, str], Leak],
     config: Prepare,
     encode: Encode = encode_here,
-) -> list[Close]:
+) -> list[ClosestRows]:
     """Per evaluation split, rows that are near a train row which stays; and per pair of evaluation
     splits, rows of the second that are near one of the first.
 
@@ -92,7 +92,7 @@ def close_rows(
         return []
     sides = [_open(split, *rows, leaks) for split, rows in evaluation.items()]
     texts = [input_text(row, []) for side in sides for row in side.rows.rows(side.places)]
-    mine = Side("train", train, np.flatnonzero(status.stays & ~train.copy))
+    mine = ComparedSide("train", train, np.flatnonzero(status.stays & ~train.copy))
     if not texts or not len(mine.places):
         return []
     best, score = np.full(len(texts), -1, np.int64), np.full(len(texts), -1, np.float32)
@@ -115,20 +115,22 @@ def close_rows(
     return [*with_train, *found]
 
 
-def _open(split: str, rows: RowTable, members: Mask, leaks: Mapping[tuple[str, str], Leak]) -> Side:
+def _open(
+    split: str, rows: RowTable, members: Mask, leaks: Mapping[tuple[str, str], Leak]
+) -> ComparedSide:
     import numpy as np
 
     leak = leaks.get(("train", split))
     open_ = members & ~(leak.eval_rows | leak.eval_like) if leak else members
-    return Side(split, rows, np.flatnonzero(open_))
+    return ComparedSide(split, rows, np.flatnonzero(open_))
 
 
 def _between(
-    sides: Sequence[Side],
+    sides: Sequence[ComparedSide],
     vectors: Vectors,
     leaks: Mapping[tuple[str, str], Leak],
     threshold: float,
-) -> Iterator[Close]:
+) -> Iterator[ClosestRows]:
     """The pairs of evaluation splits; `vectors` are those of all their rows."""
     import numpy as np
 
@@ -138,7 +140,10 @@ def _between(
         leak, side = leaks.get((mine.split, theirs.split)), theirs
         if leak:
             open_ = ~(leak.eval_rows | leak.eval_like)[theirs.places]
-            side, other = Side(theirs.split, theirs.rows, theirs.places[open_]), other[open_]
+            side, other = (
+                ComparedSide(theirs.split, theirs.rows, theirs.places[open_]),
+                other[open_],
+            )
         best = np.full(len(other), -1, np.int64)
         score = np.full(len(other), -1, np.float32)
         if len(one):
@@ -147,12 +152,12 @@ def _between(
 
 
 def _close(
-    mine: Side,
-    side: Side,
+    mine: ComparedSide,
+    side: ComparedSide,
     best: NDArray[np.int64],
     score: NDArray[np.float32],
     threshold: float,
-) -> Close:
+) -> ClosestRows:
     import numpy as np
 
     near = np.flatnonzero(score >= threshold)
@@ -160,7 +165,7 @@ def _close(
     looked = np.zeros(len(side.rows), np.bool_)
     looked[side.places] = True
     at = side.places[near]
-    return Close(
+    return ClosestRows(
         mine.split, mine.rows, side.split, side.rows, at, best[near], score[near],
         len(mine.places), looked,
     )  # fmt: skip
@@ -184,7 +189,7 @@ def _improve(
         score[low : low + BLOCK][better] = found[better]
 
 
-def semantic_note(found: Sequence[Close]) -> list[str]:
+def semantic_note(found: Sequence[ClosestRows]) -> list[str]:
     """A line for people, when there is anything to look at."""
     with_train = [one for one in found if one.side == "train" and len(one.at)]
     told = ", ".join(f"{len(one.at):,} of {one.split}" for one in with_train)
@@ -212,8 +217,8 @@ def write_leaks(
     status: Mapping[str, RowStatus],
     leaks: Mapping[str, Leak],
     between: Sequence[tuple[str, Leak]],
-    repeats: Repeats,
-    close: Sequence[Close] = (),
+    repeats: RepeatedRows,
+    close: Sequence[ClosestRows] = (),
 ) -> None:
     """Write the pairs of train with every evaluation split and suite, those of evaluation splits
     with each other and with suites (`between`), those with one input but two answers, and the
@@ -253,14 +258,14 @@ def _pairs(
         )
 
 
-def _close_pairs(found: Close) -> Iterator[LeakPair]:
+def _close_pairs(found: ClosestRows) -> Iterator[LeakPair]:
     rows, others = found.mine.rows(found.like[:LISTED]), found.rows.rows(found.at[:LISTED])
     for row, other, score in zip(rows, others, found.score[:LISTED].tolist(), strict=True):
         score = round(score, 4)
         yield _pair(row, other, found.side, found.split, method="semantic", score=score, span="")
 
 
-def _conflicts(train: RowTable, repeats: Repeats, status: RowStatus) -> Iterator[LeakPair]:
+def _conflicts(train: RowTable, repeats: RepeatedRows, status: RowStatus) -> Iterator[LeakPair]:
     import numpy as np
 
     places: NDArray[np.int64] = np.flatnonzero(repeats.conflict)
@@ -286,12 +291,12 @@ def _pair(
         split=side,
         id=row.id,
         origin=row.origin,
-        text=shown(row),
+        text=input_excerpt(row),
         target=row.target[:SPAN],
         against=other.group if split == SUITES else split,
         matched=other.id,
         matched_origin=other.origin,
-        matched_text=shown(other),
+        matched_text=input_excerpt(other),
         matched_target=other.target[:SPAN] if split != SUITES else "",
         agrees=row.target == known or row.target in other.references,
         method=method,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from runner.base.errors import GateError
 from runner.config import Prepare
-from runner.prepare.dedup import Repeats
-from runner.prepare.leak_report import Close, close_rows, write_leaks
+from runner.prepare.dedup import RepeatedRows
+from runner.prepare.leak_report import ClosestRows, close_rows, write_leaks
 from runner.prepare.leakage import SUITES, Leak, check_gate, drop_leaks, find_leak
 from runner.prepare.row_status import RowStatus
 from runner.prepare.row_table import RowTable
@@ -35,7 +35,7 @@ class LeakSearch:
     """
 
     def __init__(
-        self, train: RowTable, status: RowStatus, repeats: Repeats, config: Prepare, out: Path
+        self, train: RowTable, status: RowStatus, repeats: RepeatedRows, config: Prepare, out: Path
     ) -> None:
         self.tables: dict[str, RowTable] = {"train": train}
         """Every split that was looked at; one that was cut from train is a table of its own."""
@@ -75,7 +75,7 @@ class LeakSearch:
         """All that was looked at, by the names of both splits."""
         return {("train", split): leak for split, leak in self.leaks.items()} | self.between
 
-    def close(self, status: Mapping[str, RowStatus], encode: Encode) -> list[Close]:
+    def close(self, status: Mapping[str, RowStatus], encode: Encode) -> list[ClosestRows]:
         """What is left in evaluation and in suites that is near train, or each other, in meaning.
         `status` tell which rows of the splits that were given are left."""
         import numpy as np
@@ -88,7 +88,7 @@ class LeakSearch:
         train, config = self.tables["train"], self._config
         return close_rows(train, status["train"], there, self.by_pair, config, encode)
 
-    def write(self, close: Sequence[Close] = ()) -> None:
+    def write(self, close: Sequence[ClosestRows] = ()) -> None:
         """Write down every pair that was found."""
         write_leaks(
             self._out, self.tables, self._fates, self.leaks, self.pairs, self._repeats, close

@@ -15,7 +15,7 @@ import orjson
 from runner.base.errors import GateError
 from runner.config import Prepare
 from runner.prepare.dedup import original
-from runner.prepare.drop_log import shown
+from runner.prepare.drop_log import input_excerpt
 from runner.prepare.row_status import (
     GROUP_TEST,
     GROUP_VALIDATION,
@@ -134,7 +134,7 @@ def drop_leaks(leaks: Mapping[str, Leak], config: Prepare, status: RowStatus) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class LeakShare:
     """How much of an evaluation split, or of one suite, leaks."""
 
     name: str
@@ -146,21 +146,21 @@ class Share:
 
 def shares(
     rows: RowTable, leak: Leak, suites: Sequence[str], without: str | None = None
-) -> Iterator[Share]:
-    """The shares that the gate judges: one a split, one a suite; `without` what only that method
+) -> Iterator[LeakShare]:
+    """The shares that the gate goes by: one a split, one a suite; `without` what only that method
     found."""
     import numpy as np
 
     leaking = leak.eval_rows.copy()
     leaking[list(leak.like.hit_but(without))] = True
     if leak.split != SUITES:
-        yield Share(leak.split, np.ones(len(rows), np.bool_), len(rows), int(leaking.sum()))
+        yield LeakShare(leak.split, np.ones(len(rows), np.bool_), len(rows), int(leaking.sum()))
         return
     whole = original(rows.copy)  # readings of one row of a suite are one
     for name in suites:
         mine = rows.group == np.uint64(hash64(name) or 1)
         total = int((mine & ~rows.copy).sum())
-        yield Share(f"suite {name}", mine, total, len(np.unique(whole[leaking & mine])))
+        yield LeakShare(f"suite {name}", mine, total, len(np.unique(whole[leaking & mine])))
 
 
 def check_gate(
@@ -214,7 +214,7 @@ def _examples(train: RowTable, evaluation: RowTable, leak: Leak, among: Mask) ->
         here, there = (f"{r.origin.file}:{r.origin.line}" for r in (row, other))
         like = leak.match[place] < 0
         how = f"is like ({leak.like.method[place]} {leak.like.score[place]:.2f})" if like else "is"
-        yield f"  {here} {how} {there}: {shown(row)[:100]}"
+        yield f"  {here} {how} {there}: {input_excerpt(row)[:100]}"
 
 
 def _match(mine: Sequence[Hashes], theirs: Hashes) -> NDArray[np.int64]:

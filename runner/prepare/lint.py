@@ -33,7 +33,7 @@ MOST_FRAMES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class LintHit:
     """One prompt with a worked example in it."""
 
     rule: str
@@ -50,9 +50,9 @@ class FewShotLint:
         self.found: Counter[str] = Counter()
         self.shown: list[LintExample] = []
 
-    def check(self, rows: Sequence[Row], examples: Sequence[Example]) -> list[Hit | None]:
+    def check(self, rows: Sequence[Row], examples: Sequence[Example]) -> list[LintHit | None]:
         """One verdict for each pair of a row and its example."""
-        hits: list[Hit | None] = [None] * len(rows)
+        hits: list[LintHit | None] = [None] * len(rows)
         frames = [_frame(row, example) for row, example in zip(rows, examples, strict=True)]
         plain = [_plain(row) for row in rows]
         suspects = {
@@ -65,7 +65,7 @@ class FewShotLint:
             text = f"{examples[at].system}\n{examples[at].prompt}"
             hit = self._other_row(text, rows[at], strange.get(at, ()))
             if hit is None and (label := labelled_examples(text)):
-                hit = Hit("labelled_examples", label)
+                hit = LintHit("labelled_examples", label)
             hits[at] = hit
             if hit:
                 self._count(examples[at], hit)
@@ -86,7 +86,7 @@ class FewShotLint:
             for rule, count in self.found.most_common()
         )
 
-    def _count(self, example: Example, hit: Hit) -> None:
+    def _count(self, example: Example, hit: LintHit) -> None:
         self.found[hit.rule] += 1
         if self.found[hit.rule] <= SHOWN:
             self.shown.append(LintExample(hit.rule, example.id, hit.note))
@@ -111,7 +111,7 @@ class FewShotLint:
             found.setdefault(asked[which][0], []).append(int(start[place[which]]))
         return found
 
-    def _other_row(self, text: str, row: Row, places: Iterable[int]) -> Hit | None:
+    def _other_row(self, text: str, row: Row, places: Iterable[int]) -> LintHit | None:
         """Whether a train row at one of `places` stands in the text, question and answer."""
         for place in places:
             with self._path.open("rb") as lines:
@@ -120,7 +120,7 @@ class FewShotLint:
             asked = max(_inputs(other), key=len)
             after = text.partition(asked)[2]
             if other.id != row.id and other.target in after:
-                return Hit("other_row", f"holds row {other.id} with its answer")
+                return LintHit("other_row", f"holds row {other.id} with its answer")
         return None
 
 

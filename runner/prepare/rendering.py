@@ -16,12 +16,12 @@ from runner.base.errors import DataError
 from runner.base.text import plural
 from runner.config import Augment, RowLimits, Select, Template
 from runner.gemini_format.tokens import TokenCounter, TokenTally
-from runner.prepare.augment.guard import Added, with_new_rows
-from runner.prepare.drop_log import DropLog, shown
+from runner.prepare.augment.guard import NewRowCounts, with_new_rows
+from runner.prepare.drop_log import DropLog, input_excerpt
 from runner.prepare.lint import FewShotLint
 from runner.prepare.row_table import example_line, gemini_line, hash64, input_text
 from runner.prepare.select import choose
-from runner.prepare.select.diverse import Choice, drawn
+from runner.prepare.select.diverse import Selection, drawn
 from runner.prepare.split_groups import draw
 from runner.prepare.template import Renderer
 from runner.records import SPLITS, Dropped, Example, Progress, Row, Tally, record_json
@@ -56,7 +56,7 @@ class _Render:
     first: list[Example] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What the selection has to say."""
-    added: Added = field(default_factory=Added)
+    added: NewRowCounts = field(default_factory=NewRowCounts)
 
 
 @dataclass(slots=True)
@@ -186,7 +186,7 @@ def to_be_reworded(
     return prompts(augment.paraphrase.prompt, to_reword(rows, augment, seed))
 
 
-def _not_chosen(row: Row, choice: Choice, at: int) -> Dropped:
+def _not_chosen(row: Row, choice: Selection, at: int) -> Dropped:
     why = choice.reason(at)
     matched = choice.matched.get(why.matched)
     return Dropped(
@@ -199,7 +199,7 @@ def _not_chosen(row: Row, choice: Choice, at: int) -> Dropped:
         matched_origin=matched.origin if matched else None,
         method=why.method,
         score=why.score,
-        span=shown(row) if why.method else "",
+        span=input_excerpt(row) if why.method else "",
     )
 
 
@@ -244,7 +244,7 @@ def _render_batch(
                     row.origin,
                     method="tokens" if long else "",
                     score=float(size) if long else None,
-                    span=shown(row),
+                    span=input_excerpt(row),
                 )
             )
             continue

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class DropReason:
     """Why a row leaves train (or, for `cap`, its own split)."""
 
     name: str
@@ -26,19 +26,19 @@ class Reason:
     """Split of the row it matched; empty for its own."""
 
 
-EXACT = Reason("exact_duplicate", "dedup")
-CONFLICT = Reason("conflict", "dedup")
-NEAR = Reason("near_duplicate", "dedup")
-SPAN = Reason("repeated_span", "dedup")
+EXACT = DropReason("exact_duplicate", "dedup")
+CONFLICT = DropReason("conflict", "dedup")
+NEAR = DropReason("near_duplicate", "dedup")
+SPAN = DropReason("repeated_span", "dedup")
 """Decided after the split, when evaluation rows are out of reach; counted with the repeats."""
-CAP = Reason("cap", "split")
-TO_VALIDATION = Reason("moved_to_validation", "split")
-TO_TEST = Reason("moved_to_test", "split")
-LEAK_VALIDATION = Reason("leak_validation", "leakage", "validation")
-LEAK_TEST = Reason("leak_test", "leakage", "test")
-GROUP_VALIDATION = Reason("group_in_validation", "leakage", "validation")
-GROUP_TEST = Reason("group_in_test", "leakage", "test")
-LEAK_SUITE = Reason("leak_suite", "leakage", "suites")
+CAP = DropReason("cap", "split")
+TO_VALIDATION = DropReason("moved_to_validation", "split")
+TO_TEST = DropReason("moved_to_test", "split")
+LEAK_VALIDATION = DropReason("leak_validation", "leakage", "validation")
+LEAK_TEST = DropReason("leak_test", "leakage", "test")
+GROUP_VALIDATION = DropReason("group_in_validation", "leakage", "validation")
+GROUP_TEST = DropReason("group_in_test", "leakage", "test")
+LEAK_SUITE = DropReason("leak_suite", "leakage", "suites")
 
 REASONS = (
     None,
@@ -55,7 +55,7 @@ REASONS = (
     SPAN,
     LEAK_SUITE,
 )
-"""Position is the code in `Fates.code`; 0 stays."""
+"""Position is the code in `RowStatus.code`; 0 stays."""
 STEPS = ("dedup", "split", "leakage")
 
 
@@ -80,18 +80,18 @@ class RowStatus:
         left: Mask = self.code == 0
         return left
 
-    def drop(self, rows: Mask, reason: Reason, match: Indices | None = None) -> None:
+    def drop(self, rows: Mask, reason: DropReason, match: Indices | None = None) -> None:
         """Let those of `rows` go that are still there. `match` is parallel to all rows."""
         going = rows & self.stays
         self.code[going] = REASONS.index(reason)
         if match is not None:
             self.match[going] = match[going]
 
-    def of(self, reason: Reason) -> Mask:
+    def of(self, reason: DropReason) -> Mask:
         fallen: Mask = self.code == REASONS.index(reason)
         return fallen
 
-    def count(self, reason: Reason) -> int:
+    def count(self, reason: DropReason) -> int:
         return int(self.of(reason).sum())
 
     def tallies(self, split: str) -> list[Tally]:

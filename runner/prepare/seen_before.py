@@ -29,7 +29,7 @@ from runner.kernels.minhash.fingerprints import (
 )
 from runner.kernels.minhash.plan import Plan, plan_of
 from runner.kernels.texts import gather
-from runner.prepare.drop_log import shown
+from runner.prepare.drop_log import input_excerpt
 from runner.prepare.kernel_settings import minhash_settings
 from runner.prepare.row_status import RowStatus
 from runner.prepare.row_table import RowTable, input_text
@@ -48,7 +48,7 @@ GROUP = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PastMatch:
     """A row that nearly repeats one of a past dataset."""
 
     row: int
@@ -79,7 +79,7 @@ def write_fingerprints(rows: Iterable[Row], config: Dedup, path: Path) -> int:
     return count
 
 
-def seen_before(rows: Iterable[Row], config: Dedup) -> list[Seen]:
+def seen_before(rows: Iterable[Row], config: Dedup) -> list[PastMatch]:
     """Rows that nearly repeat a row of the index, each with the most similar one.
 
     Raises:
@@ -90,13 +90,13 @@ def seen_before(rows: Iterable[Row], config: Dedup) -> list[Seen]:
         _check(path, config)
     mine = [one for group in _groups(rows) for one in _distinct(group, config, plan)]
     keys = fingerprint_keys(mine, plan)
-    found: dict[int, Seen] = {}
+    found: dict[int, PastMatch] = {}
     for path in files:
         for ids, theirs in _read(path):
             for near in fingerprint_matches(mine, keys, theirs, plan):
                 known = found.get(near.row)
                 if known is None or near.score > known.score:
-                    found[near.row] = Seen(near.row, path.stem, ids[near.matched], near.score)
+                    found[near.row] = PastMatch(near.row, path.stem, ids[near.matched], near.score)
     return [found[row] for row in sorted(found)]
 
 
@@ -187,7 +187,7 @@ NAME = "seen_before.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class SeenCounts:
+class PastMatchCounts:
     """How many of the training rows nearly repeat a row of a past dataset."""
 
     rows: int
@@ -195,7 +195,9 @@ class SeenCounts:
     datasets: Mapping[str, int]
 
 
-def report_seen(rows: RowTable, status: RowStatus, config: Dedup, out: Path) -> SeenCounts | None:
+def report_seen(
+    rows: RowTable, status: RowStatus, config: Dedup, out: Path
+) -> PastMatchCounts | None:
     """Hold the rows that are left against the index of past datasets; how many of them it knows,
     by dataset. None without an index. Raises ConfigError when the index cannot be used."""
     import numpy as np
@@ -209,13 +211,13 @@ def report_seen(rows: RowTable, status: RowStatus, config: Dedup, out: Path) -> 
     with (out / NAME).open("wb") as stream:
         for one, row in zip(found, again, strict=True):
             past = (one.dataset, one.id, round(one.score, 4))
-            stream.write(record_line(SeenRow(row.id, row.origin, *past, shown(row))))
+            stream.write(record_line(SeenRow(row.id, row.origin, *past, input_excerpt(row))))
     names = Counter({path.stem: 0 for path in files})
     names.update(one.dataset for one in found)
-    return SeenCounts(len(found), len(places), dict(names))
+    return PastMatchCounts(len(found), len(places), dict(names))
 
 
-def seen_note(seen: SeenCounts) -> str:
+def seen_note(seen: PastMatchCounts) -> str:
     """The finding as a sentence for the data card."""
     known = ", ".join(f"{name}: {rows:,}" for name, rows in seen.datasets.items())
     return (

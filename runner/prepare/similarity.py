@@ -28,7 +28,7 @@ MINHASH, SUBSTRING = "minhash", "substring"
 
 
 @dataclass(slots=True)
-class Look:
+class ComparedCounts:
     """One method at work on two splits."""
 
     rows: int
@@ -48,7 +48,7 @@ class Similarity:
     method: dict[int, str] = field(default_factory=dict)
     score: dict[int, float] = field(default_factory=dict)
     """Jaccard similarity for minhash, else the shared part of the smaller row's n-grams."""
-    looks: dict[str, Look] = field(default_factory=dict)
+    looks: dict[str, ComparedCounts] = field(default_factory=dict)
     """What each method that is on looked at and found, whatever the others found."""
 
     def hit_but(self, without: str | None) -> set[int]:
@@ -86,10 +86,10 @@ def similar_rows(
     places, folder = np.flatnonzero(status.stays), train.path.parent
     texts = train.inputs.where(status.stays, folder)
     if fuzzy:
-        found.looks[MINHASH] = Look(len(places), np.ones(len(evaluation), np.bool_))
+        found.looks[MINHASH] = ComparedCounts(len(places), np.ones(len(evaluation), np.bool_))
         for hit in near_matches(texts, evaluation.inputs, minhash_settings(fuzzy), folder):
             found.take(int(places[hit.row]), hit.matched, MINHASH, hit.score)
-    found.looks |= {test.method: Look(0, test.index.sizes > 0) for test in tests}
+    found.looks |= {test.method: ComparedCounts(0, test.index.sizes > 0) for test in tests}
     for low, batch in texts.batches(BATCH) if tests else ():
         tokens = counted(batch)
         for test in tests:

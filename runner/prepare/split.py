@@ -13,7 +13,7 @@ from runner.base.errors import ConfigError, DataError, Problem
 from runner.base.text import plural
 from runner.config import Prepare, Split
 from runner.prepare.dedup import first_of
-from runner.prepare.row_status import CAP, TO_TEST, TO_VALIDATION, Reason, RowStatus
+from runner.prepare.row_status import CAP, TO_TEST, TO_VALIDATION, DropReason, RowStatus
 from runner.prepare.row_table import RowTable, row_line
 from runner.prepare.split_groups import draw, split_groups, swallowed
 
@@ -171,7 +171,7 @@ def check_stratify(rows: Mapping[str, RowTable], config: Split) -> None:
 
 
 def cut_rows(
-    train: RowTable, status: RowStatus, reason: Reason, split: str, path: Path
+    train: RowTable, status: RowStatus, reason: DropReason, split: str, path: Path
 ) -> RowTable:
     """The rows of `train` that `reason` moved to `split`, as if they had been read from a file of
     their own: their lines are written to `path`."""
@@ -214,7 +214,7 @@ def _write(
     return np.array(list(accumulate(sizes)), np.int64)
 
 
-def merges(table: RowTable, status: RowStatus, reason: Reason) -> dict[int, list[int]]:
+def merges(table: RowTable, status: RowStatus, reason: DropReason) -> dict[int, list[int]]:
     """Moved rows that share an input, each with all of them."""
     import numpy as np
 

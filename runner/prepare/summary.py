@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.prepare.dedup import NearRepeats, Repeats, find_repeats
-from runner.prepare.drop_log import shown
+from runner.prepare.dedup import NearRepeats, RepeatedRows, find_repeats
+from runner.prepare.drop_log import input_excerpt
 from runner.prepare.leakage import SUITES, Leak, shares
 from runner.prepare.row_status import NEAR, RowStatus
 from runner.prepare.row_table import RowTable
 from runner.prepare.write import Written, cluster_counts, members
-from runner.records import SPLITS, Mixed, SplitFault, Tally, read_record_list, read_records
+from runner.records import SPLITS, MixedSource, SplitFault, Tally, read_record_list, read_records
 from runner.records.check_report import AddedRows, DataReport, RowCounts
-from runner.records.leaks import LeakLook
+from runner.records.leaks import LeakCheck
 from runner.records.summaries import (
     Conflict,
     ConflictingRow,
@@ -44,19 +44,19 @@ class PreparedRows:
 
     tables: Mapping[str, RowTable]
     status: Mapping[str, RowStatus]
-    repeats: Repeats
+    repeats: RepeatedRows
     leaks: Mapping[str, Leak]
     written: Written
     notes: list[str]
     near: NearRepeats | None = None
     suites: tuple[str, ...] = ()
     """Names of external suites."""
-    mix: Mapping[str, list[Mixed]] = field(default_factory=dict)
+    mix: Mapping[str, list[MixedSource]] = field(default_factory=dict)
     """Per split, what was taken of each of its sources; empty for one source."""
     between: Sequence[tuple[str, Leak]] = ()
     """An evaluation split, and what it shares with the other one or with suites."""
-    looks: Sequence[LeakLook] = ()
-    """What the search for leaks looked at (`runner.prepare.leak_looks`)."""
+    looks: Sequence[LeakCheck] = ()
+    """What the search for leaks looked at (`runner.prepare.leak_checks`)."""
     warnings: Sequence[str] = ()
     """What people should see before they go on."""
 
@@ -98,14 +98,14 @@ def _own_repeats(rows: RowTable) -> EvaluationCounts:
     return EvaluationCounts(len(rows), int(repeats.again.sum()), repeats.conflicting_texts)
 
 
-def _conflicts(train: RowTable, repeats: Repeats) -> tuple[Conflict, ...]:
+def _conflicts(train: RowTable, repeats: RepeatedRows) -> tuple[Conflict, ...]:
     import numpy as np
 
     later = np.flatnonzero(repeats.conflict)[:SHOWN]
     pairs = zip(train.rows(repeats.first[later]), train.rows(later), strict=True)
     return tuple(
         Conflict(
-            shown(first),
+            input_excerpt(first),
             tuple(
                 ConflictingRow(row.id, row.origin.file, row.origin.line, row.target)
                 for row in (first, other)

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 from runner.config import Dedup
 from runner.kernels.minhash import Cluster, DuplicateClusters
 from runner.prepare.dedup import NearRepeats
-from runner.prepare.drop_log import DropLog, shown
+from runner.prepare.drop_log import DropLog, input_excerpt
 from runner.prepare.repeated_spans import Cuts, cut_line
 from runner.prepare.row_status import (
     GROUP_TEST,
@@ -124,7 +124,7 @@ def _dropped(
                 matched_origin=match.origin if match else None,
                 method=_method(status, place, method) if match else "",
                 score=score,
-                span=row.group if reason in GROUPED else shown(row),
+                span=row.group if reason in GROUPED else input_excerpt(row),
             )
 
 
@@ -198,4 +198,4 @@ def _stays(status: RowStatus, place: int) -> str:
 
 def _row(row: Row, stays: str, similarity: float | None = None) -> ClusterRow:
     target = row.target[:TARGET]
-    return ClusterRow(row.id, row.origin, shown(row), target, stays or None, similarity)
+    return ClusterRow(row.id, row.origin, input_excerpt(row), target, stays or None, similarity)

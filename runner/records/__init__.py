@@ -47,7 +47,7 @@ from runner.records.scores import (
     read_rows,
     write_rows,
 )
-from runner.records.tally import Dropped, FaultLog, Mixed, SplitFault, Tally
+from runner.records.tally import Dropped, FaultLog, MixedSource, SplitFault, Tally
 
 __all__ = [
     "EDITS",
@@ -63,7 +63,7 @@ __all__ = [
     "Example",
     "FaultLog",
     "Generation",
-    "Mixed",
+    "MixedSource",
     "NotAnswered",
     "Origin",
     "Prediction",

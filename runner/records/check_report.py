@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runner.records.json_form import every_field, fields_of
-from runner.records.leaks import LeakLook
+from runner.records.leaks import LeakCheck
 from runner.records.rows import Example
 from runner.records.summaries import (
     Conflict,
@@ -49,7 +49,7 @@ class DataReport:
     conflicts: tuple[Conflict, ...]
     leakage: Mapping[str, int]
     """What is shared (``test_rows_in_train`` ...) to rows."""
-    leak_looks: tuple[LeakLook, ...]
+    leak_looks: tuple[LeakCheck, ...]
     warnings: tuple[str, ...]
     faults: Mapping[str, Mapping[str, int]]
     first_faults: Mapping[str, tuple[str, ...]]

@@ -41,7 +41,7 @@ class LeakPair:
 
 
 @dataclass(frozen=True, slots=True)
-class LeakLook:
+class LeakCheck:
     """What a method of leakage looked at, of a pair of splits: rows it compared, and how many of
     `against` it found; or why it did not look."""
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.records.json_form import every_field, given_fields, read_record, unreadable
-from runner.records.leaks import LeakLook
+from runner.records.leaks import LeakCheck
 from runner.records.rows import Example
-from runner.records.tally import Mixed
+from runner.records.tally import MixedSource
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +99,7 @@ class PreparedSummary:
     rows: Mapping[str, int] = field(default_factory=dict)
     """Split to the rows it holds."""
     train: TrainCounts = TrainCounts()
-    mix: Mapping[str, tuple[Mixed, ...]] = field(default_factory=dict)
+    mix: Mapping[str, tuple[MixedSource, ...]] = field(default_factory=dict)
     """Split to what was taken of each of its sources, where it has several."""
     near_clusters: ClusterCounts | None = None
     """None where near-duplicates were not looked for."""
@@ -109,7 +109,7 @@ class PreparedSummary:
     """The first ones."""
     leakage: Mapping[str, int] = field(default_factory=dict)
     """What is shared (``test_rows_in_train`` ...) to rows."""
-    leak_looks: tuple[LeakLook, ...] = ()
+    leak_looks: tuple[LeakCheck, ...] = ()
     """What the search for leaks looked at; empty in folders of versions that did not say."""
     labels: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
     """Split to its rows by target, most first; None where targets are no labels."""

@@ -134,7 +134,7 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Mixed:
+class MixedSource:
     """What a split takes of one of several sources; tokens are estimates."""
 
     name: str
@@ -173,7 +173,7 @@ class FaultLog:
     """Good rows not passed on, by reason: ``weight``, ``merged_reference``."""
     first: dict[str, list[RowFault]] = field(default_factory=dict)
 
-    mix: list[Mixed] = field(default_factory=list)
+    mix: list[MixedSource] = field(default_factory=list)
     """What is taken of each of several sources; empty for one source."""
 
     def good(self) -> None:

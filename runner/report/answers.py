@@ -13,14 +13,14 @@ from typing import Any
 
 from runner.records import UNKNOWN, ScoredRow, read_rows
 from runner.report.format import clip, number
-from runner.report.scoreboard import Line
+from runner.report.scoreboard import ScoreboardLine
 
 FALLBACKS = ("exact_match", "accuracy", "token_f1")
 """Row-wise scores that stand in where the primary one exists only for a whole split."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RowOutcome:
     """How one row came out. `score` is None for no answer and where no score is row-wise."""
 
     score: float | None
@@ -32,8 +32,8 @@ class Outcome:
 class Answers:
     """All outcomes of one arm by row id; None when its prediction file is gone."""
 
-    line: Line
-    outcomes: Mapping[str, Outcome] | None
+    line: ScoreboardLine
+    outcomes: Mapping[str, RowOutcome] | None
 
     def rows(self, wanted: Collection[str]) -> dict[str, ScoredRow]:
         """The whole rows with these ids."""
@@ -42,21 +42,21 @@ class Answers:
         return {row.id: row for row in read_rows(_file(self.line)) if row.id in wanted}
 
 
-def read_answers(shown: Sequence[Line], primary: str) -> list[Answers]:
+def read_answers(shown: Sequence[ScoreboardLine], primary: str) -> list[Answers]:
     """The outcomes of every arm in `shown`, by the primary metric or the next best thing."""
     return [Answers(line, _outcomes(line, primary)) for line in shown]
 
 
-def _outcomes(line: Line, primary: str) -> dict[str, Outcome] | None:
+def _outcomes(line: ScoreboardLine, primary: str) -> dict[str, RowOutcome] | None:
     if not _file(line).is_file():
         return None
     return {
-        row.id: Outcome(row_score(row, primary), hash(row.text.strip()))
+        row.id: RowOutcome(row_score(row, primary), hash(row.text.strip()))
         for row in read_rows(_file(line))
     }
 
 
-def _file(line: Line) -> Path:
+def _file(line: ScoreboardLine) -> Path:
     return Path(line.arm.predictions.get("test", ""))
 
 
@@ -83,7 +83,7 @@ MAX_ANSWER = 700
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ArmAnswer:
     """What one arm said; `mark` is ``right``, ``partly``, ``wrong``, ``error``, ``missing`` or
     ``unscored``."""
 
@@ -96,7 +96,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class AnswerSample:
     """One test row with everyone's answer to it."""
 
     id: str
@@ -104,7 +104,7 @@ class Sample:
     target: str
     references: list[str]
     slices: dict[str, str]
-    answers: list[Answer]
+    answers: list[ArmAnswer]
     disagree: bool
 
 
@@ -112,13 +112,13 @@ class Sample:
 class Samples:
     """`rows` are all test rows, `disagreeing` those on which the arms shown differ."""
 
-    samples: list[Sample]
+    samples: list[AnswerSample]
     rows: int
     disagreeing: int
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class ScoreMarks:
     """What a row's score means: `best` and `worst` are the values of a perfect answer and of the
     worst one, None where there is no such value."""
 
@@ -135,7 +135,7 @@ class Marks:
         return "wrong" if score == self.worst else "partly"
 
 
-Rows = Sequence[tuple[Line, Mapping[str, ScoredRow]]]
+Rows = Sequence[tuple[ScoreboardLine, Mapping[str, ScoredRow]]]
 """Every arm with the whole rows it is shown with."""
 
 
@@ -153,7 +153,7 @@ def samples(found: Sequence[Answers], primary: str, looks: Mapping[str, str]) ->
     return Samples(shown, len(ids), sum(value > 0 for value in spread.values()))
 
 
-def _marks(found: Sequence[Answers], rows: Rows, primary: str) -> Marks:
+def _marks(found: Sequence[Answers], rows: Rows, primary: str) -> ScoreMarks:
     """By the scale of the score that stands for the rows. Where its metric does not say, scores
     above 1 are out of 100."""
     named = (row_metric(row, primary) for _, mine in rows for row in mine.values())
@@ -161,10 +161,10 @@ def _marks(found: Sequence[Answers], rows: Rows, primary: str) -> Marks:
     tests = (line.arm.test.overall for line, _ in rows if line.arm.test)
     scale = next((scores[name].scale for scores in tests if name in scores), UNKNOWN)
     if scale != UNKNOWN:
-        return Marks(scale.best, scale.worst, scale.places())
+        return ScoreMarks(scale.best, scale.worst, scale.places())
     outcomes = (item for answers in found for item in (answers.outcomes or {}).values())
     high = any((item.score or 0) > 1 for item in outcomes)
-    return Marks(100.0, 0.0, 1) if high else Marks(1.0, 0.0, 3)
+    return ScoreMarks(100.0, 0.0, 1) if high else ScoreMarks(1.0, 0.0, 3)
 
 
 def _spread(found: Sequence[Answers], key: str) -> float:
@@ -181,11 +181,11 @@ def _sample(
     key: str,
     primary: str,
     looks: Mapping[str, str],
-    scale: Marks,
+    scale: ScoreMarks,
     disagree: bool,
-) -> Sample:
+) -> AnswerSample:
     row = next(mine[key] for _, mine in rows if key in mine)
-    return Sample(
+    return AnswerSample(
         id=key,
         prompt=clip(row.prompt, MAX_PROMPT),
         target=clip(row.target, MAX_ANSWER),
@@ -199,14 +199,16 @@ def _sample(
     )
 
 
-def _answer(name: str, row: ScoredRow | None, primary: str, css: str, scale: Marks) -> Answer:
+def _answer(
+    name: str, row: ScoredRow | None, primary: str, css: str, scale: ScoreMarks
+) -> ArmAnswer:
     if row is None:
-        return Answer(name, css, "", "missing", "", "no answer recorded")
+        return ArmAnswer(name, css, "", "missing", "", "no answer recorded")
     if row.error:
-        return Answer(name, css, clip(row.error, MAX_ANSWER), "error", "", "no answer")
+        return ArmAnswer(name, css, clip(row.error, MAX_ANSWER), "error", "", "no answer")
     score = row_score(row, primary)
     mark = scale.mark(score)
-    return Answer(
+    return ArmAnswer(
         arm=name,
         css=css,
         text=clip(row.text.strip(), MAX_ANSWER),

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from runner.base.text import plural
 from runner.records.results import ArmResult, CheckpointScores, Score
-from runner.report.charts import Axis, Entry, Plot, Track, ruler, scale, track
+from runner.report.charts import Axis, ChartEntry, ChartLine, Plot, ruler, scale, track
 from runner.report.curves import MAX_DRAWN
 from runner.report.format import (
     MISSING,
@@ -25,14 +25,14 @@ from runner.report.format import (
     signed,
 )
 from runner.report.page import link
-from runner.report.scoreboard import Line, primary_score
+from runner.report.scoreboard import ScoreboardLine, primary_score
 
 KINDS = {"zero_shot": "zero-shot", "few_shot": "few-shot", "tuned": "tuned"}
 MAX_TRACKS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ArmCell:
     """`text` with a smaller `note` and a `warning` below it; `sort` is the number to sort by,
     empty for none."""
 
@@ -53,15 +53,15 @@ class ArmRow:
     kind: str
     status: str
     varying: list[str]
-    rows: Cell
+    rows: ArmCell
     best: str
-    validation: Cell
-    test: Cell
-    difference: Cell
+    validation: ArmCell
+    test: ArmCell
+    difference: ArmCell
     better: str
     """``better``, ``worse`` or ``open``: what the interval of the difference says."""
-    p: Cell
-    seconds: Cell
+    p: ArmCell
+    seconds: ArmCell
     error: str
     log: str
     log_link: str
@@ -72,32 +72,34 @@ class ArmRow:
 class Forest:
     """Picture of the test scores; `known` arms have one, the first `MAX_TRACKS` are drawn."""
 
-    tracks: list[Track]
+    tracks: list[ChartLine]
     ruler: Markup
     reference: str
     """Name of the strongest untuned arm, whose score is the dashed line."""
     known: int
 
 
-def rows(lines: Sequence[Line], looks: Mapping[str, str], places: int, page: Path) -> list[ArmRow]:
+def rows(
+    lines: Sequence[ScoreboardLine], looks: Mapping[str, str], places: int, page: Path
+) -> list[ArmRow]:
     """All arms in leaderboard order."""
     return [_row(line, varying_keys(lines), looks, places, page) for line in lines]
 
 
-def varying_keys(lines: Sequence[Line]) -> list[str]:
+def varying_keys(lines: Sequence[ScoreboardLine]) -> list[str]:
     """Swept keys in order of appearance."""
     keys = dict.fromkeys(key for line in lines for key in line.arm.varying)
     return [key for key in keys if key != "prepare.select.size"]  # that is the column Rows
 
 
-def forest(lines: Sequence[Line], looks: Mapping[str, str], places: int) -> Forest | None:
+def forest(lines: Sequence[ScoreboardLine], looks: Mapping[str, str], places: int) -> Forest | None:
     """None when no arm has a test score."""
     scored = [line for line in lines if line.test]
     if not scored:
         return None
     notes = {"winner": "winner", "strongest": "to beat", "baseline": "", "tuned": ""}
     entries = [
-        Entry(line.arm.name, looks[line.arm.digest], line.test, notes[line.role])
+        ChartEntry(line.arm.name, looks[line.arm.digest], line.test, notes[line.role])
         for line in scored[:MAX_TRACKS]
     ]
     bar = next((line for line in scored if line.role == "strongest"), None)
@@ -108,7 +110,7 @@ def forest(lines: Sequence[Line], looks: Mapping[str, str], places: int) -> Fore
 
 
 def _row(
-    line: Line, keys: Sequence[str], looks: Mapping[str, str], places: int, page: Path
+    line: ScoreboardLine, keys: Sequence[str], looks: Mapping[str, str], places: int, page: Path
 ) -> ArmRow:
     arm = line.arm
     return ArmRow(
@@ -133,7 +135,7 @@ def _row(
     )
 
 
-def verdict_of(line: Line) -> str:
+def verdict_of(line: ScoreboardLine) -> str:
     """What the difference says about the arm."""
     found = line.difference
     if not found or not found.clear:
@@ -141,19 +143,19 @@ def verdict_of(line: Line) -> str:
     return "better" if line.gain > 0 else "worse"
 
 
-def _examples(line: Line) -> Cell:
+def _examples(line: ScoreboardLine) -> ArmCell:
     if line.arm.kind != "tuned":
         shots = line.arm.shots
-        return Cell(MISSING, sort="0", title=f"{plural(shots, 'worked example')} in the prompt")
+        return ArmCell(MISSING, sort="0", title=f"{plural(shots, 'worked example')} in the prompt")
     known = line.arm.train_examples
-    return Cell(count(known), sort=str(known)) if known else Cell(MISSING)
+    return ArmCell(count(known), sort=str(known)) if known else ArmCell(MISSING)
 
 
-def _score(score: Score | None, places: int, warning: str = "") -> Cell:
+def _score(score: Score | None, places: int, warning: str = "") -> ArmCell:
     if score is None:
-        return Cell(MISSING, warning=warning)
+        return ArmCell(MISSING, warning=warning)
     shown = interval(score.low, score.high, places)
-    return Cell(
+    return ArmCell(
         number(score.value, places),
         note=shown,
         warning=warning,
@@ -168,12 +170,12 @@ def _without_log(arm: ArmResult) -> str:
     return "\n".join(line for line in lines if line.strip() != f"log: {arm.log}")
 
 
-def _difference(line: Line) -> Cell:
+def _difference(line: ScoreboardLine) -> ArmCell:
     found = line.difference
     if found is None:
-        return Cell(MISSING)
+        return ArmCell(MISSING)
     places = decimals([found])
-    return Cell(
+    return ArmCell(
         signed(found.value, places),
         note=interval(found.low, found.high, places),
         sort=repr(found.value),
@@ -181,18 +183,18 @@ def _difference(line: Line) -> Cell:
     )
 
 
-def _p(line: Line) -> Cell:
+def _p(line: ScoreboardLine) -> ArmCell:
     found = line.difference
     if found is None:
-        return Cell(MISSING)
+        return ArmCell(MISSING)
     title = f"{p_value(found.p)} before Holm's correction"
-    return Cell(p_value(found.p_holm), sort=repr(found.p_holm), title=title)
+    return ArmCell(p_value(found.p_holm), sort=repr(found.p_holm), title=title)
 
 
-def _seconds(line: Line) -> Cell:
+def _seconds(line: ScoreboardLine) -> ArmCell:
     if line.seconds is None:
-        return Cell(MISSING)
-    return Cell(seconds(line.seconds), sort=repr(line.seconds))
+        return ArmCell(MISSING)
+    return ArmCell(seconds(line.seconds), sort=repr(line.seconds))
 
 
 # The primary score on validation at every checkpoint: how the best one was chosen.
@@ -221,12 +223,12 @@ class Checkpoints:
 
     picture: Markup | None
     rows: list[CheckpointRow]
-    drawn: list[Line]
+    drawn: list[ScoreboardLine]
     tuned: int
 
 
 def checkpoints(
-    lines: Sequence[Line], primary: str, looks: Mapping[str, str], places: int
+    lines: Sequence[ScoreboardLine], primary: str, looks: Mapping[str, str], places: int
 ) -> Checkpoints | None:
     """None when no arm has a scored checkpoint."""
     able = [line for line in lines if line.arm.checkpoints]
@@ -243,7 +245,11 @@ def checkpoints(
 
 
 def _checkpoint_row(
-    line: Line, item: CheckpointScores, primary: str, looks: Mapping[str, str], places: int
+    line: ScoreboardLine,
+    item: CheckpointScores,
+    primary: str,
+    looks: Mapping[str, str],
+    places: int,
 ) -> CheckpointRow:
     return CheckpointRow(
         arm=line.arm.name,
@@ -258,7 +264,7 @@ def _checkpoint_row(
 
 
 def _picture(
-    drawn: Sequence[Line], primary: str, looks: Mapping[str, str], places: int
+    drawn: Sequence[ScoreboardLine], primary: str, looks: Mapping[str, str], places: int
 ) -> Markup | None:
     scored = [
         (line, item, score)
@@ -283,7 +289,7 @@ def _picture(
 
 def _draw(
     plot: Plot,
-    line: Line,
+    line: ScoreboardLine,
     mine: Sequence[tuple[CheckpointScores, Score]],
     shift: float,
     css: str,

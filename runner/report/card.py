@@ -17,11 +17,11 @@ from runner.records.summaries import (
     read_prepared,
     read_rendered,
 )
-from runner.report.card_lengths import Profile, are_labels, lengths, profiles, spreads, tokens
+from runner.report.card_lengths import SplitLengths, are_labels, lengths, profiles, spreads, tokens
 from runner.report.card_maps import clusters, row_map
 from runner.report.card_rows import (
     MAX_SHOWN,
-    Kind,
+    LossKind,
     augmented,
     dropped_total,
     faults,
@@ -40,7 +40,7 @@ MAX_FILES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ExampleRow:
     """One example row as the model sees it."""
 
     split: str
@@ -50,7 +50,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class CardFact:
     """One of the numbers at the top."""
 
     name: str
@@ -98,7 +98,7 @@ def write_card(prepared: Path, rendered: Path, version: str, out: Path) -> None:
     write_page("card.html", values, out)
 
 
-def _headline(found: Mapping[str, Profile], kinds: Sequence[Kind], dropped: int) -> str:
+def _headline(found: Mapping[str, SplitLengths], kinds: Sequence[LossKind], dropped: int) -> str:
     if not found:
         return "There are no rendered rows to describe."
     rows = found["train"].rows if "train" in found else 0
@@ -113,16 +113,20 @@ def _headline(found: Mapping[str, Profile], kinds: Sequence[Kind], dropped: int)
 
 
 def _facts(
-    found: Mapping[str, Profile], dropped: int, aside: int, kinds: Sequence[Kind], faulty: int
-) -> list[Fact]:
-    rows = [Fact(f"{profile.split} rows", count(profile.rows)) for profile in found.values()]
-    dropped_kinds = [Fact(kind.heading.lower(), count(kind.rows)) for kind in kinds[:3]]
-    others = [Fact("faults", count(faulty))]
-    others += [Fact("set aside", count(aside))] if aside else []
-    return [*rows, Fact("dropped", count(dropped)), *dropped_kinds, *others]
+    found: Mapping[str, SplitLengths],
+    dropped: int,
+    aside: int,
+    kinds: Sequence[LossKind],
+    faulty: int,
+) -> list[CardFact]:
+    rows = [CardFact(f"{profile.split} rows", count(profile.rows)) for profile in found.values()]
+    dropped_kinds = [CardFact(kind.heading.lower(), count(kind.rows)) for kind in kinds[:3]]
+    others = [CardFact("faults", count(faulty))]
+    others += [CardFact("set aside", count(aside))] if aside else []
+    return [*rows, CardFact("dropped", count(dropped)), *dropped_kinds, *others]
 
 
-def _files(profile: Profile) -> list[tuple[str, int]]:
+def _files(profile: SplitLengths) -> list[tuple[str, int]]:
     return [(Path(file).name, rows) for file, rows in profile.files.most_common(MAX_FILES)]
 
 
@@ -142,12 +146,12 @@ def _conflicts(conflicts: Sequence[Conflict]) -> list[tuple[str, list[tuple[str,
     ]
 
 
-def _shown(split: str, example: Example) -> Shown:
+def _shown(split: str, example: Example) -> ExampleRow:
     parts = [("system", example.system)] if example.system else []
     parts += [(turn.role, turn.text) for turn in example.contents]
     parts.append(("answer", example.target))
     at = f"{Path(example.origin.file).name}:{example.origin.line}"
-    return Shown(split, example.id, at, [(name, clip(text, MAX_TEXT)) for name, text in parts])
+    return ExampleRow(split, example.id, at, [(name, clip(text, MAX_TEXT)) for name, text in parts])
 
 
 # Where validation and test differ from what train covers.
@@ -157,7 +161,7 @@ NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class SplitGap:
     """One comparison; `cells` are in the order of the evaluation splits."""
 
     what: str
@@ -169,10 +173,10 @@ class Coverage:
     """All comparisons of the evaluation splits with train."""
 
     splits: list[str]
-    gaps: list[Gap]
+    gaps: list[SplitGap]
 
 
-def coverage(found: Mapping[str, Profile]) -> Coverage | None:
+def coverage(found: Mapping[str, SplitLengths]) -> Coverage | None:
     """None without training rows or without rows to hold against them."""
     train = found.get("train")
     others = [p for p in found.values() if p.split != "train" and p.rows]
@@ -185,10 +189,12 @@ def coverage(found: Mapping[str, Profile]) -> Coverage | None:
         if not are_labels(counts):
             continue
         pairs = [(counts, other.values[name] or Counter()) for other in others]
-        gaps.append(Gap(f"{name}: values train never has", [_missing(a, b) for a, b in pairs]))
-        gaps.append(Gap(f"{name}: largest shift", [_shift(a, b) for a, b in pairs]))
-    gaps.append(Gap("prompt words train never has", [_words(train, other) for other in others]))
-    gaps.append(Gap("prompts longer than any in train", [_longer(train, o) for o in others]))
+        gaps.append(SplitGap(f"{name}: values train never has", [_missing(a, b) for a, b in pairs]))
+        gaps.append(SplitGap(f"{name}: largest shift", [_shift(a, b) for a, b in pairs]))
+    gaps.append(
+        SplitGap("prompt words train never has", [_words(train, other) for other in others])
+    )
+    gaps.append(SplitGap("prompts longer than any in train", [_longer(train, o) for o in others]))
     return Coverage([other.split for other in others], gaps)
 
 
@@ -213,7 +219,7 @@ def _shift(train: Counter[str], other: Counter[str]) -> str:
     return f"{one_line(value, 40)}: {share(before)} in train, {share(after)} here"
 
 
-def _words(train: Profile, other: Profile) -> str:
+def _words(train: SplitLengths, other: SplitLengths) -> str:
     if train.words is None or not other.spoken:
         return MISSING
     part = share(other.unseen.total() / other.spoken)
@@ -221,7 +227,7 @@ def _words(train: Profile, other: Profile) -> str:
     return f"{part} of {count(other.spoken)}: {names}" if names else "none"
 
 
-def _longer(train: Profile, other: Profile) -> str:
+def _longer(train: SplitLengths, other: SplitLengths) -> str:
     longest = max(train.prompt)
     rows = sum(n for length, n in other.prompt.items() if length > longest)
     return plural(rows, "row") if rows else "none"

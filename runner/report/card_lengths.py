@@ -32,7 +32,7 @@ ANSWER = "answer"
 
 
 @dataclass(slots=True)
-class Profile:
+class SplitLengths:
     """One split. Lengths are in characters; `prompt` counts system instruction and turns."""
 
     split: str
@@ -106,15 +106,15 @@ def are_labels(values: Counter[str]) -> bool:
     return len(values) <= MAX_VALUES and 2 * len(values) <= values.total()
 
 
-def profiles(rendered: Path, splits: Iterable[str]) -> dict[str, Profile]:
+def profiles(rendered: Path, splits: Iterable[str]) -> dict[str, SplitLengths]:
     """The profile of every split that has a file, training first: the others are held
     against its words."""
-    found: dict[str, Profile] = {}
+    found: dict[str, SplitLengths] = {}
     for split in splits:
         path = rendered / f"{split}.jsonl"
         if not path.is_file():
             continue
-        profile = found[split] = Profile(split)
+        profile = found[split] = SplitLengths(split)
         train = found.get("train")
         known = None if train is profile else train.words if train else set[str]()
         for raw in read_jsonl(path):
@@ -148,7 +148,7 @@ class Lengths:
     """Rows longer than the scale, counted in the last bars."""
 
 
-def lengths(found: Mapping[str, Profile]) -> list[Lengths]:
+def lengths(found: Mapping[str, SplitLengths]) -> list[Lengths]:
     """Prompts and answers; splits without rows are left out."""
     full = [profile for profile in found.values() if profile.rows]
     if not full:
@@ -214,7 +214,7 @@ def quantile(lengths: Counter[int], part: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class TokenCounts:
     """One split's tokens as the summary of the rendered folder has them."""
 
     split: str
@@ -223,10 +223,10 @@ class Tokens:
     target: str
 
 
-def tokens(counted: Mapping[str, SplitTokens]) -> list[Tokens]:
+def tokens(counted: Mapping[str, SplitTokens]) -> list[TokenCounts]:
     """Empty when nothing was counted."""
     return [
-        Tokens(split, _total(item), _spread(item.prompt), _spread(item.target))
+        TokenCounts(split, _total(item), _spread(item.prompt), _spread(item.target))
         for split, item in counted.items()
     ]
 
@@ -256,7 +256,7 @@ MAX_SHOWN = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ValueCount:
     """One value in one split."""
 
     rows: str
@@ -265,11 +265,11 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class FieldValue:
     """One value of a field, in the splits' order."""
 
     name: str
-    parts: list[Part]
+    parts: list[ValueCount]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,12 +277,12 @@ class ValueShares:
     """One field; no `values` where it is free text, `known` counts all of them."""
 
     field: str
-    values: list[Value]
+    values: list[FieldValue]
     known: int
     free_text: bool
 
 
-def spreads(found: Mapping[str, Profile], *, slices: bool = False) -> list[ValueShares]:
+def spreads(found: Mapping[str, SplitLengths], *, slices: bool = False) -> list[ValueShares]:
     """Every field of the answers, or every slice column, over the splits that have rows."""
     full = [profile for profile in found.values() if profile.rows]
     tables = [dict(p.slices) if slices else dict(p.values) for p in full]
@@ -297,11 +297,13 @@ def _spread_of(name: str, counts: Sequence[Counter[str] | None]) -> ValueShares:
     total = sum(known, Counter[str]())
     # By the first split that has it: train, so that the others show how they differ.
     order = sorted(total, key=lambda value: (*(-c[value] for c in known), value))
-    values = [Value(value, [_part(c, value, known) for c in known]) for value in order[:MAX_SHOWN]]
+    values = [
+        FieldValue(value, [_part(c, value, known) for c in known]) for value in order[:MAX_SHOWN]
+    ]
     return ValueShares(name, values, len(order), free_text=False)
 
 
-def _part(counts: Counter[str], value: str, known: Sequence[Counter[str]]) -> Part:
+def _part(counts: Counter[str], value: str, known: Sequence[Counter[str]]) -> ValueCount:
     rows, total = counts[value], counts.total()
     widest = max(
         (n / other.total() for other in known if other.total() for n in other.values()),
@@ -316,4 +318,4 @@ def _part(counts: Counter[str], value: str, known: Sequence[Counter[str]]) -> Pa
         height=6,
         aria_hidden="true",
     )
-    return Part(count(rows), share(part) if total else "", bar)
+    return ValueCount(count(rows), share(part) if total else "", bar)

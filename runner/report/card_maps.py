@@ -71,7 +71,7 @@ SPAN = 240
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ClusterMember:
     """One row of a cluster."""
 
     id: str
@@ -82,11 +82,11 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownCluster:
     """One cluster, the row that stays first."""
 
     rows: int
-    members: list[Member]
+    members: list[ClusterMember]
     hidden: int
     """Rows that are not shown."""
 
@@ -96,7 +96,7 @@ class ClusterSection:
     """The largest clusters and how many there are of each size."""
 
     about: str
-    shown: list[Shown]
+    shown: list[ShownCluster]
 
 
 def clusters(numbers: ClusterCounts | None, prepared: Path) -> ClusterSection | None:
@@ -119,11 +119,11 @@ def _about_clusters(numbers: ClusterCounts) -> str:
     )
 
 
-def _shown(cluster: NearCluster) -> Shown:
+def _shown(cluster: NearCluster) -> ShownCluster:
     others, first = cluster.members, cluster.kept
     kept = _member(first, _stays(first) or "stays")
     listed = [_member(row, _how(row, first)) for row in others[:MAX_MEMBERS]]
-    return Shown(len(others) + 1, [kept, *listed], len(others) - len(listed))
+    return ShownCluster(len(others) + 1, [kept, *listed], len(others) - len(listed))
 
 
 def _how(row: ClusterRow, first: ClusterRow) -> str:
@@ -139,5 +139,5 @@ def _stays(row: ClusterRow) -> str:
     return f"stays in {split}" if split and split != "train" else "stays" if split else ""
 
 
-def _member(row: ClusterRow, how: str) -> Member:
-    return Member(row.id, where(row.origin), how, clip(row.text, SPAN))
+def _member(row: ClusterRow, how: str) -> ClusterMember:
+    return ClusterMember(row.id, where(row.origin), how, clip(row.text, SPAN))

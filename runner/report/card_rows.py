@@ -10,7 +10,15 @@ from pathlib import Path
 from markupsafe import Markup
 
 from runner.base.text import plural
-from runner.records import SPLITS, Dropped, Mixed, SplitFault, Tally, read_record_list, read_records
+from runner.records import (
+    SPLITS,
+    Dropped,
+    MixedSource,
+    SplitFault,
+    Tally,
+    read_record_list,
+    read_records,
+)
 from runner.records.summaries import NewRow, NewRows
 from runner.report.format import (
     clip,
@@ -29,7 +37,7 @@ from runner.report.page import link, percent, tag, where
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class FlowStep:
     """One step of one split."""
 
     name: str
@@ -48,7 +56,7 @@ class SplitFlow:
     """All steps of a split, in order."""
 
     split: str
-    steps: list[Step]
+    steps: list[FlowStep]
     read: int
     kept: int
 
@@ -95,8 +103,8 @@ def _total(tallies: Sequence[Tally], wanted: Callable[[str], bool]) -> int:
     return sum(n for tally in tallies for reason, n in tally.dropped.items() if wanted(reason))
 
 
-def _step(tally: Tally, widest: int) -> Step:
-    return Step(
+def _step(tally: Tally, widest: int) -> FlowStep:
+    return FlowStep(
         name=tally.step,
         rows_in=tally.rows_in,
         kept=tally.kept,
@@ -146,7 +154,7 @@ SPAN = 240
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class LostRow:
     """One dropped row."""
 
     id: str
@@ -161,27 +169,27 @@ class Loss:
 
 
 @dataclass(slots=True)
-class Kind:
+class LossKind:
     """Rows that dropped for related reasons: the first `MAX_SHOWN` of `rows`."""
 
     heading: str
     about: str
     rows: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    shown: list[Loss] = field(default_factory=list)
+    shown: list[LostRow] = field(default_factory=list)
 
     @property
     def matches(self) -> bool:
         return any(loss.matched for loss in self.shown)
 
 
-def losses(folders: Iterable[Path]) -> list[Kind]:
+def losses(folders: Iterable[Path]) -> list[LossKind]:
     """All kinds in the order leaks, conflicts, duplicates, the rest; empty ones included. Rows
     that were only set aside are none of them."""
-    leaks = Kind("Leaks", "Training rows that also stand in an evaluation split.")
-    conflicts = Kind("Conflicts", "Rows that repeat another one's input with another answer.")
-    repeats = Kind("Duplicates", "Rows that repeat one that stays.")
-    rest = Kind("Other dropped rows", "Rows that could not be used.")
+    leaks = LossKind("Leaks", "Training rows that also stand in an evaluation split.")
+    conflicts = LossKind("Conflicts", "Rows that repeat another one's input with another answer.")
+    repeats = LossKind("Duplicates", "Rows that repeat one that stays.")
+    rest = LossKind("Other dropped rows", "Rows that could not be used.")
     for folder in folders:
         path = folder / "dropped.jsonl"
         for row in read_records(path, Dropped) if path.is_file() else ():
@@ -197,8 +205,8 @@ def losses(folders: Iterable[Path]) -> list[Kind]:
     return [leaks, conflicts, repeats, rest]
 
 
-def _loss(row: Dropped) -> Loss:
-    return Loss(
+def _loss(row: Dropped) -> LostRow:
+    return LostRow(
         id=row.id,
         where=where(row.origin),
         split=row.split,
@@ -212,7 +220,7 @@ def _loss(row: Dropped) -> Loss:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FaultyRow:
     """One faulty row of a source file."""
 
     where: str
@@ -222,16 +230,16 @@ class Fault:
     message: str
 
 
-def faults(folder: Path) -> tuple[list[Fault], int]:
+def faults(folder: Path) -> tuple[list[FaultyRow], int]:
     """The first faults by file and line, and how many there are."""
     path = folder / "faults.jsonl"
-    shown: list[Fault] = []
+    shown: list[FaultyRow] = []
     total = 0
     for row in read_records(path, SplitFault) if path.is_file() else ():
         total += 1
         if len(shown) < MAX_SHOWN:
             message = clip(row.message, SPAN)
-            shown.append(Fault(where(row), row.split, row.field, row.rule, message))
+            shown.append(FaultyRow(where(row), row.split, row.field, row.rule, message))
     return shown, total
 
 
@@ -239,7 +247,7 @@ def faults(folder: Path) -> tuple[list[Fault], int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class TextChange:
     """A text before and after."""
 
     before: str
@@ -247,14 +255,14 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class NewRowSample:
     """One new row: the row it was made of, its input, and its answer where that changed too."""
 
     id: str
     of: str
     rule: str
-    input: Pair
-    answer: Pair | None
+    input: TextChange
+    answer: TextChange | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +272,7 @@ class Augmented:
     about: str
     rules: list[str]
     """``18 × entity swap`` ..., most first."""
-    samples: list[Sample]
+    samples: list[NewRowSample]
     file: str
     """Link to all of them; empty when there is no file."""
 
@@ -282,10 +290,12 @@ def augmented(new: NewRows | None, rendered: Path, page: Path) -> Augmented | No
     )
 
 
-def _sample(new: NewRow) -> Sample:
+def _sample(new: NewRow) -> NewRowSample:
     before, after = new.target_before, new.target_after
-    answer = None if before is None or after is None else Pair(before, after)
-    return Sample(new.id, new.of, in_words(new.rule), Pair(new.before, new.after), answer)
+    answer = None if before is None or after is None else TextChange(before, after)
+    return NewRowSample(
+        new.id, new.of, in_words(new.rule), TextChange(new.before, new.after), answer
+    )
 
 
 # What a split takes of each of its sources, in rows and in tokens.
@@ -294,7 +304,7 @@ MAX_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MixLine:
     """One source of the mix."""
 
     name: str
@@ -311,19 +321,19 @@ class Mix:
     """The sources of one split."""
 
     split: str
-    lines: list[Line]
+    lines: list[MixLine]
 
 
-def mixes(mix: Mapping[str, Sequence[Mixed]]) -> list[Mix]:
+def mixes(mix: Mapping[str, Sequence[MixedSource]]) -> list[Mix]:
     """The mix of every split that has several sources."""
     return [Mix(split, _lines(told)) for split, told in mix.items()]
 
 
-def _lines(told: Sequence[Mixed]) -> list[Line]:
+def _lines(told: Sequence[MixedSource]) -> list[MixLine]:
     rows = sum(part.rows for part in told)
     tokens = sum(part.tokens for part in told)
     return [
-        Line(
+        MixLine(
             _name(part.name),
             f"{part.weight:g}",
             count(part.rows_in),

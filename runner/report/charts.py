@@ -207,7 +207,7 @@ def _height(point: tuple[float, float]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class ChartLine:
     """One line of the picture, ready for the page."""
 
     name: str
@@ -220,7 +220,7 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ChartEntry:
     """What a line shows: a score of something that has a name and a look."""
 
     name: str
@@ -229,17 +229,17 @@ class Entry:
     note: str = ""
 
 
-def scale(entries: Sequence[Entry]) -> Axis:
+def scale(entries: Sequence[ChartEntry]) -> Axis:
     """A scale over all points and interval ends; shares get room from 0 to 1 at most."""
     known = [entry.score for entry in entries if entry.score]
     values = [x for score in known for x in (score.value, score.low, score.high)]
     return Axis.over(values, around=5)
 
 
-def track(entry: Entry, axis: Axis, places: int, reference: float | None) -> Track:
+def track(entry: ChartEntry, axis: Axis, places: int, reference: float | None) -> ChartLine:
     """The line of `entry`; `reference` is drawn as a dashed upright (the score to beat)."""
     score = entry.score
-    return Track(
+    return ChartLine(
         name=entry.name,
         css=entry.css,
         note=entry.note,
@@ -258,7 +258,7 @@ def ruler(axis: Axis) -> Markup:
     return tag("svg", *marks, class_="track ruler", width="100%", height=18, aria_hidden="true")
 
 
-def _picture(entry: Entry, axis: Axis, places: int, reference: float | None) -> Markup:
+def _picture(entry: ChartEntry, axis: Axis, places: int, reference: float | None) -> Markup:
     parts = [
         tag("line", x1=at, x2=at, y1="0", y2="100%", class_="grid")
         for at in (percent(axis.at(tick)) for tick in axis.ticks)
@@ -272,7 +272,7 @@ def _picture(entry: Entry, axis: Axis, places: int, reference: float | None) -> 
     return tag("svg", *parts, class_="track", width="100%", height=28, aria_hidden="true")
 
 
-def _mark(entry: Entry, score: Score, axis: Axis, places: int) -> list[Markup]:
+def _mark(entry: ChartEntry, score: Score, axis: Axis, places: int) -> list[Markup]:
     marks = []
     label = f"{entry.name}: {number(score.value, places)}"
     if math.isfinite(score.low) and math.isfinite(score.high):

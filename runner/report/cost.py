@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.records.results import ArmResult, ExperimentResult
-from runner.report.scoreboard import Line
+from runner.report.scoreboard import ScoreboardLine
 
 ORDER = ("prepare", "reword", "render", "tune", "predict", "score")
 PURPOSES = ("tuning", "baseline test", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class StageTime:
     """Seconds of a stage of one arm; None when it was not recorded."""
 
     seconds: float | None
@@ -26,7 +26,7 @@ class CostRow:
 
     name: str
     digest: str
-    stages: list[Stage]
+    stages: list[StageTime]
     total: float | None
     examples: int
     tokens: int | None
@@ -55,7 +55,7 @@ class Cost:
     """Whether the dollars are what the emulator would have cost."""
 
 
-def cost(lines: Sequence[Line], result: ExperimentResult) -> Cost:
+def cost(lines: Sequence[ScoreboardLine], result: ExperimentResult) -> Cost:
     """The accounts of all arms that recorded any."""
     used = {stage for line in lines for stage in (*line.arm.seconds, *line.arm.reused)}
     stages = [*(stage for stage in ORDER if stage in used), *sorted(used - set(ORDER))]
@@ -80,13 +80,13 @@ def _place(what: str) -> int:
     return PURPOSES.index(what) if what in PURPOSES else len(PURPOSES)
 
 
-def _row(line: Line, stages: Sequence[str], purposes: Sequence[str]) -> CostRow:
+def _row(line: ScoreboardLine, stages: Sequence[str], purposes: Sequence[str]) -> CostRow:
     arm = line.arm
     bills = [[usd for (_, name), usd in arm.bill.items() if name == what] for what in purposes]
     return CostRow(
         name=arm.name,
         digest=arm.digest,
-        stages=[Stage(arm.seconds.get(stage), stage in arm.reused) for stage in stages],
+        stages=[StageTime(arm.seconds.get(stage), stage in arm.reused) for stage in stages],
         total=line.seconds,
         examples=arm.train_examples,
         tokens=_tokens(arm),

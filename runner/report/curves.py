@@ -13,7 +13,7 @@ from runner.report.charts import Axis, Plot
 from runner.report.format import (
     number,
 )
-from runner.report.scoreboard import Line
+from runner.report.scoreboard import ScoreboardLine
 
 MAX_DRAWN = 12
 """More lines than this in one picture tell nothing."""
@@ -29,7 +29,7 @@ PICTURES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class CurveChart:
     """One picture with its heading; `undefined` counts points that were no number."""
 
     heading: str
@@ -38,30 +38,34 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Curves:
+class CurveCharts:
     """All pictures; `drawn` are the arms in them, `tuned` how many there would be."""
 
-    pictures: list[Curve]
-    drawn: list[Line]
+    pictures: list[CurveChart]
+    drawn: list[ScoreboardLine]
     tuned: int
 
 
-def curves(lines: Sequence[Line], looks: Mapping[str, str]) -> Curves | None:
+def curves(lines: Sequence[ScoreboardLine], looks: Mapping[str, str]) -> CurveCharts | None:
     """The four pictures, None when no arm recorded a curve."""
     able = [line for line in lines if line.arm.tuning and line.arm.tuning.curves]
     if not able:
         return None
     drawn = sorted(able, key=lambda line: line.role != "winner")[:MAX_DRAWN]
     drawn = [line for line in able if line in drawn]
-    return Curves([_curve(name, head, drawn, looks) for name, head in PICTURES], drawn, len(able))
+    return CurveCharts(
+        [_curve(name, head, drawn, looks) for name, head in PICTURES], drawn, len(able)
+    )
 
 
-def _curve(name: str, heading: str, drawn: Sequence[Line], looks: Mapping[str, str]) -> Curve:
+def _curve(
+    name: str, heading: str, drawn: Sequence[ScoreboardLine], looks: Mapping[str, str]
+) -> CurveChart:
     pair = [name, name.replace("train_", "eval_"), name.replace("eval_", "train_")]
     data = {line.arm.digest: _points(line, name) for line in drawn}
     undefined = sum(not math.isfinite(y) for points in data.values() for _, y in points)
     if not any(math.isfinite(y) for points in data.values() for _, y in points):
-        return Curve(heading, None, undefined)
+        return CurveChart(heading, None, undefined)
     # Training and validation of one quantity share their scale, so that a gap is a gap.
     heights = [y for line in drawn for other in pair for _, y in _points(line, other)]
     steps = [x for line in drawn for x, _ in _points(line, name)]
@@ -71,16 +75,16 @@ def _curve(name: str, heading: str, drawn: Sequence[Line], looks: Mapping[str, s
         points, css = data[line.arm.digest], looks[line.arm.digest]
         plot.line(points, css, line.arm.name)
         _checkpoints(plot, line, points, css)
-    return Curve(heading, plot.markup(), undefined)
+    return CurveChart(heading, plot.markup(), undefined)
 
 
-def _points(line: Line, name: str) -> Points:
+def _points(line: ScoreboardLine, name: str) -> Points:
     tuning = line.arm.tuning
     found = [point for point in tuning.curves if point.name == name] if tuning else []
     return sorted((float(point.step), point.value) for point in found)
 
 
-def _checkpoints(plot: Plot, line: Line, points: Points, css: str) -> None:
+def _checkpoints(plot: Plot, line: ScoreboardLine, points: Points, css: str) -> None:
     tuning = line.arm.tuning
     if not tuning:
         return
@@ -100,14 +104,14 @@ def _height_at(points: Points, step: int) -> float:
 
 
 def _checkpoint_title(
-    line: Line, tuning: TuningResult, checkpoint: Checkpoint, height: float, chosen: bool
+    line: ScoreboardLine, tuning: TuningResult, checkpoint: Checkpoint, height: float, chosen: bool
 ) -> str:
     which = f"checkpoint {checkpoint.id} of {len(tuning.checkpoints)}"
     where = f"epoch {checkpoint.epoch:g}, step {checkpoint.step}"
     return f"{line.arm.name}: {which} ({where}) {number(height)}{', chosen' if chosen else ''}"
 
 
-def _about(heading: str, drawn: Sequence[Line], data: Mapping[str, Points]) -> str:
+def _about(heading: str, drawn: Sequence[ScoreboardLine], data: Mapping[str, Points]) -> str:
     ends = [
         f"{line.arm.name} from {number(data[line.arm.digest][0][1])} "
         f"to {number(data[line.arm.digest][-1][1])}"

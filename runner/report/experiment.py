@@ -18,7 +18,7 @@ from runner.report.cost import cost
 from runner.report.curves import curves
 from runner.report.format import interval, number, signed
 from runner.report.page import write_page
-from runner.report.scoreboard import Line, board, confidence, featured, places
+from runner.report.scoreboard import ScoreboardLine, board, confidence, featured, places
 from runner.report.scores import labels, metrics, slices
 from runner.report.treatment_effects import treatment_effects
 from runner.report.treatments import treatments
@@ -28,7 +28,7 @@ MAX_BESIDE = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class ResultFact:
     """One of the numbers beside the verdict."""
 
     name: str
@@ -77,7 +77,7 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, obje
     }
 
 
-def verdict_state(lines: Sequence[Line], result: ExperimentResult) -> str:
+def verdict_state(lines: Sequence[ScoreboardLine], result: ExperimentResult) -> str:
     """``won``, ``lost`` (a tuned arm is surely worse and none is better), ``open`` when luck is
     not ruled out or arms are still to run, ``none`` when nothing was scored."""
     if any(line.role == "winner" for line in lines):
@@ -95,21 +95,21 @@ def _headline(result: ExperimentResult) -> str:
     return f"Not finished: {done} of {plural(len(result.arms), 'arm')} done, so no verdict yet."
 
 
-def _facts(lines: Sequence[Line], digits: int) -> list[Fact]:
+def _facts(lines: Sequence[ScoreboardLine], digits: int) -> list[ResultFact]:
     facts = []
     winner = next((line for line in lines if line.role == "winner"), None)
     tuned = [line for line in lines if line.arm.kind == "tuned" and line.test]
     best = winner or next(iter(tuned), None)
     if best and best.test:
         note = interval(best.test.low, best.test.high, digits)
-        facts.append(Fact(best.arm.name, number(best.test.value, digits), note))
+        facts.append(ResultFact(best.arm.name, number(best.test.value, digits), note))
     bar = next((line for line in lines if line.role == "strongest"), None)
     if bar and bar.test:
         note = interval(bar.test.low, bar.test.high, digits)
-        facts.append(Fact(f"{bar.arm.name} (to beat)", number(bar.test.value, digits), note))
+        facts.append(ResultFact(f"{bar.arm.name} (to beat)", number(bar.test.value, digits), note))
     if best and (found := best.difference):
         note = interval(found.low, found.high, digits)
-        facts.append(Fact("difference", signed(found.value, digits), note))
+        facts.append(ResultFact("difference", signed(found.value, digits), note))
     return facts
 
 
@@ -140,7 +140,7 @@ class Recipe:
     arms: int
 
 
-def recipe(lines: Sequence[Line], result: ExperimentResult) -> Recipe:
+def recipe(lines: Sequence[ScoreboardLine], result: ExperimentResult) -> Recipe:
     """Facts that are not known are left out."""
     seeds = {str(line.arm.config["seed"]) for line in lines if "seed" in line.arm.config}
     facts = [
@@ -169,7 +169,7 @@ def moment(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _config(line: Line) -> Config:
+def _config(line: ScoreboardLine) -> Config:
     arm = line.arm
     resolved = dict(arm.tuning.resolved) if arm.tuning else {}
     return Config(arm.name, arm.digest, dict(arm.varying), _yaml(arm.config), _yaml(resolved))

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from runner.base.text import plural
 from runner.records import read_records
-from runner.records.leaks import LeakLook, LeakPair, RepeatedSpan
+from runner.records.leaks import LeakCheck, LeakPair, RepeatedSpan
 from runner.records.summaries import NAME, PreparedSummary, read_prepared
 from runner.report.format import count, in_words, is_leak
 from runner.report.page import tag, text, where
@@ -42,7 +42,7 @@ METHODS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class LeakLine:
     """One line of the table; texts with what both share marked."""
 
     id: str
@@ -59,7 +59,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class SpanLine:
     """One repeated stretch of text."""
 
     id: str
@@ -72,14 +72,14 @@ class Span:
 
 
 @dataclass(slots=True)
-class Section:
+class LeakSection:
     """The pairs of two splits that one method found."""
 
     split: str
     against: str
     method: str
     rows: int = 0
-    pairs: list[Pair] = field(default_factory=list)
+    pairs: list[LeakLine] = field(default_factory=list)
 
     @property
     def heading(self) -> str:
@@ -137,12 +137,12 @@ def write_leaks(prepared: Path, version: str, out: Path, *, refused: bool = Fals
     return True
 
 
-def _sections(prepared: Path) -> list[Section]:
+def _sections(prepared: Path) -> list[LeakSection]:
     """Pairs by splits and method: train before validation, the surest method first."""
-    found: dict[tuple[str, str, str], Section] = {}
+    found: dict[tuple[str, str, str], LeakSection] = {}
     for raw in _lines(prepared, "leaks", LeakPair):
         key = (raw.split, raw.against, raw.method)
-        section = found.setdefault(key, Section(*key))
+        section = found.setdefault(key, LeakSection(*key))
         section.rows += 1
         if len(section.pairs) < SHOWN:
             section.pairs.append(_pair(raw))
@@ -165,9 +165,9 @@ def _lines(folder: Path, name: str, kind: type[T]) -> Iterator[T]:
     yield from read_records(path, kind) if path.is_file() else ()
 
 
-def _pair(raw: LeakPair) -> Pair:
+def _pair(raw: LeakPair) -> LeakLine:
     mine, theirs = _marked(raw.text, raw.matched_text)
-    return Pair(
+    return LeakLine(
         id=raw.id,
         where=where(raw.origin),
         target=raw.target,
@@ -206,8 +206,8 @@ def _folded(words: list[str]) -> list[str]:
     return ["".join(filter(str.isalnum, word)).casefold() or word for word in words]
 
 
-def _span(raw: RepeatedSpan) -> Span:
-    return Span(
+def _span(raw: RepeatedSpan) -> SpanLine:
+    return SpanLine(
         id=raw.id,
         where=where(raw.origin),
         matched=raw.matched,
@@ -222,7 +222,7 @@ def _name(method: str) -> str:
     return METHODS.get(method, (f"{method}s in common", ""))[0]
 
 
-def _headline(sections: list[Section], conflicts: int) -> str:
+def _headline(sections: list[LeakSection], conflicts: int) -> str:
     leaks = [one for one in sections if one.split == "train" and one.method != CLOSE]
     rows = sum(section.rows for section in leaks)
     start = f"{plural(rows, 'pair')} of a training row with an evaluation row"
@@ -234,7 +234,7 @@ def _headline(sections: list[Section], conflicts: int) -> str:
     return f"{start}{f' ({named})' if named else ''}{torn}."
 
 
-def _facts(sections: list[Section], conflicts: int, spans: int) -> list[tuple[str, str]]:
+def _facts(sections: list[LeakSection], conflicts: int, spans: int) -> list[tuple[str, str]]:
     by_method = Counter[str]()
     for section in sorted(sections, key=lambda section: section.method == CLOSE):
         by_method[_name(section.method)] += section.rows
@@ -245,7 +245,7 @@ def _facts(sections: list[Section], conflicts: int, spans: int) -> list[tuple[st
 
 # What the search for leaks looked at, in words: the methods, the splits, how many rows.
 
-Looks = Sequence[LeakLook]
+Looks = Sequence[LeakCheck]
 """``leak_looks`` of a summary."""
 WORDS = {
     "exact": "equal inputs",
@@ -289,11 +289,11 @@ def _flat(unlooked: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[tuple[s
         yield from ((what, pair) for pair in pairs)
 
 
-def _found(look: LeakLook) -> str:
+def _found(look: LeakCheck) -> str:
     found = count(look.found) if look.found else "none"
     rows, against = count(look.rows or 0), count(look.against_rows or 0)
     return f"{_method_name(look)} {found} ({rows} × {against} rows)"
 
 
-def _method_name(look: LeakLook) -> str:
+def _method_name(look: LeakCheck) -> str:
     return WORDS.get(look.method, f"{look.method}s")

@@ -131,7 +131,7 @@ def link(target: Path, page: Path) -> str:
     return quote(relative if relative.startswith(".") else f"./{relative}", errors="replace")
 
 
-class Place(Protocol):
+class FileLine(Protocol):
     """A line of a file."""
 
     @property
@@ -140,6 +140,6 @@ class Place(Protocol):
     def line(self) -> int: ...
 
 
-def where(place: Place | None) -> str:
+def where(place: FileLine | None) -> str:
     """``train.jsonl:23``; empty when unknown."""
     return f"{Path(place.file).name}:{place.line}" if place and place.file else ""

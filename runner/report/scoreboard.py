@@ -14,7 +14,7 @@ Role = Literal["winner", "strongest", "baseline", "tuned"]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ScoreboardLine:
     """One arm on the leaderboard."""
 
     arm: ArmResult
@@ -45,13 +45,13 @@ class Line:
         return f"{one_line(self.arm.best, 20)} of {len(made)}" if self.arm.best else ""
 
 
-def board(result: ExperimentResult) -> list[Line]:
+def board(result: ExperimentResult) -> list[ScoreboardLine]:
     """All arms: best test score first, then those without one, failed ones last."""
     against = {item.against for item in result.differences}
     found = {item.arm: item for item in result.differences}
     winner = result.verdict.winner if result.verdict else ""
     lines = [
-        Line(
+        ScoreboardLine(
             arm=arm,
             role=_role(arm, winner, against),
             validation=primary_score(arm.validation, result.primary),
@@ -70,12 +70,12 @@ def primary_score(scores: Scores | None, metric: str) -> Score | None:
     return found if found and math.isfinite(found.value) else None
 
 
-def places(lines: Iterable[Line]) -> int:
+def places(lines: Iterable[ScoreboardLine]) -> int:
     """Decimals for the primary metric, the same for every arm."""
     return decimals([score for line in lines for score in (line.test, line.validation) if score])
 
 
-def featured(lines: Sequence[Line], limit: int) -> list[Line]:
+def featured(lines: Sequence[ScoreboardLine], limit: int) -> list[ScoreboardLine]:
     """The arms for places with little room: the winner and the strongest untuned arm always,
     then the other untuned ones and the best tuned ones, in leaderboard order."""
     done = [line for line in lines if line.arm.status == "done" and line.arm.test]
@@ -104,7 +104,7 @@ def _role(arm: ArmResult, winner: str, against: set[str]) -> Role:
     return "strongest" if arm.digest in against else "baseline"
 
 
-def _rank(line: Line) -> tuple[int, float]:
+def _rank(line: ScoreboardLine) -> tuple[int, float]:
     if line.arm.status in ("failed", "incomplete"):
         return 2, 0.0
     return (0, -line.test.scale.gain(line.test.value)) if line.test else (1, 0.0)

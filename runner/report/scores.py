@@ -11,33 +11,33 @@ from markupsafe import Markup
 from runner.base.text import plural
 from runner.records import UNKNOWN, Scale
 from runner.records.results import Score
-from runner.report.charts import Entry, Track, ruler, scale, track
+from runner.report.charts import ChartEntry, ChartLine, ruler, scale, track
 from runner.report.format import MISSING, decimals, interval, number
-from runner.report.scoreboard import Line
+from runner.report.scoreboard import ScoreboardLine
 
 MAX_SLICES = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class SliceScores:
     """One slice with a line for every arm shown."""
 
     name: str
     rows: str
-    tracks: list[Track]
+    tracks: list[ChartLine]
 
 
 @dataclass(frozen=True, slots=True)
 class Slices:
     """The picture; `known` says how many slices there are in all."""
 
-    slices: list[Slice]
+    slices: list[SliceScores]
     ruler: Markup
     known: int
 
 
 def slices(
-    shown: Sequence[Line], primary: str, looks: Mapping[str, str], places: int
+    shown: Sequence[ScoreboardLine], primary: str, looks: Mapping[str, str], places: int
 ) -> Slices | None:
     """The largest slices; None when the suite has none."""
     sizes = _sizes(shown, primary)
@@ -47,7 +47,7 @@ def slices(
     names = [name for name in sizes if name in largest]
     entries = {
         name: [
-            Entry(
+            ChartEntry(
                 line.arm.name,
                 looks[line.arm.digest],
                 _score(line, name, primary),
@@ -59,7 +59,7 @@ def slices(
     }
     axis = scale([entry for listed in entries.values() for entry in listed])
     found = [
-        Slice(
+        SliceScores(
             name,
             plural(sizes[name], "row"),
             [track(entry, axis, places, None) for entry in entries[name]],
@@ -69,12 +69,12 @@ def slices(
     return Slices(found, ruler(axis), len(sizes))
 
 
-def _score(line: Line, name: str, primary: str) -> Score | None:
+def _score(line: ScoreboardLine, name: str, primary: str) -> Score | None:
     found = line.arm.test.slices.get(name, {}).get(primary) if line.arm.test else None
     return found if found and math.isfinite(found.value) else None
 
 
-def _sizes(shown: Sequence[Line], primary: str) -> dict[str, int]:
+def _sizes(shown: Sequence[ScoreboardLine], primary: str) -> dict[str, int]:
     """Slice to its rows (the most that any arm answered), in order of appearance."""
     sizes: dict[str, int] = {}
     for line in shown:
@@ -106,7 +106,7 @@ class LabelScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class LabelRow:
     """One label with every arm's scores, in the arms' order."""
 
     name: str
@@ -118,7 +118,7 @@ class Label:
 class Labels:
     """The table; `known` says how many labels were scored."""
 
-    labels: list[Label]
+    labels: list[LabelRow]
     known: int
 
 
@@ -127,7 +127,7 @@ def is_label(name: str, scores: Mapping[str, Score]) -> bool:
     return name.startswith(PREFIX) and all(part in scores for part in PARTS)
 
 
-def labels(shown: Sequence[Line]) -> Labels | None:
+def labels(shown: Sequence[ScoreboardLine]) -> Labels | None:
     """None when the suite does not classify. The first arm in `shown` that won, or else the
     first one, decides what is hard."""
     rows: dict[str, int] = {}
@@ -138,7 +138,7 @@ def labels(shown: Sequence[Line]) -> Labels | None:
     if not rows:
         return None
     table = [
-        Label(name.removeprefix(PREFIX), n, [_found(line, name) for line in shown])
+        LabelRow(name.removeprefix(PREFIX), n, [_found(line, name) for line in shown])
         for name, n in rows.items()
     ]
     leader = max(range(len(shown)), key=lambda index: shown[index].role == "winner")
@@ -146,7 +146,7 @@ def labels(shown: Sequence[Line]) -> Labels | None:
     return Labels(table[:MAX_LABELS], len(table))
 
 
-def _found(line: Line, name: str) -> LabelScore:
+def _found(line: ScoreboardLine, name: str) -> LabelScore:
     scores = line.arm.test.slices.get(name) if line.arm.test else None
     if not scores or not all(part in scores for part in PARTS):
         return LabelScore(MISSING, -1.0, MISSING, MISSING)
@@ -162,7 +162,7 @@ FIELD = "json_field/"
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ScoreCell:
     """One arm's score: `width` is its share of the full bar in per cent, `best` in its row."""
 
     text: str
@@ -179,10 +179,10 @@ class Metric:
     primary: bool
     signature: str
     lower: bool
-    cells: list[Cell]
+    cells: list[ScoreCell]
 
 
-def metrics(shown: Sequence[Line], primary: str, *, fields: bool) -> list[Metric]:
+def metrics(shown: Sequence[ScoreboardLine], primary: str, *, fields: bool) -> list[Metric]:
     """The scores that are (or are not) of JSON fields; empty when there are none."""
     names = dict.fromkeys(name for line in shown if line.arm.test for name in line.arm.test.overall)
     wanted = [name for name in names if name.startswith(FIELD) == fields]
@@ -190,7 +190,7 @@ def metrics(shown: Sequence[Line], primary: str, *, fields: bool) -> list[Metric
     return [_metric(shown, name, primary) for name in wanted]
 
 
-def _metric(shown: Sequence[Line], name: str, primary: str) -> Metric:
+def _metric(shown: Sequence[ScoreboardLine], name: str, primary: str) -> Metric:
     scores = [line.arm.test.overall.get(name) if line.arm.test else None for line in shown]
     defined = [score for score in scores if score and math.isfinite(score.value)]
     known = [score.value for score in defined]
@@ -218,10 +218,12 @@ def _ends(scale: Scale, values: Sequence[float]) -> tuple[float, float]:
     return (low, high) if low < high else (low, low + 1)
 
 
-def _cell(score: Score | None, places: int, ends: tuple[float, float], top: float | None) -> Cell:
+def _cell(
+    score: Score | None, places: int, ends: tuple[float, float], top: float | None
+) -> ScoreCell:
     if score is None or not math.isfinite(score.value):
-        return Cell(number(None), "", 0.0, best=False)
-    return Cell(
+        return ScoreCell(number(None), "", 0.0, best=False)
+    return ScoreCell(
         text=number(score.value, places),
         interval=interval(score.low, score.high, places),
         width=max(0.0, min(100.0, 100 * (score.value - ends[0]) / (ends[1] - ends[0]))),

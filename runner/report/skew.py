@@ -21,7 +21,7 @@ MARKS = {"same": "span", "tuning": "del", "production": "ins"}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SkewLine:
     """One test as the table has it."""
 
     name: str
@@ -34,7 +34,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class MarkedPair:
     """One content on both sides, with its differences marked."""
 
     ids: str
@@ -90,7 +90,7 @@ def _drawn(used: int, there: int) -> str:
     return f"{used:,}" if used == there else f"{used:,} of {there:,}"
 
 
-def _line(item: SkewTest) -> Line:
+def _line(item: SkewTest) -> SkewLine:
     shares = item.kind in ("share", "pairs")
     shown = share if shares else number
     sizes = item.kind == "size"
@@ -106,7 +106,7 @@ def _line(item: SkewTest) -> Line:
     }
     name = names.get(item.kind, item.name)
     p = p_value(item.p_holm)
-    return Line(name, one, other, signed(item.effect), between, p, item.skewed)
+    return SkewLine(name, one, other, signed(item.effect), between, p, item.skewed)
 
 
 def _lengths(tuning: Sequence[int], production: Sequence[int]) -> Markup:
@@ -140,8 +140,8 @@ def _null(areas: Sequence[float], found: float) -> Markup:
     return plot.markup()
 
 
-def _pair(pair: MatchedPair) -> Pair:
-    return Pair(
+def _pair(pair: MatchedPair) -> MarkedPair:
+    return MarkedPair(
         ids=f"{pair.tuning} and {pair.production or 'a production prompt'}",
         by=pair.by,
         kinds=", ".join(pair.kinds),

@@ -23,7 +23,7 @@ from runner.report.format import (
     signed,
     visible,
 )
-from runner.report.scoreboard import Line, board, confidence, places
+from runner.report.scoreboard import ScoreboardLine, board, confidence, places
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,7 +94,7 @@ def plain_leaderboard(result: ExperimentResult) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _table(lines: list[Line], width: int) -> Table:
+def _table(lines: list[ScoreboardLine], width: int) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -113,7 +113,7 @@ def _table(lines: list[Line], width: int) -> Table:
     return table
 
 
-def _name(line: Line, *, shows_status: bool) -> Text:
+def _name(line: ScoreboardLine, *, shows_status: bool) -> Text:
     """The arm's name; where there is no column for it, also a status other than done."""
     from rich.text import Text
 
@@ -124,11 +124,11 @@ def _name(line: Line, *, shows_status: bool) -> Text:
     return Text(name + tail, style=style)
 
 
-def _state(line: Line) -> str:
+def _state(line: ScoreboardLine) -> str:
     return "failed" if line.arm.status == "failed" else f"is {line.arm.status}"
 
 
-def _failure(line: Line) -> Text:
+def _failure(line: ScoreboardLine) -> Text:
     from rich.text import Text
 
     first = next(iter(line.arm.error.splitlines()), "")
@@ -157,7 +157,7 @@ STATUS_TINTS = {"failed": "red", "incomplete": "yellow", "running": "cyan", "pen
 GAIN_TINTS = {"better": "green", "worse": "red", "open": "default"}
 
 
-def _plain(line: Line) -> str:
+def _plain(line: ScoreboardLine) -> str:
     return ""
 
 
@@ -166,8 +166,8 @@ class Column:
     """One column; `text` gets the arm and the decimals of the primary metric."""
 
     heading: str
-    text: Callable[[Line, int], str]
-    tint: Callable[[Line], str] = _plain
+    text: Callable[[ScoreboardLine, int], str]
+    tint: Callable[[ScoreboardLine], str] = _plain
     justify: Literal["left", "right"] = "right"
 
 
@@ -203,12 +203,12 @@ def columns_for(width: int, *, priced: bool = False, gaps: bool = False) -> list
     ]
 
 
-def _examples(line: Line) -> str:
+def _examples(line: ScoreboardLine) -> str:
     tuned = line.arm.kind == "tuned" and line.arm.train_examples
     return count(line.arm.train_examples) if tuned else MISSING
 
 
-def _unanswered(line: Line, _: int) -> str:
+def _unanswered(line: ScoreboardLine, _: int) -> str:
     return share(line.arm.test.share_unanswered) if line.arm.test else MISSING
 
 
@@ -226,13 +226,13 @@ def _below(score: Score | None, digits: int) -> str:
     return f"{number(score.value, digits)}\n{around}".rstrip()
 
 
-def _validation_below(line: Line, digits: int) -> str:
+def _validation_below(line: ScoreboardLine, digits: int) -> str:
     if line.validation is None:
         return MISSING
     return f"{number(line.validation.value, digits)}\n{line.best}".rstrip()
 
 
-def _gain_beside(line: Line, _: int) -> str:
+def _gain_beside(line: ScoreboardLine, _: int) -> str:
     found = line.difference
     if found is None:
         return MISSING
@@ -240,7 +240,7 @@ def _gain_beside(line: Line, _: int) -> str:
     return f"{signed(found.value, digits)} {interval(found.low, found.high, digits)}".rstrip()
 
 
-def _gain_below(line: Line, _: int) -> str:
+def _gain_below(line: ScoreboardLine, _: int) -> str:
     found = line.difference
     if found is None:
         return MISSING
@@ -249,13 +249,13 @@ def _gain_below(line: Line, _: int) -> str:
     return f"{signed(found.value, digits)}\n{around}".rstrip()
 
 
-def _p(line: Line) -> str:
+def _p(line: ScoreboardLine) -> str:
     return p_value(line.difference.p_holm) if line.difference else MISSING
 
 
-def _gain_tint(line: Line) -> str:
+def _gain_tint(line: ScoreboardLine) -> str:
     return GAIN_TINTS[verdict_of(line)]
 
 
-def _status_tint(line: Line) -> str:
+def _status_tint(line: ScoreboardLine) -> str:
     return STATUS_TINTS.get(line.arm.status, "")

@@ -22,7 +22,7 @@ from runner.report.format import (
     number,
     signed,
 )
-from runner.report.scoreboard import Line
+from runner.report.scoreboard import ScoreboardLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Comparison:
 
 
 def treatment_effects(
-    lines: Sequence[Line], result: ExperimentResult, digits: int
+    lines: Sequence[ScoreboardLine], result: ExperimentResult, digits: int
 ) -> list[Comparison]:
     """One table for each arm that others are held against; none without swept treatments."""
     by_digest = {line.arm.digest: line for line in lines}
@@ -70,7 +70,7 @@ def treatment_effects(
     ]
 
 
-def _line(line: Line, found: Difference | None, digits: int) -> TreatmentEffect:
+def _line(line: ScoreboardLine, found: Difference | None, digits: int) -> TreatmentEffect:
     folders = [Path(line.arm.artifacts[name]) for name in ("prepare", "render")]
     shown = line.test
     places = decimals([found]) if found else digits

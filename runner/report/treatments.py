@@ -13,14 +13,14 @@ from runner.report.card_rows import SplitFlow, dropped_total, flow, read_tallies
 from runner.report.format import MISSING, clip, count, in_words, is_set_aside
 from runner.report.leaks import leaks_page
 from runner.report.page import card_name, link, skew_name, where
-from runner.report.scoreboard import Line
+from runner.report.scoreboard import ScoreboardLine
 
 SHOWN = 20
 """Dropped rows listed on the page; the file has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class TreatmentLoss:
     """One dropped row and why."""
 
     id: str
@@ -31,7 +31,7 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedArms:
     """What some arms were given of the prepared rows."""
 
     arms: list[str]
@@ -50,15 +50,15 @@ class Treatment:
     arms: list[str]
     flows: list[SplitFlow]
     dropped: int
-    lost: list[Lost]
+    lost: list[TreatmentLoss]
     files: list[tuple[str, str]]
     """Name and relative link of the files with everything that dropped."""
-    rendered: list[Rendered]
+    rendered: list[RenderedArms]
     missing: bool
     """The artifact folders are gone, so there is nothing to show."""
 
 
-def treatments(lines: Sequence[Line], page: Path) -> list[Treatment]:
+def treatments(lines: Sequence[ScoreboardLine], page: Path) -> list[Treatment]:
     """Every distinct prepared folder; links are relative to `page`."""
     groups: dict[str, dict[str, list[str]]] = {}
     for line in lines:
@@ -84,7 +84,7 @@ def _treatment(prepared: Path, renders: dict[str, list[str]], page: Path) -> Tre
     )
 
 
-def _rendered(folder: Path, arms: list[str], page: Path) -> Rendered | None:
+def _rendered(folder: Path, arms: list[str], page: Path) -> RenderedArms | None:
     tallies = read_tallies([folder])
     if not tallies:
         return None
@@ -95,7 +95,7 @@ def _rendered(folder: Path, arms: list[str], page: Path) -> Rendered | None:
     card = page.with_name(card_name(folder))
     skew = page.with_name(skew_name(folder))
     beside = {"data card": card, "leaks": leaks_page(card), "skew": skew}
-    return Rendered(
+    return RenderedArms(
         arms=arms,
         rows=[count(kept[split]) if split in kept else MISSING for split in SPLITS],
         left_out=[f"{count(n)} × {in_words(reason)}" for reason, n in gone.most_common()],
@@ -110,8 +110,8 @@ def _files(folders: Sequence[Path], page: Path) -> list[tuple[str, str]]:
     return [(f"{path.parent.name[:8]}/{path.name}", link(path, page)) for path in kept]
 
 
-def _lost(folders: Sequence[Path]) -> list[Lost]:
-    found: list[Lost] = []
+def _lost(folders: Sequence[Path]) -> list[TreatmentLoss]:
+    found: list[TreatmentLoss] = []
     for folder in folders:
         path = folder / "dropped.jsonl"
         if path.is_file():
@@ -120,9 +120,9 @@ def _lost(folders: Sequence[Path]) -> list[Lost]:
     return found
 
 
-def _one(row: Dropped) -> Lost:
+def _one(row: Dropped) -> TreatmentLoss:
     at = where(row.matched_origin)
-    return Lost(
+    return TreatmentLoss(
         id=row.id,
         where=where(row.origin),
         reason=in_words(row.reason),

@@ -50,20 +50,20 @@ def compare(
     1,000 a side: seconds. Raises DataError when a side has fewer than 20 prompts: nothing can
     be said about them.
     """
-    from runner.skew.comparison import compare_sides
+    from runner.skew.differences import compare_sides
 
     return compare_sides(tuning, production, config, seed, template, count_tokens)
 
 
 def refusals(found: SkewComparison, config: SkewLimits) -> list[str]:
     """A sentence for each `max_` of the config that `found` crosses."""
-    from runner.skew.findings import crossed
+    from runner.skew.shifts import crossed
 
     return crossed(found, config)
 
 
 def warnings(found: SkewComparison) -> list[str]:
     """A line for each finding, for people."""
-    from runner.skew.findings import lines
+    from runner.skew.shifts import lines
 
     return lines(found)

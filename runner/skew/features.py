@@ -96,7 +96,7 @@ SHARED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PromptFrame:
     """Text that stands before and after the content."""
 
     before: str
@@ -109,7 +109,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class PromptEnd:
     """What one end of the prompts says, from the outside to the content."""
 
     template: str
@@ -126,15 +126,17 @@ class End:
     missing: bool
     """Tuning's contents share what production has not got."""
 
-    def backwards(self) -> End:
+    def backwards(self) -> PromptEnd:
         texts = (self.template, self.served, self.tuning, self.production)
         template, served, tuning, production = (text[::-1] for text in texts)
-        return End(template, served, tuning, production, self.lost, self.foreign, self.missing)
+        return PromptEnd(
+            template, served, tuning, production, self.lost, self.foreign, self.missing
+        )
 
 
 def compare_frames(
     tuning: Sequence[str], production: Sequence[str], template: str
-) -> tuple[tuple[Frame, Frame], list[FixedText]]:
+) -> tuple[tuple[PromptFrame, PromptFrame], list[FixedText]]:
     """The template around the prompts of each side, and the ends that differ; `template` is the
     Jinja source of the tuning prompts."""
     known = _written(template)
@@ -143,8 +145,8 @@ def compare_frames(
         "before": _end(tuning, production, known.before),
         "after": _end(turned, other_turned, known.after[::-1]).backwards(),
     }
-    one = Frame(*(end.template for end in ends.values()))
-    other = Frame(*(end.served for end in ends.values()))
+    one = PromptFrame(*(end.template for end in ends.values()))
+    other = PromptFrame(*(end.served for end in ends.values()))
     contents = [[SIZES["words"](one.inside(text)) for text in tuning]]
     contents.append([SIZES["words"](other.inside(text)) for text in production])
     wraps = same_sizes(*contents)[1] >= AS_LONG
@@ -158,19 +160,19 @@ def compare_frames(
             continue
         found.append(FixedText(name, *pair))
     served = (end.served if wraps or end.lost else end.template for end in ends.values())
-    return (one, Frame(*served)), found
+    return (one, PromptFrame(*served)), found
 
 
-def _written(template: str) -> Frame:
+def _written(template: str) -> PromptFrame:
     """The plain text before the first and after the last Jinja of a template."""
     from jinja2 import Environment
 
     pieces = list(Environment().lex(template))
     before, after = (text if kind == "data" else "" for _, kind, text in (pieces[0], pieces[-1]))
-    return Frame(before, after if len(pieces) > 1 else "")
+    return PromptFrame(before, after if len(pieces) > 1 else "")
 
 
-def _end(tuning: Sequence[str], production: Sequence[str], template: str) -> End:
+def _end(tuning: Sequence[str], production: Sequence[str], template: str) -> PromptEnd:
     """How the texts of both sides begin."""
     if _share(tuning, template) < NEARLY_ALL:
         template = ""  # earlier turns stand before it, or files behind it
@@ -184,7 +186,7 @@ def _end(tuning: Sequence[str], production: Sequence[str], template: str) -> End
     foreign = len(extra) >= SHORTEST and _share(tuning, other) <= FEW
     missing = len(own) >= SHORTEST and _share(production, shared) <= FEW
     served = ("" if lost else template) + (extra if foreign else "")
-    return End(template, served, shared, other, lost, foreign, missing)
+    return PromptEnd(template, served, shared, other, lost, foreign, missing)
 
 
 def _common(ordered: Sequence[str]) -> str:
@@ -207,7 +209,7 @@ def _share(texts: Sequence[str], start: str) -> float:
     return sum(text.startswith(start) for text in texts) / len(texts)
 
 
-def system_findings(
+def system_differences(
     tuning: Sequence[str | None], production: Sequence[str | None]
 ) -> list[FixedText]:
     """The system instruction that most of a side has and most of the other has not; compared

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from runner.skew.features import Frame
+from runner.skew.features import PromptFrame
 from runner.skew.prompts import Prompt
 
 NEAR = 0.9
@@ -21,7 +21,7 @@ SHOWN_CHARACTERS = 1200
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ContentPair:
     """One content on both sides."""
 
     tuning: Prompt
@@ -33,8 +33,11 @@ class Pair:
 
 
 def matched(
-    tuning: Sequence[Prompt], production: Sequence[Prompt], gram: Any, frames: tuple[Frame, Frame]
-) -> list[Pair]:
+    tuning: Sequence[Prompt],
+    production: Sequence[Prompt],
+    gram: Any,
+    frames: tuple[PromptFrame, PromptFrame],
+) -> list[ContentPair]:
     """Every production prompt that has a partner; `gram` is the cosine matrix, tuning first,
     `frames` the templates of both sides."""
     ids = {prompt.id: prompt for prompt in tuning if prompt.id}
@@ -51,7 +54,7 @@ def matched(
             best = int(near.argmax())
             by, partner = "near content", tuning[best] if near[best] >= NEAR else None
         if partner is not None:
-            pairs.append(Pair(partner, prompt, by, _kinds(partner, prompt, *frames)))
+            pairs.append(ContentPair(partner, prompt, by, _kinds(partner, prompt, *frames)))
     return pairs
 
 
@@ -64,7 +67,9 @@ def _unsigned(text: str) -> str:
     return " ".join("".join(sign if sign.isalnum() else " " for sign in text).split())
 
 
-def _kinds(one: Prompt, other: Prompt, frame: Frame, other_frame: Frame) -> tuple[str, ...]:
+def _kinds(
+    one: Prompt, other: Prompt, frame: PromptFrame, other_frame: PromptFrame
+) -> tuple[str, ...]:
     """Which of the things that people overlook are different, smallest first."""
     found = []
     if None not in (one.system, other.system) and one.system != other.system:

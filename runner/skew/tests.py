@@ -75,7 +75,7 @@ FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ClassifierResult:
     """How well the sides can be told apart."""
 
     auc: float
@@ -86,7 +86,9 @@ class Told:
     """Per row, out of fold: higher is more like production."""
 
 
-def tell_apart(texts: Sequence[str], gram: Any, first: int, permutations: int, seed: int) -> Told:
+def tell_apart(
+    texts: Sequence[str], gram: Any, first: int, permutations: int, seed: int
+) -> ClassifierResult:
     """The first `first` texts against the rest; `gram` is their cosine matrix."""
     import numpy as np
 
@@ -104,7 +106,7 @@ def tell_apart(texts: Sequence[str], gram: Any, first: int, permutations: int, s
     scores = np.empty(n)
     scores[shuffle] = answers[:, 0]
     p = (1 + int((null >= auc - 1e-9).sum())) / (1 + permutations)
-    return Told(auc, p, null.tolist(), scores.tolist())
+    return ClassifierResult(auc, p, null.tolist(), scores.tolist())
 
 
 def out_of_fold(gram: Any, sides: Any, folds: Any) -> Any:

@@ -21,7 +21,7 @@ import orjson
 
 from runner.base.errors import DataError
 from runner.config import Source
-from runner.records import FaultLog, Mixed, Row
+from runner.records import FaultLog, MixedSource, Row
 from runner.sources.files import InputFile, weighted
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def mixed(
 ) -> Iterator[Keyed]:
     """The rows that a split takes of its files; what is taken of each is told to `faults.mix`."""
     given = weighted(getattr(source, split))
-    faults.mix = [Mixed(name, weight) for name, weight in given] if len(given) > 1 else []
+    faults.mix = [MixedSource(name, weight) for name, weight in given] if len(given) > 1 else []
     if source.weigh_by != "file":
         return _against_each_other(parts, source, split, seed, faults)
     return (pair for file, rows in parts for pair in _of_its_own(rows, file, split, seed, faults))

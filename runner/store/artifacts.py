@@ -49,7 +49,7 @@ class Artifact:
     reused: bool
 
 
-class Store:
+class ArtifactStore:
     """The artifact folders below one root, safe for several processes at once.
 
     A folder that is not as it was made (a file missing, cut or changed) is never used: it is

@@ -268,13 +268,13 @@ class Ledger:
         with self._write() as db:
             db.execute(update(resources).where(there).values(deleted_ms=now_ms()))
 
-    def hold(self, item: Spending, name: str, judge: Callable[[Spent], None]) -> None:
+    def hold(self, item: Spending, name: str, check: Callable[[Spent], None]) -> None:
         """Hold money back for a tuning job that is about to be submitted, in one transaction
-        with `judge`, which is told what is spent besides (by experiments called `name`) and
+        with `check`, which is told what is spent besides (by experiments called `name`) and
         raises when it is too much: two runs at once cannot both take the last dollars."""
         with self._write() as db:
             alone(db, spendings)
-            judge(_spent(db, name, item.arm, [item.label], item.rehearsal))
+            check(_spent(db, name, item.arm, [item.label], item.rehearsal))
             _settle(db, item.model_copy(update={"settled": False}))
 
     def settle(self, item: Spending) -> None:

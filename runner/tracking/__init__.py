@@ -13,15 +13,15 @@ from typing import Protocol
 from runner.config import MlflowTracking, Tracking
 from runner.records import CurvePoint
 from runner.records.results import ExperimentResult
-from runner.tracking.ui import Links
+from runner.tracking.ui import TrackingLinks
 from runner.tracking.uri import tracking_uri
 
-__all__ = ["Links", "NoTracker", "Tracker", "open_tracker", "tracking_uri"]
+__all__ = ["NoTracker", "Tracker", "TrackingLinks", "open_tracker", "tracking_uri"]
 
 
 class Tracker(Protocol):
     """Someone who is told how an experiment goes. No method ever raises for a fault of the
-    tracking store: it is warned of once, and `Links.problem` says what it was."""
+    tracking store: it is warned of once, and `TrackingLinks.problem` says what it was."""
 
     def begin(self, result: ExperimentResult) -> None:
         """Show the experiment as running, with every arm that is not done. Idempotent."""
@@ -31,7 +31,7 @@ class Tracker(Protocol):
 
     def sync(
         self, result: ExperimentResult, report: Path | None, pages: Mapping[str, Path]
-    ) -> Links:
+    ) -> TrackingLinks:
         """Make the store equal to `result`, whatever it held before. `pages` are further files
         to show, by name. Idempotent; rebuilds everything in an empty store."""
 
@@ -50,8 +50,8 @@ class NoTracker:
 
     def sync(
         self, result: ExperimentResult, report: Path | None, pages: Mapping[str, Path]
-    ) -> Links:
-        return Links()
+    ) -> TrackingLinks:
+        return TrackingLinks()
 
     def close(self) -> None:
         pass

@@ -18,10 +18,10 @@ from runner.tracking.facts import (
     MAX_TAG,
     DatasetFact,
     ModelFact,
-    Places,
     RunFacts,
+    RunIds,
     RunState,
-    Table,
+    TableArtifact,
     TraceFact,
     arm_measures,
     baseline_difference,
@@ -93,7 +93,7 @@ def arm_params(arm: ArmResult) -> dict[str, str]:
     }
 
 
-def arm_run(result: ExperimentResult, arm: ArmResult, colour: str, places: Places) -> RunFacts:
+def arm_run(result: ExperimentResult, arm: ArmResult, colour: str, places: RunIds) -> RunFacts:
     """The whole run of an arm that nobody works on any more."""
     import yaml
 
@@ -209,7 +209,7 @@ def _at(config: Mapping[str, Any], path: str) -> Any:
 MAX_ERROR = 3000
 
 
-def arm_note(result: ExperimentResult, arm: ArmResult, places: Places) -> str:
+def arm_note(result: ExperimentResult, arm: ArmResult, places: RunIds) -> str:
     """The arm's story: what it is, what it scored, against what, or why it failed."""
     parts = [_what(arm)]
     if arm.status in ("failed", "incomplete"):
@@ -288,7 +288,7 @@ def code(text: str) -> str:
     return "`" + " ".join(text.split()).replace("`", "'") + "`"
 
 
-def _links(arm: ArmResult, places: Places) -> str:
+def _links(arm: ArmResult, places: RunIds) -> str:
     links = [
         ("Leaderboard", view_page(places.experiment, "leaderboard")),
         ("The whole experiment", run_page(places.experiment, places.parent)),
@@ -311,13 +311,15 @@ FIRST = ("id", "response", "target")
 """`id` lines rows up; MLflow preselects the first column after it for comparison."""
 
 
-def predictions_table(rows: Iterable[ScoredRow]) -> Table:
+def predictions_table(rows: Iterable[ScoredRow]) -> TableArtifact:
     """One row an answer, sorted by id. A row without an answer shows its error instead."""
     flat = [_flat(row) for row in sorted(rows, key=lambda row: row.id)]
     columns = list(FIRST)
     for row in flat:
         columns += [name for name in row if name not in columns]
-    return Table(tuple(columns), tuple(tuple(row.get(name) for name in columns) for row in flat))
+    return TableArtifact(
+        tuple(columns), tuple(tuple(row.get(name) for name in columns) for row in flat)
+    )
 
 
 def _flat(row: ScoredRow) -> dict[str, Any]:
@@ -341,7 +343,7 @@ def _number(score: Any) -> Any:
     return None if isinstance(score, float) and not math.isfinite(score) else score
 
 
-def table_json(table: Table) -> str:
+def table_json(table: TableArtifact) -> str:
     """The table as pandas' ``split`` orientation, which MLflow's pages read."""
     return json.dumps(
         {"columns": list(table.columns), "data": [list(row) for row in table.rows]},

@@ -18,9 +18,9 @@ from filelock import FileLock
 from runner.config import MlflowTracking
 from runner.records import CurvePoint
 from runner.records.results import ExperimentResult
-from runner.tracking.mirror import Presence
+from runner.tracking.mirror import HomeLocks
 from runner.tracking.mlflow_client import TrackingError
-from runner.tracking.ui import Links
+from runner.tracking.ui import TrackingLinks
 
 if TYPE_CHECKING:
     from runner.tracking.mirror import Mirror
@@ -43,7 +43,7 @@ class BackgroundTracker:
         self.uri = tracking_uri(tracking, home)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracking")
         self._mirror: Mirror | None = None
-        self._presence = Presence(self.home)
+        self._presence = HomeLocks(self.home)
         self._waiting: dict[tuple[str, str], list[CurvePoint]] = {}
         self._guard = threading.Lock()
         self._begun = False
@@ -65,9 +65,9 @@ class BackgroundTracker:
 
     def sync(
         self, result: ExperimentResult, report: Path | None, pages: Mapping[str, Path]
-    ) -> Links:
+    ) -> TrackingLinks:
         """Wait for what is queued, then bring the store to the state of `result`."""
-        job: Future[Links] = self._worker.submit(self._sync, result, report, dict(pages))
+        job: Future[TrackingLinks] = self._worker.submit(self._sync, result, report, dict(pages))
         return job.result()
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class BackgroundTracker:
 
     def _sync(
         self, result: ExperimentResult, report: Path | None, pages: Mapping[str, Path]
-    ) -> Links:
+    ) -> TrackingLinks:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self._locked():
@@ -110,7 +110,7 @@ class BackgroundTracker:
             except Exception as error:  # the results are safe, only their mirror is not
                 if not getattr(error, "passing", False) or attempt == ATTEMPTS:
                     self._warn(error)
-                    return Links(problem=str(error))
+                    return TrackingLinks(problem=str(error))
         raise AssertionError("unreachable: the last attempt returns")
 
     def _opened(self) -> Mirror:

@@ -18,7 +18,7 @@ RunState = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class LoggedMetric:
     """One metric value. `time_ms` never comes from a clock but from the record, so that
     writing it again is recognised as a repetition."""
 
@@ -68,7 +68,7 @@ class TraceFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableArtifact:
     """A table artifact in the form of `mlflow.log_table`."""
 
     columns: tuple[str, ...]
@@ -85,19 +85,19 @@ class RunFacts:
     end_ms: int
     tags: Mapping[str, str]
     params: Mapping[str, str] = field(default_factory=dict)
-    measures: tuple[Measure, ...] = ()
+    measures: tuple[LoggedMetric, ...] = ()
     datasets: tuple[DatasetFact, ...] = ()
     models: tuple[ModelFact, ...] = ()
     traces: tuple[TraceFact, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     """Artifact path to its text."""
-    tables: Mapping[str, Table] = field(default_factory=dict)
+    tables: Mapping[str, TableArtifact] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
     """Artifact path to the file to copy."""
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class RunIds:
     """Ids of the runs that belong together, for the links between them."""
 
     experiment: str
@@ -156,16 +156,16 @@ def _mark(text: str, digits: int) -> str:
 # An arm's numbers as metrics ``group/name``: curves, scores by checkpoint, test scores, cost.
 
 
-def curve(point: CurvePoint) -> Measure:
+def curve(point: CurvePoint) -> LoggedMetric:
     """A curve point under Vertex's words: ``train_total_loss`` becomes ``train/total_loss`` and
     ``eval_total_loss`` ``validation/total_loss``."""
     side, _, word = point.name.partition("_")
     group = {"train": "train", "eval": "validation"}.get(side)
     name = f"{group}/{word}" if group else f"curve/{point.name}"
-    return Measure(key(name), point.value, point.step, point.time_ms)
+    return LoggedMetric(key(name), point.value, point.step, point.time_ms)
 
 
-def arm_measures(result: ExperimentResult, arm: ArmResult) -> tuple[Measure, ...]:
+def arm_measures(result: ExperimentResult, arm: ArmResult) -> tuple[LoggedMetric, ...]:
     """Every metric of the arm. A score that is not defined (nan, no rows) is left out."""
     return (
         *_curves(arm),
@@ -176,7 +176,7 @@ def arm_measures(result: ExperimentResult, arm: ArmResult) -> tuple[Measure, ...
     )
 
 
-def _curves(arm: ArmResult) -> Iterator[Measure]:
+def _curves(arm: ArmResult) -> Iterator[LoggedMetric]:
     """The curves; a validation point at a checkpoint's step is that checkpoint's loss too."""
     checkpoints = {item.step: item.id for item in arm.checkpoints}
     for point in arm.tuning.curves if arm.tuning else ():
@@ -186,7 +186,7 @@ def _curves(arm: ArmResult) -> Iterator[Measure]:
         yield measure
 
 
-def _by_checkpoint(arm: ArmResult) -> Iterator[Measure]:
+def _by_checkpoint(arm: ArmResult) -> Iterator[LoggedMetric]:
     recorded = _times(arm.tuning.curves if arm.tuning else ())
     for item in arm.checkpoints:
         time_ms = recorded.get(item.step, arm.ended_ms)
@@ -207,7 +207,7 @@ def _by_checkpoint(arm: ArmResult) -> Iterator[Measure]:
             )
 
 
-def _test(arm: ArmResult, primary: str) -> Iterator[Measure]:
+def _test(arm: ArmResult, primary: str) -> Iterator[LoggedMetric]:
     if arm.test is None:
         return
     for name, score in arm.test.overall.items():
@@ -218,20 +218,20 @@ def _test(arm: ArmResult, primary: str) -> Iterator[Measure]:
     yield from _slices(arm.test, primary, arm.ended_ms)
 
 
-def _unanswered(split: str, scores: Scores, time_ms: int) -> Iterator[Measure]:
+def _unanswered(split: str, scores: Scores, time_ms: int) -> Iterator[LoggedMetric]:
     """The share of rows without a usable answer, and of each cause that there was."""
     yield from _defined(f"{split}/unanswered", scores.share_unanswered, 0, time_ms)
     for cause, rows in scores.unanswered.items():
         yield from _defined(f"{split}/unanswered_{cause}", rows / scores.rows, 0, time_ms)
 
 
-def _slices(scores: Scores, primary: str, time_ms: int) -> Iterator[Measure]:
+def _slices(scores: Scores, primary: str, time_ms: int) -> Iterator[LoggedMetric]:
     for label, by_name in scores.slices.items():
         if primary in by_name:
             yield from _defined(f"slice/{label}", by_name[primary].value, 0, time_ms)
 
 
-def _against_baseline(result: ExperimentResult, arm: ArmResult) -> Iterator[Measure]:
+def _against_baseline(result: ExperimentResult, arm: ArmResult) -> Iterator[LoggedMetric]:
     found = baseline_difference(result, arm)
     if found is None:
         return
@@ -267,7 +267,7 @@ def trained_tokens(arm: ArmResult) -> int | None:
     return round(arm.tuning.train_tokens * epochs)
 
 
-def _cost(arm: ArmResult) -> Iterator[Measure]:
+def _cost(arm: ArmResult) -> Iterator[LoggedMetric]:
     if not (arm.seconds or arm.tuning or arm.spent):
         return
     yield from _defined("cost/seconds", seconds(arm), 0, arm.ended_ms)
@@ -293,9 +293,9 @@ def _times(points: Sequence[CurvePoint]) -> dict[int, int]:
 
 def _defined(
     name: str, number: float, step: int, time_ms: int, checkpoint: str = "", split: str = ""
-) -> Iterator[Measure]:
+) -> Iterator[LoggedMetric]:
     if math.isfinite(number):
-        yield Measure(key(name), shown(number), step, time_ms, checkpoint, split)
+        yield LoggedMetric(key(name), shown(number), step, time_ms, checkpoint, split)
 
 
 def shown(number: float) -> float:

@@ -23,16 +23,16 @@ from runner.records.results import ArmResult, ExperimentResult
 from runner.tracking.arm_run import arm_params, arm_run, arm_tags, table_json
 from runner.tracking.facts import (
     MAX_NAME,
-    Measure,
-    Places,
+    LoggedMetric,
     RunFacts,
+    RunIds,
     arm_measures,
     baseline_difference,
     curve,
 )
 from runner.tracking.mlflow_client import Mlflow, TrackedRun, TrackingError
 from runner.tracking.sweep_run import experiment_note, sweep_name, sweep_run, sweep_tags
-from runner.tracking.ui import LEADERBOARD, Links, experiment_page, run_page, view_page
+from runner.tracking.ui import LEADERBOARD, TrackingLinks, experiment_page, run_page, view_page
 from runner.tracking.views import baseline_arm, colours, view_tags
 
 # Who is working on which experiment, as file locks: a lock vanishes with its process, even after
@@ -45,7 +45,7 @@ def workplace(home: Path) -> str:
     return hashlib.sha256(place.encode()).hexdigest()[:12]
 
 
-class Presence:
+class HomeLocks:
     """The locks below one home folder."""
 
     def __init__(self, home: Path) -> None:
@@ -98,7 +98,7 @@ class Mirror:
     store: Mlflow
     tracking: MlflowTracking
     home: Path
-    presence: Presence
+    presence: HomeLocks
     live: dict[tuple[str, str], str] = field(default_factory=dict)
     """(sweep digest, arm digest) to the run that takes its live points."""
     opened: set[str] = field(default_factory=set)
@@ -153,7 +153,7 @@ class Mirror:
 
     def sync(
         self, result: ExperimentResult, report: Path | None, pages: Mapping[str, Path]
-    ) -> Links:
+    ) -> TrackingLinks:
         """Make the store equal to `result` and say where to look."""
         experiment = self._experiment(result)
         found = self._found(experiment, result)
@@ -166,7 +166,7 @@ class Mirror:
             marks[arm.digest] = _arm_mark(result, arm, head)
             usable = self._usable(experiment, found.get(arm.digest), result, arm, marks[arm.digest])
             runs[arm.digest] = self._present(experiment, usable, head)
-        places = Places(experiment, parent.id, {arm: run.id for arm, run in runs.items()})
+        places = RunIds(experiment, parent.id, {arm: run.id for arm, run in runs.items()})
         for arm in result.arms:
             run, mark = runs[arm.digest], marks[arm.digest]
             if not _up_to_date(run, mark):
@@ -259,13 +259,13 @@ class Mirror:
 
     # --- views and links -------------------------------------------------------------------
 
-    def _links(self, result: ExperimentResult, places: Places) -> Links:
+    def _links(self, result: ExperimentResult, places: RunIds) -> TrackingLinks:
         experiment = places.experiment
         leaderboard = view_page(experiment, LEADERBOARD)
         if not (self.tracking.views and self._views_seeded(result, places)):
             leaderboard = experiment_page(experiment)
         uri = self.store.uri
-        return Links(
+        return TrackingLinks(
             experiment_id=experiment,
             parent_run_id=places.parent,
             leaderboard=leaderboard,
@@ -273,7 +273,7 @@ class Mirror:
             server=uri if uri.startswith(("http://", "https://")) else "",
         )
 
-    def _views_seeded(self, result: ExperimentResult, places: Places) -> bool:
+    def _views_seeded(self, result: ExperimentResult, places: RunIds) -> bool:
         """Saved views are a convenience in an undocumented form: doing without is fine."""
         baseline = places.arms.get(baseline_arm(result), "")
         tags = view_tags(result, baseline)
@@ -314,7 +314,7 @@ def _arm_mark(result: ExperimentResult, arm: ArmResult, head: RunFacts) -> str:
 
 
 def _parent_mark(
-    result: ExperimentResult, report: Path | None, pages: Mapping[str, Path], places: Places
+    result: ExperimentResult, report: Path | None, pages: Mapping[str, Path], places: RunIds
 ) -> str:
     files = {"report": report, **pages}
     contents = {
@@ -333,14 +333,14 @@ CURVES = ("train/", "validation/", "curve/")
 LARGEST = 1.7976931348623157e308
 """What MLflow stores for infinity."""
 
-History = Callable[[str, Iterable[str]], list[Measure]]
+History = Callable[[str, Iterable[str]], list[LoggedMetric]]
 """Every stored point of some metrics of a run."""
 
 
 def spoiled(
     found: TrackedRun,
     params: Mapping[str, str],
-    measures: Sequence[Measure] | None,
+    measures: Sequence[LoggedMetric] | None,
     history: History,
 ) -> bool:
     """Whether the run holds a param value or a curve point that is not so. Points are not
@@ -354,7 +354,9 @@ def spoiled(
     return any(_identity(item) not in wanted for item in stored)
 
 
-def unwritten(found: TrackedRun, measures: Sequence[Measure], history: History) -> list[Measure]:
+def unwritten(
+    found: TrackedRun, measures: Sequence[LoggedMetric], history: History
+) -> list[LoggedMetric]:
     """The measures to write. Curve points that are there are left out; a single value is
     written when it differs, late enough to become the latest one. Scores of a checkpoint are
     always written, because their model may not have them; repetitions are recognised."""
@@ -370,11 +372,11 @@ def unwritten(found: TrackedRun, measures: Sequence[Measure], history: History) 
     return out + [item for item in single if item.checkpoint and item not in changed]
 
 
-def _known(found: TrackedRun, measures: Iterable[Measure]) -> list[str]:
+def _known(found: TrackedRun, measures: Iterable[LoggedMetric]) -> list[str]:
     return list(dict.fromkeys(item.key for item in measures if item.key in found.metrics))
 
 
-def _identity(measure: Measure) -> tuple[str, int, int, str]:
+def _identity(measure: LoggedMetric) -> tuple[str, int, int, str]:
     return measure.key, measure.step, measure.time_ms, repr(_stored(measure.value))
 
 

@@ -21,7 +21,7 @@ from typing import Any, ParamSpec, TypeVar
 from filelock import FileLock
 
 from runner.base.errors import SftError
-from runner.tracking.facts import DatasetFact, Measure, ModelFact, RunState, TraceFact
+from runner.tracking.facts import DatasetFact, LoggedMetric, ModelFact, RunState, TraceFact
 from runner.tracking.traces import (
     as_trace,
     span,
@@ -186,7 +186,7 @@ class Mlflow:
     def write(
         self,
         run: str,
-        measures: Sequence[Measure] = (),
+        measures: Sequence[LoggedMetric] = (),
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
         models: Mapping[str, str] | None = None,
@@ -218,10 +218,10 @@ class Mlflow:
             self.client.log_batch(run, metrics[start : start + BATCH], synchronous=True)
 
     @translated
-    def history(self, run: str, keys: Iterable[str]) -> list[Measure]:
+    def history(self, run: str, keys: Iterable[str]) -> list[LoggedMetric]:
         """Every stored point of these metrics."""
         return [
-            Measure(point.key, point.value, point.step, point.timestamp)
+            LoggedMetric(point.key, point.value, point.step, point.timestamp)
             for key in keys
             for point in self.client.get_metric_history(run, key)
         ]
@@ -338,7 +338,7 @@ def _found(run: Any) -> TrackedRun:
 
 
 def _dataset_of(
-    measure: Measure, models: Mapping[str, str], datasets: Mapping[str, DatasetFact]
+    measure: LoggedMetric, models: Mapping[str, str], datasets: Mapping[str, DatasetFact]
 ) -> dict[str, str]:
     """MLflow keeps a metric's dataset only together with a model."""
     found = datasets.get(measure.split)

@@ -12,11 +12,11 @@ from runner.tracking.arm_run import REHEARSAL, cell, code, fence, interval, lost
 from runner.tracking.facts import (
     MAX_NAME,
     MAX_TAG,
-    Measure,
-    Places,
+    LoggedMetric,
     RunFacts,
+    RunIds,
     RunState,
-    Table,
+    TableArtifact,
     baseline_difference,
     key,
     seconds,
@@ -49,7 +49,7 @@ def sweep_tags(result: ExperimentResult) -> dict[str, str]:
 
 
 def sweep_run(
-    result: ExperimentResult, report: Path | None, pages: Mapping[str, Path], places: Places
+    result: ExperimentResult, report: Path | None, pages: Mapping[str, Path], places: RunIds
 ) -> RunFacts:
     """The whole parent run of an experiment that nobody works on any more."""
     return RunFacts(
@@ -77,7 +77,7 @@ def _end(result: ExperimentResult) -> int:
     return result.ended_ms or max(ended, default=result.started_ms)
 
 
-def _measures(result: ExperimentResult) -> Iterator[Measure]:
+def _measures(result: ExperimentResult) -> Iterator[LoggedMetric]:
     end = _end(result)
     numbers: dict[str, float] = {
         "arms/done": sum(arm.status == "done" for arm in result.arms),
@@ -92,7 +92,7 @@ def _measures(result: ExperimentResult) -> Iterator[Measure]:
         numbers |= _best_numbers(result, best)
     for name, number in numbers.items():
         if math.isfinite(number):
-            yield Measure(key(name), shown(number), 0, end)
+            yield LoggedMetric(key(name), shown(number), 0, end)
 
 
 def _best(result: ExperimentResult) -> ArmResult | None:
@@ -115,7 +115,7 @@ def _best_numbers(result: ExperimentResult, best: ArmResult) -> dict[str, float]
     return numbers
 
 
-def _leaderboard(result: ExperimentResult) -> Table:
+def _leaderboard(result: ExperimentResult) -> TableArtifact:
     rows = []
     for arm, score in ranked(result):
         found = baseline_difference(result, arm)
@@ -133,7 +133,7 @@ def _leaderboard(result: ExperimentResult) -> Table:
             )
         )
     scores = (result.primary, "low", "high", "over baseline", "unanswered")
-    return Table(("arm", "status", *scores, "rows", "error"), tuple(rows))
+    return TableArtifact(("arm", "status", *scores, "rows", "error"), tuple(rows))
 
 
 def _cell(number: float | None) -> float | None:
@@ -159,7 +159,7 @@ MAX_ROWS = 20
 MAX_ERROR = 160
 
 
-def sweep_note(result: ExperimentResult, places: Places) -> str:
+def sweep_note(result: ExperimentResult, places: RunIds) -> str:
     """The story of the experiment in one screen of Markdown."""
     parts = [f"*{cell(result.question)}*"] if result.question else []
     parts += _verdict(result)
@@ -175,7 +175,7 @@ def sweep_note(result: ExperimentResult, places: Places) -> str:
     return _fit(parts)
 
 
-def experiment_note(result: ExperimentResult, places: Places) -> str:
+def experiment_note(result: ExperimentResult, places: RunIds) -> str:
     """What stands above the table of runs: the question; folded below it, the verdict."""
     headline = result.verdict.headline if result.verdict else ""
     lines = [
@@ -209,7 +209,7 @@ def _verdict(result: ExperimentResult) -> list[str]:
     return [f"### {cell(result.verdict.headline)}", *([reasons] if reasons else [])]
 
 
-def _table(result: ExperimentResult, places: Places) -> str:
+def _table(result: ExperimentResult, places: RunIds) -> str:
     rows = []
     for arm, score in ranked(result)[:MAX_ROWS]:
         run = places.arms.get(arm.digest, "")
@@ -229,7 +229,7 @@ def _table(result: ExperimentResult, places: Places) -> str:
     return markdown([f"{head}&nbsp;&nbsp;&nbsp;" for head in heads], rows)
 
 
-def _links(places: Places) -> str:
+def _links(places: RunIds) -> str:
     pages = [(view.name, view_page(places.experiment, view.key, view.mode)) for view in VIEWS] + [
         ("Report", run_page(places.experiment, places.parent, "report.html"))
     ]

@@ -227,7 +227,7 @@ def run_page(experiment: str, run: str, artifact: str = "") -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class TrackingLinks:
     """What `sync` left behind in MLflow. All pages are fragment paths (``#/experiments/...``):
     put the address of a running MLflow UI before them, or call `at`."""
 

@@ -30,7 +30,7 @@ State = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ChartSection:
     """Charts under one heading, `across` in a row of `height` pixels."""
 
     name: str
@@ -40,13 +40,13 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SavedView:
     """One saved view: its key in links, its name in the menu, the mode its link opens."""
 
     key: str
     name: str
     mode: str
-    charts: Callable[[ExperimentResult, str], list[Section]]
+    charts: Callable[[ExperimentResult, str], list[ChartSection]]
     """Sections of charts, given the result and the run id of the baseline."""
     only_tuned: bool = False
     all_sweeps: bool = False
@@ -71,7 +71,7 @@ def _envelope(name: str, when: int, state: State) -> str:
     )
 
 
-def _state(view: View, result: ExperimentResult, baseline_run: str) -> State:
+def _state(view: SavedView, result: ExperimentResult, baseline_run: str) -> State:
     columns = _columns(result)
     sections, charts = _laid_out(view.key, view.charts(result, baseline_run))
     kind = "= 'tuning'" if view.only_tuned else "!= 'sweep'"
@@ -159,7 +159,7 @@ def baseline_arm(result: ExperimentResult) -> str:
     return next(iter([*against, *untuned]), "")
 
 
-def _laid_out(view: str, sections: Sequence[Section]) -> tuple[list[State], list[State]]:
+def _laid_out(view: str, sections: Sequence[ChartSection]) -> tuple[list[State], list[State]]:
     """Sections and charts with the ids that tie them together."""
     heads, cards = [], []
     for place, section in enumerate(sections):
@@ -233,38 +233,38 @@ def _parallel(params: Sequence[str], metrics: Sequence[str]) -> State:
     }
 
 
-def _leaderboard(result: ExperimentResult, baseline_run: str) -> list[Section]:
+def _leaderboard(result: ExperimentResult, baseline_run: str) -> list[ChartSection]:
     names = [f"test/{result.primary}", f"gain/{result.primary}", *_costs(result)]
-    return [Section("Scores on test", [_bar(name) for name in names])]
+    return [ChartSection("Scores on test", [_bar(name) for name in names])]
 
 
-def _curves(result: ExperimentResult, baseline_run: str) -> list[Section]:
+def _curves(result: ExperimentResult, baseline_run: str) -> list[ChartSection]:
     right = "fraction_of_correct_next_step_preds"
     return [
-        Section("Loss", [_line("validation/total_loss"), _line("train/total_loss")]),
-        Section("Score by checkpoint", [_line(f"validation/{result.primary}")]),
-        Section(
+        ChartSection("Loss", [_line("validation/total_loss"), _line("train/total_loss")]),
+        ChartSection("Score by checkpoint", [_line(f"validation/{result.primary}")]),
+        ChartSection(
             "Correct next-step predictions",
             [_line(f"validation/{right}"), _line(f"train/{right}")],
         ),
     ]
 
 
-def _coordinates(result: ExperimentResult, baseline_run: str) -> list[Section]:
+def _coordinates(result: ExperimentResult, baseline_run: str) -> list[ChartSection]:
     metrics = [f"chosen/validation_{result.primary}", f"test/{result.primary}"]
     chart = _parallel(differing_params(result), metrics)
-    return [Section("What the knobs did", [chart], across=1, height=340)]
+    return [ChartSection("What the knobs did", [chart], across=1, height=340)]
 
 
-def _cost(result: ExperimentResult, baseline_run: str) -> list[Section]:
+def _cost(result: ExperimentResult, baseline_run: str) -> list[ChartSection]:
     quality = _metric(f"test/{result.primary}")
     rows = {"key": "train_examples", "type": "PARAM"}
     costs = [*map(_metric, _costs(result)), rows, _metric("cost/train_tokens")]
     charts = [_scatter(cost, quality) for cost in costs]
-    return [Section("Cost against quality", charts)]
+    return [ChartSection("Cost against quality", charts)]
 
 
-def _difference(result: ExperimentResult, baseline_run: str) -> list[Section]:
+def _difference(result: ExperimentResult, baseline_run: str) -> list[ChartSection]:
     table = {
         "type": "DIFFERENCE",
         "chartName": "Difference to the baseline",
@@ -275,18 +275,18 @@ def _difference(result: ExperimentResult, baseline_run: str) -> list[Section]:
     }
     bars = [_bar(f"gain/{result.primary}"), _bar(f"test/{result.primary}")]
     return [
-        Section("Paired difference on test, and the scores", bars),
-        Section("Everything that differs", [table], across=1, height=480),
+        ChartSection("Paired difference on test, and the scores", bars),
+        ChartSection("Everything that differs", [table], across=1, height=480),
     ]
 
 
 VIEWS = (
-    View(LEADERBOARD, "Leaderboard", "", _leaderboard),
-    View("curves", "Curves", "CHART", _curves, only_tuned=True),
-    View("parallel", "Parallel coordinates", "CHART", _coordinates, only_tuned=True),
-    View("cost", "Cost against quality", "CHART", _cost),
-    View("baseline", "Difference to the baseline", "CHART", _difference),
-    View("sweeps", "Leaderboard of all sweeps", "", _leaderboard, all_sweeps=True),
+    SavedView(LEADERBOARD, "Leaderboard", "", _leaderboard),
+    SavedView("curves", "Curves", "CHART", _curves, only_tuned=True),
+    SavedView("parallel", "Parallel coordinates", "CHART", _coordinates, only_tuned=True),
+    SavedView("cost", "Cost against quality", "CHART", _cost),
+    SavedView("baseline", "Difference to the baseline", "CHART", _difference),
+    SavedView("sweeps", "Leaderboard of all sweeps", "", _leaderboard, all_sweeps=True),
 )
 """In the order of the menu."""
 

@@ -43,7 +43,7 @@ def persistent(look: Callable[[], T], seconds: float) -> T:
 
 
 @dataclass
-class Silence:
+class StallClock:
     """How long a job has shown no progress, by our own clock."""
 
     began: float = field(default_factory=time.monotonic)
@@ -56,7 +56,7 @@ class Silence:
         if now != self.last:
             self.began, self.last, self.warned = time.monotonic(), now, False
         quiet = time.monotonic() - self.began
-        if status.state != "running" or not status.patience or quiet < status.patience:
+        if status.state != "running" or not status.stall_after or quiet < status.stall_after:
             return ""
         if not self.warned:
             self.warned = True

@@ -11,7 +11,7 @@ from runner.backends.protocol import Backend, JobStatus, TuningJob
 from runner.base.errors import BackendError, GateError
 from runner.config import Tuning
 from runner.records import CurvePoint, Example, Progress, TuningResult, read_jsonl
-from runner.tuning.stall import Silence, persistent, wait
+from runner.tuning.stall import StallClock, persistent, wait
 
 TUNE_VERSION = "1"
 ENDED_BADLY = ("interrupted", "failed", "cancelled")
@@ -51,7 +51,7 @@ def tune(
 
 def _follow(backend: Backend, job: TuningJob, progress: Progress, listen: Listener) -> None:
     """Return when the job has succeeded and every point was passed on."""
-    seen, unseen, silence, seconds = 0, 0, Silence(), FIRST_WAIT
+    seen, unseen, silence, seconds = 0, 0, StallClock(), FIRST_WAIT
     while True:
         status = persistent(lambda: backend.find(job.label), seconds)
         seen += _report(backend.metrics(job.label)[seen:], listen)

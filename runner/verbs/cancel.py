@@ -13,7 +13,7 @@ from runner.base.text import plural
 from runner.verbs.common import add_home, find_experiment, is_running, open_ledger
 
 if TYPE_CHECKING:
-    from runner.config import VertexBackend
+    from runner.config import VertexBackendSettings
     from runner.records.results import ExperimentResult
     from runner.store.ledger import Ledger
 
@@ -42,10 +42,10 @@ def main(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _jobs(ledger: Ledger, result: ExperimentResult) -> Iterator[tuple[str, VertexBackend]]:
+def _jobs(ledger: Ledger, result: ExperimentResult) -> Iterator[tuple[str, VertexBackendSettings]]:
     """Label and backend of every tuning job that money is held back for: those that were
     submitted and have not come to a bill."""
-    from runner.config import VertexBackend
+    from runner.config import VertexBackendSettings
 
     arms = {arm.digest: arm for arm in result.arms}
     for item in ledger.spendings():
@@ -54,10 +54,10 @@ def _jobs(ledger: Ledger, result: ExperimentResult) -> Iterator[tuple[str, Verte
             continue
         config: Mapping[str, object] = arm.config.get("backend") or {}
         if config.get("kind") == "vertex":
-            yield item.label, VertexBackend.model_validate(config)
+            yield item.label, VertexBackendSettings.model_validate(config)
 
 
-def _cancel(label: str, settings: VertexBackend) -> int:
+def _cancel(label: str, settings: VertexBackendSettings) -> int:
     """Stop every job of the label that is under way; returns how many were."""
     from runner.backends.vertex.clients import Clients
     from runner.backends.vertex.jobs import cancel_job, is_going, jobs_of, note_of

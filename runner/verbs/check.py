@@ -98,8 +98,8 @@ def _treatments(sweep: Sweep) -> list[list[Arm]]:
 
 
 def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> CheckReport:
-    from runner.experiment.prepare_stage import Prepare
-    from runner.experiment.render_stage import Render
+    from runner.experiment.prepare_stage import PrepareStage
+    from runner.experiment.render_stage import RenderStage
     from runner.experiment.skew import find_skew
     from runner.experiment.stages import data_stages, get_tokenizer
     from runner.prepare import check_report
@@ -112,7 +112,7 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> CheckReport:
     get_tokenizer(run, console.say)
     for stage in data_stages(run, sweep.stages):
         run.make(stage)
-    prepared, rendered = run.make(Prepare()).path, run.make(Render()).path
+    prepared, rendered = run.make(PrepareStage()).path, run.make(RenderStage()).path
     faults, warnings = _gemini(rendered / "gemini", runs)
     card = run.context.home / "reports" / card_name(rendered)
     card.parent.mkdir(parents=True, exist_ok=True)
@@ -158,15 +158,15 @@ def _billed(experiment: Experiment) -> int | None:
 def _gemini(folder: Path, runs: Sequence[ArmRun]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the model's service would refuse in the rendered files, and what is odd in them. The
     runs have data and limits in common."""
-    from runner.backends.protocol import Storage
-    from runner.gemini_format import judge_gemini
-    from runner.verbs.clean import Sizes
+    from runner.backends.protocol import HasObjects
+    from runner.gemini_format import validate_files
+    from runner.verbs.clean import ObjectSizes
 
     model, backend = runs[0].experiment.model, runs[0].backend
     preference = any(each.experiment.tuning.method == "preference" for each in runs)
     files = {split: folder / f"{split}.jsonl" for split in ("train", "validation")}
-    sizes = Sizes(backend.object_size) if isinstance(backend, Storage) else None
-    verdict = judge_gemini(files, model.context_tokens, model.row_limits, sizes, preference)
+    sizes = ObjectSizes(backend.object_size) if isinstance(backend, HasObjects) else None
+    verdict = validate_files(files, model.context_tokens, model.row_limits, sizes, preference)
     more = [
         f"{rule}: {count:,} in all"
         for rule, count in verdict.counts.items()
@@ -194,7 +194,7 @@ def _show(report: CheckReport) -> None:
     from rich.console import Console as Terminal
 
     from runner.report.format import visible
-    from runner.verbs.check_rows import findings
+    from runner.verbs.check_rows import check_warnings
 
     terminal = Terminal(highlight=False, markup=False)
     terminal.print(f"data of: {', '.join(report.arms)}")
@@ -203,7 +203,7 @@ def _show(report: CheckReport) -> None:
             _section(terminal, key, value, depth=0)
     if report.query_bytes is not None:
         _section(terminal, "query_bytes", report.query_bytes, depth=0)
-    for line in findings(report):
+    for line in check_warnings(report):
         terminal.print(line, soft_wrap=True)
     for example in report.data.rendered[:2]:
         terminal.print("\nrendered example")

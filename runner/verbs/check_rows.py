@@ -20,7 +20,7 @@ NEW_CHARACTERS = 300
 """Of a new row: it may differ from its origin late in the text."""
 
 
-def findings(report: CheckReport) -> Iterator[str]:
+def check_warnings(report: CheckReport) -> Iterator[str]:
     """The lines below the numbers; none for what is all right."""
     data = report.data
     yield from (f"\nwarning: {one_line(line, 500)}" for line in data.warnings)

@@ -14,7 +14,7 @@ from runner.base.errors import BackendError, ConfigError
 from runner.verbs.common import add_home, find_experiment, is_running, open_ledger
 
 if TYPE_CHECKING:
-    from runner.backends.protocol import Leftovers
+    from runner.backends.protocol import ResourceCleaner
     from runner.records.jobs import ResourceRecord
     from runner.records.results import ExperimentResult
     from runner.store.ledger import Ledger
@@ -25,7 +25,7 @@ class OwnedResource:
     """Something to delete, and who can."""
 
     record: ResourceRecord
-    service: Leftovers
+    service: ResourceCleaner
     shared: bool
     """Whether a tuning job of another experiment needs it as well."""
 
@@ -73,13 +73,13 @@ def _found(ledger: Ledger, forms: Sequence[ExperimentResult]) -> list[OwnedResou
     return found
 
 
-def _services(ledger: Ledger, forms: Sequence[ExperimentResult]) -> dict[str, Leftovers]:
+def _services(ledger: Ledger, forms: Sequence[ExperimentResult]) -> dict[str, ResourceCleaner]:
     """Every label that things are recorded under, with the service where they are: one for all
     that have the same settings."""
     from runner.backends.registry import leftovers_of
 
-    known: dict[str, Leftovers | None] = {}
-    found: dict[str, Leftovers] = {}
+    known: dict[str, ResourceCleaner | None] = {}
+    found: dict[str, ResourceCleaner] = {}
     for form in forms:
         for label, settings in _labels(ledger, form):
             key = json.dumps(settings, sort_keys=True)
@@ -141,11 +141,11 @@ def _delete(wanted: Sequence[OwnedResource], ledger: Ledger) -> int:
 # Sizes of the files that rows name, as far as the storage can be asked.
 
 
-class Sizes:
+class ObjectSizes:
     """Asks a storage; a check without an account or a network goes on without it."""
 
     def __init__(self, object_size: Callable[[str], int | None]) -> None:
-        """`object_size` as in `runner.backends.protocol.Storage`."""
+        """`object_size` as in `runner.backends.protocol.HasObjects`."""
         self._object_size = object_size
         self.trouble = ""
         """Why nobody was asked; empty when all went well."""

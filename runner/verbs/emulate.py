@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.config import Experiment
-    from runner.emulator.http import Entry
+    from runner.emulator.http import LoggedRequest
 
 PORT = 9099
 SPEED = 600.0
@@ -115,7 +115,7 @@ def _experiment(model: str, overrides: Sequence[str]) -> Experiment:
     return seen[0].points[0].experiment
 
 
-def _show(entry: Entry) -> None:
+def _show(entry: LoggedRequest) -> None:
     """One line a request."""
     status = entry.status or "cut"
     method = entry.method or f"{entry.verb} {entry.path}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runner.base.redact import masked
 from runner.experiment.console import Console
 from runner.experiment.run import assemble
-from runner.store.artifacts import Store
+from runner.store.artifacts import ArtifactStore
 from runner.verbs.common import command_line
 from tests.acceptance.tiny import YAML
 from tests.compose.composing import compose_text
@@ -93,9 +93,13 @@ def test_arms_connect_with_the_password_and_keep_none(
 
 
 def test_the_store_keeps_no_password(tmp_path: Path) -> None:
-    made = Store(tmp_path).make("tune", {"options": {"password": "Hunter2"}}, lambda out: None)
+    made = ArtifactStore(tmp_path).make(
+        "tune", {"options": {"password": "Hunter2"}}, lambda out: None
+    )
     kept = [file.read_text() for file in tmp_path.rglob("*") if file.is_file()]
     assert any("options" in text for text in kept)
     assert "Hunter2" not in "".join(kept)
-    again = Store(tmp_path).make("tune", {"options": {"password": "other"}}, lambda out: None)
+    again = ArtifactStore(tmp_path).make(
+        "tune", {"options": {"password": "other"}}, lambda out: None
+    )
     assert again.digest != made.digest

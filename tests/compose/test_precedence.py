@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from runner.base.errors import ConfigError
-from runner.compose import Composition, Point
+from runner.compose import ComposedPoint, Composition
 from runner.compose.folders import groups, option_files
 from runner.experiment.arms import expand, label
 from tests.compose.composing import MINIMAL, compose_text, problems_of, write
@@ -40,7 +40,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path / "start")
 
 
-def named(composition: Composition) -> dict[str, Point]:
+def named(composition: Composition) -> dict[str, ComposedPoint]:
     """Every point by the name of its arm."""
     return {label(point.varying): point for point in composition.points}
 

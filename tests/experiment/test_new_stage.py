@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from runner.base.errors import BudgetError
-from runner.experiment.asking import Asking
+from runner.experiment.asking import AskingStage
 from runner.experiment.console import Console
 from runner.experiment.plan import PlannedArm, plan
-from runner.experiment.predict_stage import Predict
+from runner.experiment.predict_stage import PredictStage
 from runner.experiment.render_stage import examples
 from runner.experiment.run import RunOutcome, Sweep, assemble, run
 from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, Stage
@@ -32,7 +32,7 @@ CALL = (PROMPT_TOKENS * 0.25 + OUTPUT_TOKENS * 1.50) / 1e6
 
 
 @dataclass(frozen=True)
-class Courtesy(Asking, AnswerStage[list[Prediction]]):
+class Courtesy(AskingStage, AnswerStage[list[Prediction]]):
     """Whether each answer to a test row is one that a customer could be sent."""
 
     answers: AnswerSet
@@ -47,10 +47,10 @@ class Courtesy(Asking, AnswerStage[list[Prediction]]):
         return (cls(answers),) if answers.split == "test" else ()
 
     def needs(self, run: ArmRun) -> Iterable[Stage[Any]]:
-        return (Predict(self.answers),)
+        return (PredictStage(self.answers),)
 
     def requests(self, run: ArmRun) -> list[Request]:
-        answered = run.read(Predict(self.answers))
+        answered = run.read(PredictStage(self.answers))
         return [asked(answer.id, answer.text) for answer in answered if not answer.error]
 
     def expected(self, run: ArmRun) -> list[Request]:

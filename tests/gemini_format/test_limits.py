@@ -13,7 +13,7 @@ from pypdf import PdfWriter
 
 from runner.base.errors import DataError
 from runner.config import RowLimits
-from runner.gemini_format import judge_gemini
+from runner.gemini_format import validate_files
 from runner.gemini_format.dataset import KEPT, Validation
 from runner.gemini_format.shapes import SHAPES
 from runner.records import Example, Origin, Turn
@@ -37,7 +37,7 @@ def judged(
             del files[split]
         else:
             files[split].write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return judge_gemini(files, 100_000, limits, exists, preference)
+    return validate_files(files, 100_000, limits, exists, preference)
 
 
 def file(mime: str = "image/png", uri: str = "gs://bucket/x", **more: Any) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     line = json.dumps(GOOD)
     path.write_text(line[:-1] + ', "contents": []}\n' + json.dumps({**GOOD, "tools": []}) + "\n")
-    rules = {(f.line, f.rule, f.field) for f in judge_gemini({"train": path}, 1000).faults}
+    rules = {(f.line, f.rule, f.field) for f in validate_files({"train": path}, 1000).faults}
     assert (1, "duplicate_key", "contents") in rules
     assert (2, "wrong_type", "tools") in rules
     text = {"contents": [turn("user", {"text": 'say "a": {"a": 1}'}), MODEL]}

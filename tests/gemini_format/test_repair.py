@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.gemini_format import fix_gemini, judge_gemini
-from runner.gemini_format.repair import Fixed
+from runner.gemini_format import fix_gemini, validate_files
+from runner.gemini_format.repair import RepairResult
 from tests.gemini_format.test_rows import GOOD, MODEL, USER, VALID
 from tests.gemini_format.test_strict import mutants
 
 
-def fixed(folder: Path, *lines: object) -> Fixed:
+def fixed(folder: Path, *lines: object) -> RepairResult:
     """Repair a file with these lines (objects are written as JSON, text as it is)."""
     raw = [
         line if isinstance(line, bytes) else (line if isinstance(line, str) else json.dumps(line))
@@ -29,7 +29,7 @@ def fixed(folder: Path, *lines: object) -> Fixed:
         return fix_gemini(stream, path)
 
 
-def rows(found: Fixed) -> list[dict[str, Any]]:
+def rows(found: RepairResult) -> list[dict[str, Any]]:
     return [json.loads(line) for line in found.files["repaired"].read_bytes().splitlines()]
 
 
@@ -159,7 +159,7 @@ def test_mutilated_rows_are_sound_or_left(tmp_path: Path) -> None:
     assert len(rest) + len(kept) + blank == len(lines)
     assert found.untouched + found.repaired == len(kept)
     assert set(rest) <= set(lines)
-    assert judge_gemini({"train": found.files["repaired"]}, 10_000).counts.keys() <= {
+    assert validate_files({"train": found.files["repaired"]}, 10_000).counts.keys() <= {
         "mixed_methods"
     }
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.base.errors import RowFault
-from runner.gemini_format import validate_gemini
+from runner.gemini_format import validate_files
 
 
 def judge(tmp_path: Path, *lines: object, limit: int = 1000) -> list[RowFault]:
@@ -19,7 +19,7 @@ def judge(tmp_path: Path, *lines: object, limit: int = 1000) -> list[RowFault]:
     path = tmp_path / "rows.jsonl"
     raw = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
     path.write_bytes(b"".join(line + b"\n" for line in raw))
-    return validate_gemini(path, limit)
+    return validate_files({"train": path}, limit).faults
 
 
 def turn(role: str, *parts: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from runner.base.errors import RowFault
 from runner.compose.folders import packaged_conf
 from runner.compose.yaml_files import read_yaml
 from runner.config import GeminiModel
-from runner.gemini_format import judge_gemini
+from runner.gemini_format import validate_files
 from tests.gemini_format.test_rows import VALID
 
 MUTANTS = 10_000
@@ -96,7 +96,7 @@ def sound(folder: Path, lines: list[bytes]) -> tuple[set[int], list[RowFault]]:
     """Lines without a fault (0-based), and all faults."""
     path = folder / "rows.jsonl"
     path.write_bytes(b"\n".join(lines) + b"\n")
-    faults = judge_gemini({"train": path}, MODEL.context_tokens, MODEL.limits).faults
+    faults = validate_files({"train": path}, MODEL.context_tokens, MODEL.limits).faults
     return set(range(len(lines))) - {fault.line - 1 for fault in faults}, faults
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from runner.base.errors import MissingExtraError
 from runner.kernels.substring import (
-    Tokens,
+    CountedTokens,
     counted,
     cut,
     repeated_spans,
@@ -232,7 +232,7 @@ def test_cut(spans: list[tuple[int, int]], left: str) -> None:
 
 
 def test_counts_are_of_all_windows() -> None:
-    held: Tokens = counted(gather(["a b c d", "", "a b"]))
+    held: CountedTokens = counted(gather(["a b c d", "", "a b"]))
     assert held.windows(2).tolist() == [0, 3, 3, 4]
 
 

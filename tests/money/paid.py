@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from runner.backends.protocol import JobStatus, Terms, TuningJob
+from runner.backends.protocol import BackendTerms, JobStatus, TuningJob
 from runner.base.errors import BackendError
 from runner.config import Experiment
 from runner.records import (
@@ -51,8 +51,8 @@ class PaidBackend:
     def identity(self) -> dict[str, object]:
         return {"service": "paid"}
 
-    def terms(self) -> Terms:
-        return Terms(remote=True)
+    def terms(self) -> BackendTerms:
+        return BackendTerms(remote=True)
 
     def setup(self, progress: Progress) -> None:
         progress(1, 1)

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from runner.base.errors import DataError
-from runner.gemini_format import validate_gemini
+from runner.gemini_format import validate_files
 from runner.prepare import check_report
 from runner.records import Example, record_json
 from runner.records.check_report import DataReport, RowCounts
@@ -107,7 +107,7 @@ def test_gemini_files_hold_the_same_rows_and_are_valid(tmp_path: Path) -> None:
         path = done.path / "gemini" / f"{split}.jsonl"
         rows = [orjson.loads(line) for line in path.read_bytes().splitlines()]
         assert rows == [example.to_gemini() for example in done.splits[split]]
-        assert validate_gemini(path, 1000) == []
+        assert validate_files({"train": path}, 1000).faults == []
 
 
 def test_examples_that_say_nothing_go(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.base.errors import ConfigError, DataError
-from runner.emulator.storage import Storage
+from runner.emulator.storage import StorageServer
 from runner.sources import source_digest
 from tests.sources.reading import read, source
 
@@ -20,8 +20,8 @@ ROWS = b'{"text":"a","target":"x"}\n{"text":"b","target":"y"}\n'
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Storage]:
-    storage = Storage(None)
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StorageServer]:
+    storage = StorageServer(None)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage.url)
     monkeypatch.setenv("SFT_CACHE", str(tmp_path / "cache"))
     storage.make_bucket("data")
@@ -29,7 +29,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Storage]
     storage.close()
 
 
-def test_objects_and_globs_are_read_like_files(bucket: Storage) -> None:
+def test_objects_and_globs_are_read_like_files(bucket: StorageServer) -> None:
     bucket.write("gs://data/logs/1.jsonl", ROWS)
     bucket.write("gs://data/logs/2.jsonl.gz", gzip.compress(ROWS))
     bucket.write("gs://data/logs/deep/3.jsonl", ROWS)
@@ -43,7 +43,7 @@ def test_objects_and_globs_are_read_like_files(bucket: Storage) -> None:
 
 
 def test_a_new_generation_is_fetched_and_the_digest_goes_by_the_bytes(
-    bucket: Storage, tmp_path: Path
+    bucket: StorageServer, tmp_path: Path
 ) -> None:
     config = source(kind="files", train="gs://data/t.jsonl")
     bucket.write("gs://data/t.jsonl", ROWS)
@@ -54,7 +54,7 @@ def test_a_new_generation_is_fetched_and_the_digest_goes_by_the_bytes(
     assert len(read(config)[0]) == 3
 
 
-def test_what_is_fetched_is_not_fetched_again(bucket: Storage, tmp_path: Path) -> None:
+def test_what_is_fetched_is_not_fetched_again(bucket: StorageServer, tmp_path: Path) -> None:
     bucket.write("gs://data/t.jsonl", ROWS)
     config = source(kind="files", train="gs://data/t.jsonl")
     read(config)
@@ -63,14 +63,14 @@ def test_what_is_fetched_is_not_fetched_again(bucket: Storage, tmp_path: Path) -
     assert len(read(config)[0]) == 1
 
 
-def test_faults_name_the_object_and_the_line(bucket: Storage) -> None:
+def test_faults_name_the_object_and_the_line(bucket: StorageServer) -> None:
     bucket.write("gs://data/t.jsonl", ROWS + b"{not json\n")
     _, faults = read(source(kind="files", train="gs://data/t.jsonl", max_bad_share=1.0))
     (fault,) = faults.first["bad_json"]
     assert (Path(fault.file).name, fault.line) == ("t.jsonl", 3)
 
 
-def test_missing_objects_and_buckets(bucket: Storage) -> None:
+def test_missing_objects_and_buckets(bucket: StorageServer) -> None:
     with pytest.raises(ConfigError, match=r"no object matches 'gs://data/none\.jsonl'"):
         read(source(kind="files", train="gs://data/none.jsonl"))
     with pytest.raises((ConfigError, DataError), match="gs://nobody/"):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.base.digests import digest_of
-from runner.store.artifacts import Store
+from runner.store.artifacts import ArtifactStore
 
 
 def _write(out: Path) -> None:
@@ -21,7 +21,7 @@ def _write(out: Path) -> None:
 
 
 def test_an_artifact_is_made_once(tmp_path: Path) -> None:
-    store, made = Store(tmp_path), []
+    store, made = ArtifactStore(tmp_path), []
 
     def build(out: Path) -> None:
         made.append(1)
@@ -35,7 +35,7 @@ def test_an_artifact_is_made_once(tmp_path: Path) -> None:
 
 
 def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = ArtifactStore(tmp_path)
 
     def build(out: Path) -> None:
         _write(out)
@@ -52,7 +52,7 @@ def _slow(root: Path) -> None:
         (out / "half.txt").write_text("half")
         time.sleep(60)
 
-    Store(root).make("stage", {"a": 1}, build)
+    ArtifactStore(root).make("stage", {"a": 1}, build)
 
 
 def test_a_killed_build_is_swept_away(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_killed_build_is_swept_away(tmp_path: Path) -> None:
         time.sleep(0.01)
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
-    made = Store(tmp_path).make("stage", {"a": 1}, _write)
+    made = ArtifactStore(tmp_path).make("stage", {"a": 1}, _write)
     assert sorted(path.name for path in made.path.iterdir()) == ["artifact.json", "data.txt"]
 
 
@@ -73,7 +73,7 @@ def _count(root: Path, counter: Path) -> None:
             file.write("x")
         _write(out)
 
-    Store(root).make("stage", {"a": 1}, build)
+    ArtifactStore(root).make("stage", {"a": 1}, build)
 
 
 def test_two_processes_make_it_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from runner.base.errors import SftError
 from runner.inference.cache import PredictionCache
 from runner.records import Prediction
 from runner.sources.digest import load_known, save_known
-from runner.store.artifacts import Store, sound
+from runner.store.artifacts import ArtifactStore, sound
 from tests.store.damaging import WAYS, flip
 
 FILES = {"rows.jsonl": '{"id": 1}\n{"id": 2}\n', "summary.json": '{"rows": 2}', "deep/a.bin": "ab"}
@@ -30,9 +30,9 @@ def test_a_damaged_file_is_set_aside_said_and_made_again(
     tmp_path: Path, name: str, way: str
 ) -> None:
     said: list[str] = []
-    made = Store(tmp_path).make("stage", {"a": 1}, build)
+    made = ArtifactStore(tmp_path).make("stage", {"a": 1}, build)
     WAYS[way](made.path / name)
-    again = Store(tmp_path, said.append).make("stage", {"a": 1}, build)
+    again = ArtifactStore(tmp_path, said.append).make("stage", {"a": 1}, build)
     assert not again.reused
     assert {name: (again.path / name).read_text() for name in FILES} == FILES
     (line,) = said
@@ -40,18 +40,18 @@ def test_a_damaged_file_is_set_aside_said_and_made_again(
     assert name in line
     (kept,) = (tmp_path / "damaged").iterdir()
     assert str(kept) in line
-    assert Store(tmp_path).make("stage", {"a": 1}, build).reused
+    assert ArtifactStore(tmp_path).make("stage", {"a": 1}, build).reused
 
 
 @pytest.mark.parametrize("way", ["deleted", "cut", "emptied"])
 def test_what_is_not_whole_is_not_found(tmp_path: Path, way: str) -> None:
-    made = Store(tmp_path).make("stage", {"a": 1}, build)
+    made = ArtifactStore(tmp_path).make("stage", {"a": 1}, build)
     WAYS[way](made.path / "rows.jsonl")
-    assert Store(tmp_path).get("stage", made.digest) is None
+    assert ArtifactStore(tmp_path).get("stage", made.digest) is None
 
 
 def test_a_file_of_a_damaged_artifact_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    made = Store(tmp_path).make("stage", {"a": 1}, build)
+    made = ArtifactStore(tmp_path).make("stage", {"a": 1}, build)
     file = made.path / "rows.jsonl"
     assert sound(file) == file
     flip(made.path / "summary.json")
@@ -72,20 +72,20 @@ def scores(out: Path) -> None:
 
 
 def test_an_older_artifact_opens_and_gets_no_manifest(tmp_path: Path) -> None:
-    made = Store(tmp_path).make("score", {"a": 1}, scores)
+    made = ArtifactStore(tmp_path).make("score", {"a": 1}, scores)
     without_manifest(made.path)
     before = (made.path / "artifact.json").read_text()
-    assert Store(tmp_path).make("score", {"a": 1}, scores).reused
+    assert ArtifactStore(tmp_path).make("score", {"a": 1}, scores).reused
     assert (made.path / "artifact.json").read_text() == before
 
 
 @pytest.mark.parametrize("name", ["scores.json", "rows.jsonl"])
 @pytest.mark.parametrize("way", ["deleted", "cut"])
 def test_damage_that_can_be_seen_without_a_manifest(tmp_path: Path, name: str, way: str) -> None:
-    made = Store(tmp_path).make("score", {"a": 1}, scores)
+    made = ArtifactStore(tmp_path).make("score", {"a": 1}, scores)
     without_manifest(made.path)
     WAYS[way](made.path / name)
-    assert not Store(tmp_path).make("score", {"a": 1}, scores).reused
+    assert not ArtifactStore(tmp_path).make("score", {"a": 1}, scores).reused
 
 
 def test_a_damaged_artifact_is_recovered_when_it_can_be(tmp_path: Path) -> None:
@@ -96,17 +96,17 @@ def test_a_damaged_artifact_is_recovered_when_it_can_be(tmp_path: Path) -> None:
     def never(out: Path) -> None:
         raise AssertionError("made again, although it can be recovered")
 
-    made = Store(tmp_path).make("tune", {"a": 1}, build)
+    made = ArtifactStore(tmp_path).make("tune", {"a": 1}, build)
     (made.path / "summary.json").unlink()
-    store = Store(tmp_path, recover={"tune": recover})
+    store = ArtifactStore(tmp_path, recover={"tune": recover})
     assert store.get("tune", made.digest)
     flip(made.path / "summary.json")
     assert store.make("tune", {"a": 1}, never).reused
 
 
 def test_what_lies_elsewhere_counts_as_well(tmp_path: Path) -> None:
-    made = Store(tmp_path).make("tune", {"a": 1}, build)
-    store = Store(tmp_path, also={"tune": lambda _: "the checkpoint is missing"})
+    made = ArtifactStore(tmp_path).make("tune", {"a": 1}, build)
+    store = ArtifactStore(tmp_path, also={"tune": lambda _: "the checkpoint is missing"})
     assert not store.make("tune", {"a": 1}, build).reused
     assert made.digest in next((tmp_path / "damaged").iterdir()).name
 

@@ -11,7 +11,7 @@ import pytest
 
 from runner.config import MlflowTracking
 from runner.records.results import ExperimentResult
-from runner.tracking import Links, Tracker, open_tracker, tracking_uri
+from runner.tracking import Tracker, TrackingLinks, open_tracker, tracking_uri
 from tests.tracking import sample
 
 TRACKING = MlflowTracking(kind="mlflow")
@@ -64,7 +64,7 @@ def tracker(home: Path) -> Tracker:
     return open_tracker(TRACKING, home)
 
 
-def sync(home: Path, result: ExperimentResult, report: Path | None = None) -> Links:
+def sync(home: Path, result: ExperimentResult, report: Path | None = None) -> TrackingLinks:
     """One sync by a tracker of its own, as a new process would do it."""
     ours = tracker(home)
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runner.tracking import Links, tracking_uri
+from runner.tracking import TrackingLinks, tracking_uri
 from runner.tracking.ui import run_page, running, view_page
 from tests.tracking import sample
 from tests.tracking.conftest import TRACKING, tracker
@@ -41,7 +41,9 @@ def script() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[tuple[str, Links]]:
+def shown(
+    tmp_path_factory: pytest.TempPathFactory, migrated: Path
+) -> Iterator[tuple[str, TrackingLinks]]:
     """The sample experiment on a running server: its address and links."""
     home = tmp_path_factory.mktemp("shown")
     (home / "mlflow").mkdir()
@@ -62,7 +64,7 @@ def browser(script: ModuleType) -> Iterator[Any]:
 
 
 def test_the_leaderboard_lists_every_arm_with_its_score(
-    shown: tuple[str, Links], browser: Any, script: ModuleType
+    shown: tuple[str, TrackingLinks], browser: Any, script: ModuleType
 ) -> None:
     base, links = shown
     script.open_page(browser, links.at(links.leaderboard, base), RUN_NAME)
@@ -85,7 +87,7 @@ def test_the_leaderboard_lists_every_arm_with_its_score(
 
 
 def test_the_report_renders_on_the_parent_run(
-    shown: tuple[str, Links], browser: Any, script: ModuleType
+    shown: tuple[str, TrackingLinks], browser: Any, script: ModuleType
 ) -> None:
     base, links = shown
     page = run_page(links.experiment_id, links.parent_run_id, "report.html")
@@ -98,7 +100,7 @@ def test_the_report_renders_on_the_parent_run(
 
 
 def test_the_parent_run_opens_with_the_verdict_and_links_to_the_arms(
-    shown: tuple[str, Links], browser: Any, script: ModuleType
+    shown: tuple[str, TrackingLinks], browser: Any, script: ModuleType
 ) -> None:
     base, links = shown
     script.open_page(browser, links.at(links.parent, base), "body")
@@ -109,7 +111,7 @@ def test_the_parent_run_opens_with_the_verdict_and_links_to_the_arms(
 
 
 def test_answers_of_all_arms_line_up_side_by_side(
-    shown: tuple[str, Links], browser: Any, script: ModuleType
+    shown: tuple[str, TrackingLinks], browser: Any, script: ModuleType
 ) -> None:
     base, links = shown
     page = view_page(links.experiment_id, "leaderboard", "ARTIFACT")
@@ -121,7 +123,7 @@ def test_answers_of_all_arms_line_up_side_by_side(
 
 
 def test_the_pictures_of_the_documentation_can_be_taken(
-    shown: tuple[str, Links], browser: Any, script: ModuleType, tmp_path: Path
+    shown: tuple[str, TrackingLinks], browser: Any, script: ModuleType, tmp_path: Path
 ) -> None:
     base, _ = shown
     script.take(base, browser, tmp_path)

@@ -14,7 +14,7 @@ from runner.base.digests import digest_of
 from runner.config import MlflowTracking, NoTracking
 from runner.records import CurvePoint
 from runner.records.results import ExperimentResult, Score
-from runner.tracking import Links, open_tracker, tracking_uri
+from runner.tracking import TrackingLinks, open_tracker, tracking_uri
 from tests.tracking import sample
 from tests.tracking.conftest import artifacts, client, history, runs, snapshot, sync
 
@@ -329,8 +329,8 @@ def test_no_tracking_does_nothing(home: Path, result: ExperimentResult) -> None:
     ours = open_tracker(NoTracking(kind="none"), home)
     ours.begin(result)
     ours.points(result.digest, result.arms[0].digest, [])
-    assert ours.sync(result, None, {}) == Links()
-    assert Links().complete
+    assert ours.sync(result, None, {}) == TrackingLinks()
+    assert TrackingLinks().complete
 
 
 def test_the_uri_is_absolute_wherever_we_stand(

@@ -15,7 +15,7 @@ from runner.base.errors import BackendError, GateError
 from runner.config import Tuning
 from runner.records import CurvePoint, TuningResult
 from runner.tuning import stall, tune
-from runner.tuning.stall import Silence, persistent
+from runner.tuning.stall import StallClock, persistent
 
 
 @dataclass
@@ -131,7 +131,7 @@ def test_a_failure_for_good_is_not_tried_again() -> None:
     assert len(calls) == 1
 
 
-def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stalled_job_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
     def look() -> None:
@@ -167,11 +167,11 @@ def test_a_job_that_is_paid_for_is_kept_however_long_it_was(tmp_path: Path) -> N
 
 
 def test_silence_is_told_once_and_ends_with_progress(caplog: pytest.LogCaptureFixture) -> None:
-    silence, still = Silence(), JobStatus("running", step=3, patience=1e-9)
+    silence, still = StallClock(), JobStatus("running", step=3, stall_after=1e-9)
     silence.after("x", still)
     with caplog.at_level(logging.WARNING):
         assert "NO PROGRESS" in silence.after("x", still)
         assert "NO PROGRESS" in silence.after("x", still)
     assert len(caplog.records) == 1
-    assert silence.after("x", JobStatus("running", step=4, patience=60)) == ""
-    assert silence.after("x", JobStatus("queued", step=4, patience=1e-9)) == ""
+    assert silence.after("x", JobStatus("running", step=4, stall_after=60)) == ""
+    assert silence.after("x", JobStatus("queued", step=4, stall_after=1e-9)) == ""

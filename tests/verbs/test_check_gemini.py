@@ -10,9 +10,9 @@ import orjson
 
 from runner.backends.vertex.clients import Clients
 from runner.backends.vertex.files import Objects
-from runner.config import VertexBackend
+from runner.config import VertexBackendSettings
 from runner.emulator import Emulator
-from runner.verbs.clean import Sizes
+from runner.verbs.clean import ObjectSizes
 from tests.acceptance.tiny import sft
 
 HEAD = """\
@@ -155,8 +155,8 @@ def test_the_files_of_rows_are_looked_for(tmp_path: Path) -> None:
 
 def test_without_a_connection_nobody_is_asked_twice() -> None:
     config = {"kind": "vertex", "project": "p", "bucket": "gs://bucket"}
-    nowhere = VertexBackend.model_validate({**config, "emulator": "http://127.0.0.1:9"})
-    sizes = Sizes(Objects(Clients(nowhere)))
+    nowhere = VertexBackendSettings.model_validate({**config, "emulator": "http://127.0.0.1:9"})
+    sizes = ObjectSizes(Objects(Clients(nowhere)))
     assert sizes("gs://bucket/a.png") == 0
     assert sizes.trouble.startswith("files of rows were not looked for: ")
     assert sizes("gs://bucket/b.png") == 0

@@ -24,7 +24,7 @@ from runner.backends.protocol import JobState, JobStatus, TuningJob
 from runner.base.digests import tree_damage
 from runner.base.errors import BackendError, SftError
 from runner.config import Experiment, GeminiModel
-from runner.config import LocalBackend as Settings
+from runner.config import LocalBackendSettings as Settings
 from runner.records import (
     Checkpoint,
     CurvePoint,

@@ -27,7 +27,7 @@ COMPACT_BELOW = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DecodedAnswer:
     """`index` is the prompt's position; `tokens` counts the end of turn, too."""
 
     index: int
@@ -47,7 +47,7 @@ class Decoder:
 
     def run(
         self, prompts: Sequence[list[int]], batch: int, names: Sequence[str]
-    ) -> Iterator[Answer]:
+    ) -> Iterator[DecodedAnswer]:
         """Answers, batch by batch from the shortest prompts up. `names` seed the sampling."""
         cut = self._shared_prefix(prompts) if self.shares and len(prompts) > 1 else 0
         prefix = read_prefix(self.model, prompts[0][:cut]) if cut else []
@@ -68,7 +68,7 @@ class Decoder:
 
     def _batch(
         self, rows: list[_Row], suffixes: Sequence[list[int]], prefix: Layers
-    ) -> Iterator[Answer]:
+    ) -> Iterator[DecodedAnswer]:
         device = self.model.device
         longest = max(map(len, suffixes))
         gaps = torch.tensor([longest - len(suffix) for suffix in suffixes], device=device)
@@ -89,7 +89,7 @@ class Decoder:
                 if row.finish is None:
                     token = best[number] if best else row.draw(logits[number])
                     if finish := row.take(token):
-                        yield Answer(row.index, row.text(), len(row.ids), finish)
+                        yield DecodedAnswer(row.index, row.text(), len(row.ids), finish)
             going = [number for number, row in enumerate(rows) if row.finish is None]
             if not going:
                 return
@@ -154,7 +154,7 @@ class _Shared:
     """Our memory: prefix held once, attention of our own."""
 
     def __init__(self, prefix: Layers, gaps: torch.Tensor, capacity: int) -> None:
-        self.memory = Memory(prefix, gaps, capacity)
+        self.memory = PaddedCache(prefix, gaps, capacity)
 
     def arguments(self, tokens: int) -> dict[str, Any]:
         memory = self.memory
@@ -241,7 +241,7 @@ def read_prefix(model: Any, ids: Sequence[int]) -> Layers:
     return [(layer.keys, layer.values) for layer in cache.layers]
 
 
-class Memory:
+class PaddedCache:
     """Stands in for a transformers cache. `gaps` says how many tokens each row is padded by on
     its left, `capacity` how many own tokens a row will have at most."""
 
@@ -323,7 +323,7 @@ def attend(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
-    memory: Memory | None = None,
+    memory: PaddedCache | None = None,
     sliding_window: int | None = None,
     **rest: Any,
 ) -> tuple[torch.Tensor, None]:

@@ -147,7 +147,7 @@ RESUME_ONLY = ("optimizer.pt", "scheduler.pt", "training_args.bin")
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SealedCheckpoint:
     """A sealed checkpoint: `eval_loss` is nan without a validation set."""
 
     path: Path
@@ -167,18 +167,18 @@ def seal(folder: Path, step: int, epoch: float, eval_loss: float) -> None:
     replace_text(folder / MARKER, json.dumps(marker, indent=1))
 
 
-def sealed(checkpoints: Path) -> list[Saved]:
+def sealed(checkpoints: Path) -> list[SealedCheckpoint]:
     """The checkpoints whose adapter is whole, by step."""
     found = [_read(folder, resume=False) for folder in checkpoints.glob("checkpoint-*")]
     return sorted((saved for saved in found if saved), key=lambda saved: saved.step)
 
 
-def sweep_torn(checkpoints: Path) -> Saved | None:
+def sweep_torn(checkpoints: Path) -> SealedCheckpoint | None:
     """Delete what cannot be resumed from and came after the newest that can; return that one.
 
     Older checkpoints stay as long as their adapter is whole.
     """
-    newest: Saved | None = None
+    newest: SealedCheckpoint | None = None
     for folder in checkpoints.glob("checkpoint-*"):
         saved = _read(folder, resume=True)
         if saved and (newest is None or saved.step > newest.step):
@@ -198,7 +198,7 @@ def thin(checkpoints: Path, keep: int) -> None:
                 path.unlink()
 
 
-def _read(folder: Path, *, resume: bool) -> Saved | None:
+def _read(folder: Path, *, resume: bool) -> SealedCheckpoint | None:
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         facts = {
@@ -206,7 +206,7 @@ def _read(folder: Path, *, resume: bool) -> Saved | None:
             name: (fact, "") if isinstance(fact, int) else (fact[0], fact[1])
             for name, fact in marker["files"].items()
         }
-        saved = Saved(folder, marker["step"], marker["epoch"], marker["eval_loss"])
+        saved = SealedCheckpoint(folder, marker["step"], marker["epoch"], marker["eval_loss"])
     except (FileNotFoundError, ValueError, KeyError, IndexError, TypeError, AttributeError):
         return None
     wanted = {name: fact for name, fact in facts.items() if resume or not _resume_only(name)}

@@ -20,7 +20,7 @@ from runner.records import Checkpoint, Generation, TuningResult, quiet
 def ship(
     config: Mapping[str, Any], tuned: TuningResult, checkpoint: Checkpoint, generation: Generation
 ) -> dict[str, Any]:
-    """See `runner.backends.protocol.Ship`."""
+    """See `runner.backends.protocol.Shipper`."""
     print(f"adapter: {checkpoint.path}")
     return client_facts(config, checkpoint, generation)
 

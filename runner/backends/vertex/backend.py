@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner import config
-from runner.backends.protocol import JobStatus, Terms, TuningJob
+from runner.backends.protocol import BackendTerms, JobStatus, TuningJob
 from runner.backends.vertex.clients import Clients
-from runner.backends.vertex.create_lock import Owner
+from runner.backends.vertex.create_lock import LockOwner
 from runner.backends.vertex.errors import translated
 from runner.backends.vertex.files import Media, Objects
 from runner.backends.vertex.jobs import (
@@ -34,7 +34,7 @@ from runner.backends.vertex.jobs import (
 )
 from runner.backends.vertex.online import answer, embed
 from runner.backends.vertex.requests import room
-from runner.backends.vertex.result import Curves, resolved_of, resources_of, result_of
+from runner.backends.vertex.result import CurvePoints, resolved_of, resources_of, result_of
 from runner.backends.vertex.submit import submit
 from runner.base.errors import BackendError, ConfigError
 from runner.config import Experiment, GeminiEncoder, GeminiModel
@@ -57,10 +57,10 @@ LAST_READS = 5
 
 
 @dataclass
-class Followed:
+class WatchedJob:
     """A job that this process has seen."""
 
-    curves: Curves
+    curves: CurvePoints
     job: Job = field(default_factory=dict)
     read_failed: bool = False
 
@@ -73,7 +73,10 @@ class VertexBackend:
     """
 
     def __init__(
-        self, experiment: Experiment, settings: config.VertexBackend, home: Path | None = None
+        self,
+        experiment: Experiment,
+        settings: config.VertexBackendSettings,
+        home: Path | None = None,
     ) -> None:
         """`home` is who buys: its mark goes into each job's labels, so that a job which several
         homes use stands in the books of one."""
@@ -84,11 +87,11 @@ class VertexBackend:
         self.model = experiment.model
         self.settings = settings
         self.experiment = experiment.name
-        self.owner = Owner(home)
+        self.owner = LockOwner(home)
         self.clients = Clients(settings)
         self.media = Media(self.clients, settings.bucket)
         self._objects = Objects(self.clients)
-        self._followed: dict[str, Followed] = {}
+        self._followed: dict[str, WatchedJob] = {}
         self._lock = threading.Lock()
 
     def identity(self) -> dict[str, object]:
@@ -101,10 +104,10 @@ class VertexBackend:
             "thinking_rule": self.model.thinking.model_dump(mode="json"),
         }
 
-    def terms(self) -> Terms:
+    def terms(self) -> BackendTerms:
         """What the settings come to; thoughts are billed as answers are."""
         settings = self.settings
-        return Terms(
+        return BackendTerms(
             remote=True,
             jobs_at_once=settings.concurrency,
             thoughts=room(self.model, settings.thinking),
@@ -229,15 +232,15 @@ class VertexBackend:
         """Let go of connections; jobs go on."""
         self.clients.close()
 
-    def _following(self, label: str) -> Followed:
+    def _following(self, label: str) -> WatchedJob:
         with self._lock:
             if label not in self._followed:
-                self._followed[label] = Followed(Curves(self.clients))
+                self._followed[label] = WatchedJob(CurvePoints(self.clients))
             return self._followed[label]
 
-    def _follow(self, followed: Followed, job: Job) -> None:
+    def _follow(self, followed: WatchedJob, job: Job) -> None:
         if followed.job and followed.job["name"] != job["name"]:
-            followed.curves = Curves(self.clients)
+            followed.curves = CurvePoints(self.clients)
         followed.job = job
 
     def _settled(self, label: str, job: Job) -> list[Job]:
@@ -279,7 +282,7 @@ class VertexBackend:
             error=error_of(job),
             epochs=resolved_of(job).get("epochCount", 0),
             next_look=self.settings.poll_seconds,
-            patience=60 * self.settings.stall_minutes,
+            stall_after=60 * self.settings.stall_minutes,
         )
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from runner.backends.vertex.errors import translated
 from runner.backends.vertex.requests import body_of, prediction_of
 from runner.base.errors import BackendError
-from runner.config import GeminiModel, VertexBackend
+from runner.config import GeminiModel, VertexBackendSettings
 from runner.records import Generation, NotAnswered, Prediction, Request
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ Key = str
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BatchLocation:
     """Where a batch lies: `label` is the digest of its content and of whom it asks."""
 
     bucket: str
@@ -66,7 +66,7 @@ class Place:
 def ask_in_batch(
     clients: Clients,
     client: Any,
-    settings: VertexBackend,
+    settings: VertexBackendSettings,
     model: GeminiModel,
     requests: Sequence[Request],
     generation: Generation,
@@ -105,17 +105,17 @@ def key_of(body: Mapping[str, Any]) -> Key:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _place(settings: VertexBackend, label: str) -> Place:
+def _place(settings: VertexBackendSettings, label: str) -> BatchLocation:
     bucket, _, folder = settings.bucket.removeprefix("gs://").partition("/")
     folder = folder.strip("/")
-    return Place(bucket, f"{folder}/" if folder else "", label)
+    return BatchLocation(bucket, f"{folder}/" if folder else "", label)
 
 
 def _line(row: Mapping[str, Any]) -> str:
     return json.dumps(row, separators=(",", ":"))
 
 
-def _upload(clients: Clients, place: Place, content: bytes) -> None:
+def _upload(clients: Clients, place: BatchLocation, content: bytes) -> None:
     """Put the input in place, once: the name says what is in it."""
     from google.api_core.exceptions import PreconditionFailed
 
@@ -128,7 +128,7 @@ def _upload(clients: Clients, place: Place, content: bytes) -> None:
         log.debug("the batch input %s is there already", place.input)
 
 
-def _find(client: Any, clients: Clients, place: Place) -> Any:
+def _find(client: Any, clients: Clients, place: BatchLocation) -> Any:
     """The job of this content that may still give answers, or None."""
     with translated("looking for a batch job"):
         wanted = f'display_name="{place.display_name}"'
@@ -140,7 +140,7 @@ def _find(client: Any, clients: Clients, place: Place) -> Any:
     return None
 
 
-def _create(client: Any, clients: Clients, model: GeminiModel, place: Place) -> Any:
+def _create(client: Any, clients: Clients, model: GeminiModel, place: BatchLocation) -> Any:
     """Submit the job. A create call is never repeated blindly: it would be paid for twice."""
     config = {"display_name": place.display_name, "dest": place.uri(place.output)}
     try:
@@ -199,7 +199,7 @@ def _prediction(name: str, line: Mapping[str, Any]) -> Prediction:
     return prediction_of(name, line.get("response") or {})
 
 
-def _tidy(clients: Clients, job: Any, place: Place) -> None:
+def _tidy(clients: Clients, job: Any, place: BatchLocation) -> None:
     """Delete input and output. Failing at it must not cost the answers."""
     from google.api_core.exceptions import GoogleAPIError
 

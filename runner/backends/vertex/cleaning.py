@@ -11,17 +11,17 @@ from runner.base.errors import BackendError
 from runner.records import Resource
 
 if TYPE_CHECKING:
-    from runner.config import VertexBackend
+    from runner.config import VertexBackendSettings
 
 ORDER = ("endpoint", "model", "experiment", "object")
 """A model can be deleted once it is deployed nowhere, so its endpoints go first."""
 OPERATION_SECONDS = 600
 
 
-class VertexLeftovers:
-    """See `runner.backends.protocol.Leftovers`."""
+class VertexCleaner:
+    """See `runner.backends.protocol.ResourceCleaner`."""
 
-    def __init__(self, settings: VertexBackend) -> None:
+    def __init__(self, settings: VertexBackendSettings) -> None:
         self._clients = Clients(settings)
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 
 from runner.backends.vertex.errors import translated
 from runner.base.errors import BackendError, DataError, MissingExtraError
-from runner.config import GeminiModel, VertexBackend
+from runner.config import GeminiModel, VertexBackendSettings
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 CALL_SECONDS = 120
@@ -32,7 +32,7 @@ class Clients:
     is garbage-collected.
     """
 
-    def __init__(self, settings: VertexBackend) -> None:
+    def __init__(self, settings: VertexBackendSettings) -> None:
         self.settings = settings
         self._lock = threading.RLock()
         self._made: dict[str, Any] = {}

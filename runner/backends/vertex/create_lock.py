@@ -25,7 +25,7 @@ from typing import Any
 from runner.backends.vertex.errors import ServiceError, translated
 from runner.backends.vertex.jobs import Job
 from runner.base.errors import BackendError
-from runner.config import VertexBackend
+from runner.config import VertexBackendSettings
 from runner.records import Resource
 
 # Who asks for a tuning job: a home folder, and the person and machine that work in it.
@@ -34,7 +34,7 @@ FILE = "home_id"
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class LockOwner:
     """The home at `folder`; without one nobody in particular."""
 
     folder: Path | None = None
@@ -80,7 +80,7 @@ class LockLostError(BackendError):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldLock:
     """A lock that somebody has. `age` is in seconds, by the storage's own clock."""
 
     generation: int
@@ -97,9 +97,9 @@ class CreateLock:
     job before that one would be seen, and the lock is left to grow old."""
 
     storage: Any
-    settings: VertexBackend
+    settings: VertexBackendSettings
     label: str
-    owner: Owner
+    owner: LockOwner
     note: Callable[[str], None]
     record: Callable[[Resource], None]
     forget: Callable[[str], None]
@@ -143,7 +143,7 @@ class CreateLock:
         if not self.in_doubt:
             self._release()
 
-    def _leave(self, held: Held) -> None:
+    def _leave(self, held: HeldLock) -> None:
         """Nothing is to be made any more. A lock of our own home is that of a runner that died,
         for a home has one runner for a job; another home's is for that one to release."""
         if held.home and held.home == self.owner.id:
@@ -172,7 +172,7 @@ class CreateLock:
             log.info("looking for %s: %s", self.label, error)
             return None
 
-    def _say(self, held: Held) -> None:
+    def _say(self, held: HeldLock) -> None:
         """Tell who is waited for: at once, and again whenever somebody looks at the progress."""
         left = max(0.0, self.settings.lock_seconds - held.age)
         text = (
@@ -184,14 +184,14 @@ class CreateLock:
         self._told = held.owner
         self.note(text)
 
-    def _try(self) -> Held | None:
+    def _try(self) -> HeldLock | None:
         """None when the lock is ours now, else who has it."""
         while (now := self._put(0)) is not None:
             if (found := self._there()) is not None:
                 age = max(0.0, (now - found.updated).total_seconds())  # `Date` has whole seconds
                 said = self._content(found)
                 owner, home = str(said.get("owner", "somebody")), str(said.get("home", ""))
-                return Held(int(found.generation), found.updated, age, owner, home)
+                return HeldLock(int(found.generation), found.updated, age, owner, home)
         return None
 
     def _put(self, generation: int) -> datetime | None:

@@ -9,7 +9,7 @@ from runner.backends.vertex.batch import ask_in_batch
 from runner.backends.vertex.clients import Clients, serving_location
 from runner.backends.vertex.requests import How, body_of, prediction_of, sdk_config
 from runner.backends.vertex.retry_policy import classify
-from runner.config import GeminiEncoder, GeminiModel, VertexBackend
+from runner.config import GeminiEncoder, GeminiModel, VertexBackendSettings
 from runner.inference import Call, ask_all
 from runner.records import Checkpoint, Generation, Prediction, Request, packed
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def answer(
     clients: Clients,
-    settings: VertexBackend,
+    settings: VertexBackendSettings,
     model: GeminiModel,
     checkpoint: Checkpoint | None,
     requests: Sequence[Request],
@@ -82,7 +82,7 @@ TASK = "SEMANTIC_SIMILARITY"
 
 def embed(
     clients: Clients,
-    settings: VertexBackend,
+    settings: VertexBackendSettings,
     encoder: GeminiEncoder,
     requests: Sequence[Request],
 ) -> Iterator[Prediction]:

@@ -12,7 +12,7 @@ from runner.backends.vertex.errors import translated
 from runner.backends.vertex.jobs import PARTIAL, Job, hyperparameters, spec_of, statistics, whole
 from runner.backends.vertex.submit import evaluation_findings, evaluation_resources
 from runner.base.text import plural
-from runner.config import VertexBackend
+from runner.config import VertexBackendSettings
 from runner.records import Checkpoint, CurvePoint, DroppedRow, Resource, TuningResult
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SIZES = {"ONE": 1, "TWO": 2, "FOUR": 4, "EIGHT": 8, "SIXTEEN": 16, "THIRTY_TWO":
 
 def result_of(
     job: Job,
-    settings: VertexBackend,
+    settings: VertexBackendSettings,
     curves: Sequence[CurvePoint],
     more: Sequence[str] = (),
 ) -> TuningResult:
@@ -117,7 +117,7 @@ def dropped_of(stats: Mapping[str, Any]) -> Iterator[DroppedRow]:
         yield DroppedRow(int(number), str(reason))
 
 
-def links_of(job: Job, settings: VertexBackend) -> dict[str, str]:
+def links_of(job: Job, settings: VertexBackendSettings) -> dict[str, str]:
     """The job's pages in Google's console, at the addresses google-genai uses; none for the
     emulator, which has no console."""
     if settings.emulator:
@@ -158,7 +158,7 @@ OF_TUNING = ("train_", "eval_")
 
 
 @dataclass
-class Curves:
+class CurvePoints:
     """Every point of one job that was read so far, each once, in the order of its coming."""
 
     clients: Clients

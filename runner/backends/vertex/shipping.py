@@ -8,16 +8,16 @@ from typing import Any
 from runner.backends.vertex.clients import Clients, location_of, serving_location
 from runner.backends.vertex.errors import translated
 from runner.backends.vertex.requests import settings_of
-from runner.config import GeminiModel, VertexBackend
+from runner.config import GeminiModel, VertexBackendSettings
 from runner.records import Checkpoint, Generation, TuningResult
 
 
 def ship(
     config: Mapping[str, Any], tuned: TuningResult, checkpoint: Checkpoint, generation: Generation
 ) -> dict[str, Any]:
-    """See `runner.backends.protocol.Ship`: the tuned model answers with the checkpoint by
+    """See `runner.backends.protocol.Shipper`: the tuned model answers with the checkpoint by
     default."""
-    settings = VertexBackend.model_validate(config["backend"])
+    settings = VertexBackendSettings.model_validate(config["backend"])
     print(f"endpoint: {checkpoint.path}")
     models = [item.name for item in tuned.resources if item.kind == "model"]
     if models:
@@ -40,7 +40,10 @@ def set_default(clients: Clients, model: str, checkpoint: str) -> str:
 
 
 def client_facts(
-    settings: VertexBackend, model: GeminiModel, checkpoint: Checkpoint, generation: Generation
+    settings: VertexBackendSettings,
+    model: GeminiModel,
+    checkpoint: Checkpoint,
+    generation: Generation,
 ) -> dict[str, Any]:
     """What a client of this checkpoint has to know besides its prompts."""
     return {

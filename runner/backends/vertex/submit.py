@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runner.backends.protocol import TuningJob
-from runner.backends.vertex.create_lock import CreateLock, LockLostError, Owner
+from runner.backends.vertex.create_lock import CreateLock, LockLostError, LockOwner
 from runner.backends.vertex.errors import ServiceError, translated
 from runner.backends.vertex.files import Media, upload
 from runner.backends.vertex.jobs import (
@@ -33,7 +33,7 @@ from runner.backends.vertex.jobs import (
     stop_extras,
 )
 from runner.base.errors import BackendError
-from runner.config import GeminiModel, VertexBackend
+from runner.config import GeminiModel, VertexBackendSettings
 from runner.records import Example, Resource
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ REFUSALS = 8
 
 def submit(
     clients: Clients,
-    settings: VertexBackend,
+    settings: VertexBackendSettings,
     model: GeminiModel,
     experiment: str,
     job: TuningJob,
     media: Media,
-    owner: Owner,
+    owner: LockOwner,
 ) -> Job:
     """Upload the datasets and create the job, unless somebody else makes it meanwhile; returns
     it as it stands.
@@ -88,7 +88,7 @@ def submit(
 
 
 def _uploaded(
-    clients: Clients, settings: VertexBackend, job: TuningJob, media: Media
+    clients: Clients, settings: VertexBackendSettings, job: TuningJob, media: Media
 ) -> tuple[str, str | None]:
     """Addresses of the datasets in the bucket: train, and validation if there is one."""
     made = Example.to_preference if job.tuning.method == "preference" else Example.to_gemini
@@ -109,9 +109,9 @@ def _uploaded(
 
 def _one(
     clients: Clients,
-    settings: VertexBackend,
+    settings: VertexBackendSettings,
     job: TuningJob,
-    owner: Owner,
+    owner: LockOwner,
     create: Callable[[], Job],
 ) -> Job:
     """The job of this label: found, or made while nobody else can."""
@@ -133,7 +133,7 @@ def _useful(clients: Clients, label: str) -> Job | None:
 
 def _made(
     clients: Clients,
-    settings: VertexBackend,
+    settings: VertexBackendSettings,
     job: TuningJob,
     lock: CreateLock,
     create: Callable[[], Job],
@@ -153,7 +153,11 @@ def _made(
 
 
 def _after_doubt(
-    clients: Clients, settings: VertexBackend, job: TuningJob, lock: CreateLock, error: ServiceError
+    clients: Clients,
+    settings: VertexBackendSettings,
+    job: TuningJob,
+    lock: CreateLock,
+    error: ServiceError,
 ) -> Job:
     """The job that a create call without a clear answer left. Raises that call's `error` when
     there is none, and marks it when that could not be seen."""
@@ -171,7 +175,7 @@ def _after_doubt(
 
 def _searched(
     look: Callable[[], Job | None],
-    settings: VertexBackend,
+    settings: VertexBackendSettings,
     lock: CreateLock,
     note: Callable[[str], None],
     seconds: float,
@@ -199,7 +203,7 @@ def _searched(
 
 
 def _listed(
-    clients: Clients, settings: VertexBackend, label: str, name: str, lock: CreateLock
+    clients: Clients, settings: VertexBackendSettings, label: str, name: str, lock: CreateLock
 ) -> bool:
     """Whether a job that was made is in the list, where the next one who looks will see it."""
     for _ in _moments(settings.visible_seconds):
@@ -246,7 +250,7 @@ def _create(clients: Clients, source: str, train: str, config: Any) -> Job:
 
 
 def create_config(
-    settings: VertexBackend,
+    settings: VertexBackendSettings,
     experiment: str,
     job: TuningJob,
     validation: str | None,
@@ -282,7 +286,7 @@ def create_config(
 
 
 def labels_of(
-    settings: VertexBackend, experiment: str, job: TuningJob, home: str
+    settings: VertexBackendSettings, experiment: str, job: TuningJob, home: str
 ) -> dict[str, str]:
     """The user's labels, and ours: by which the job is found again, and which home bought it."""
     name = re.sub(r"[^a-z0-9_-]", "-", experiment.lower())[:63]
@@ -303,7 +307,7 @@ ENDING = "MetricValue"
 FOLDER = "/evaluation/{label}/"
 
 
-def evaluation_config(settings: VertexBackend, label: str, *, validation: bool) -> Any:
+def evaluation_config(settings: VertexBackendSettings, label: str, *, validation: bool) -> Any:
     """The `evaluation_config` of a tuning job (google-genai's type), None where none is wanted
     or there is nothing to evaluate on. Its files go where the job's label says whose they are."""
     if not (settings.auto_evaluation and validation):

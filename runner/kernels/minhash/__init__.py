@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.kernels.minhash.clusters import (
+    BandIndex,
     Cluster,
     DuplicateClusters,
-    Links,
-    Near,
-    Shelf,
+    NearDuplicate,
+    VerifiedPairs,
     clusters,
     connect,
     matches,
@@ -36,7 +36,7 @@ __all__ = [
     "Cluster",
     "DuplicateClusters",
     "MinHashSettings",
-    "Near",
+    "NearDuplicate",
     "Texts",
     "bands",
     "from_arrow",
@@ -86,7 +86,7 @@ def near_components(
     return _links(held, settings, Engine(plan_of(settings)), folder).root
 
 
-def near_duplicates(texts: Texts | Iterable[str], settings: MinHashSettings) -> list[Near]:
+def near_duplicates(texts: Texts | Iterable[str], settings: MinHashSettings) -> list[NearDuplicate]:
     """Rows that nearly repeat an earlier one, each with the row that is kept for it, in order."""
     found = near_clusters(texts, settings)
     return sorted((near for one in found for near in one.members), key=lambda near: near.row)
@@ -97,7 +97,7 @@ def near_matches(
     corpus: Texts | Iterable[str],
     settings: MinHashSettings,
     folder: Path | None = None,
-) -> list[Near]:
+) -> list[NearDuplicate]:
     """Rows of `texts` with a near-duplicate in `corpus`, each with the most similar one. Of rows
     that are all alike the corpus shows 64."""
     held, plan = _held(corpus, folder), plan_of(settings)
@@ -105,13 +105,15 @@ def near_matches(
     for low, part in _held(texts, folder).batches(BATCH):
         engine = Engine(plan)
         if shelf is None:
-            shelf = Shelf(engine.band_keys(held))
+            shelf = BandIndex(engine.band_keys(held))
         hits = matches(part, held, shelf, engine)
         found += [replace(near, row=low + near.row) for near in hits]
     return found
 
 
-def _links(held: Texts, settings: MinHashSettings, engine: Engine, folder: Path | None) -> Links:
+def _links(
+    held: Texts, settings: MinHashSettings, engine: Engine, folder: Path | None
+) -> VerifiedPairs:
     if settings.engine == "local":
         return connect(held, engine)
     from runner.kernels.minhash.daft import daft_links

@@ -38,7 +38,7 @@ then; a bucket of thousands of dissimilar rows would be millions of pairs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class VerifiedPairs:
     """Pairs of rows at or above the threshold that connect the clusters: a spanning forest and
     what was found beside it. Arrays are parallel."""
 
@@ -49,7 +49,7 @@ class Links:
     """Per row of the texts, the smallest row of its cluster; itself for a row alone."""
 
 
-def connect(texts: Texts, engine: Engine) -> Links:
+def connect(texts: Texts, engine: Engine) -> VerifiedPairs:
     """Sign, propose and verify until every proposed pair is connected or found too different.
 
     The components are those of all verified pairs, in whatever order they come.
@@ -81,7 +81,7 @@ def connect(texts: Texts, engine: Engine) -> Links:
     root = engine.roots(parent, np.arange(size))
     nothing = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     ends = [np.concatenate(parts) for parts in zip(nothing, *kept, strict=True)]
-    return Links(ends[0], ends[1], ends[2], root)
+    return VerifiedPairs(ends[0], ends[1], ends[2], root)
 
 
 def _rounds(bands: Sequence[Band]) -> Iterator[Sequence[Band]]:
@@ -146,7 +146,7 @@ def crowded(band: Hashes, rivals: Rows) -> Band:
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class NearDuplicate:
     """A row and the one it nearly repeats; positions in the sequences given."""
 
     row: int
@@ -155,7 +155,7 @@ class Near:
     """Jaccard similarity of the two sets of shingles."""
 
 
-class Shelf:
+class BandIndex:
     """A corpus by its band keys (16 bytes a key): which of its rows share a band with others."""
 
     def __init__(self, keys: Hashes) -> None:
@@ -184,7 +184,9 @@ class Shelf:
         return pairs // total, pairs % total
 
 
-def best(left: Rows, right: Rows, score: NDArray[np.float64], threshold: float) -> list[Near]:
+def best(
+    left: Rows, right: Rows, score: NDArray[np.float64], threshold: float
+) -> list[NearDuplicate]:
     """Per left row the most similar right row at or above the threshold, the first of equals."""
     import numpy as np
 
@@ -194,10 +196,10 @@ def best(left: Rows, right: Rows, score: NDArray[np.float64], threshold: float) 
     left, right, score = left[order], right[order], score[order]
     first = np.append(True, left[1:] != left[:-1])[: len(left)]
     columns = (part[first].tolist() for part in (left, right, score))
-    return [Near(*hit) for hit in zip(*columns, strict=True)]
+    return [NearDuplicate(*hit) for hit in zip(*columns, strict=True)]
 
 
-def matches(texts: Texts, corpus: Texts, shelf: Shelf, engine: Engine) -> list[Near]:
+def matches(texts: Texts, corpus: Texts, shelf: BandIndex, engine: Engine) -> list[NearDuplicate]:
     """Rows of `texts` with a near-duplicate in `corpus`, whose band keys are on the shelf."""
     left, right = shelf.candidates(engine.band_keys(texts))
     return best(left, right, engine.jaccard(texts, left, corpus, right), engine.plan.threshold)
@@ -208,7 +210,7 @@ class Cluster:
     """A row that is kept and the rows that nearly repeat it."""
 
     kept: int
-    members: tuple[Near, ...]
+    members: tuple[NearDuplicate, ...]
     """In order, each with its similarity to the kept row, which is at or above the threshold."""
 
 
@@ -238,14 +240,16 @@ class DuplicateClusters:
         row, score = self._row.tolist(), self._score.tolist()
         places = (self._kept.tolist(), self._start.tolist(), self._end.tolist())
         for kept, low, high in zip(*places, strict=True):
-            yield Cluster(kept, tuple(Near(row[at], kept, score[at]) for at in range(low, high)))
+            yield Cluster(
+                kept, tuple(NearDuplicate(row[at], kept, score[at]) for at in range(low, high))
+            )
 
 
 def clusters(
     texts: Texts,
     engine: Engine,
     priority: Scores | None = None,
-    links: Links | None = None,
+    links: VerifiedPairs | None = None,
     stays: Mask | None = None,
     folder: Path | None = None,
 ) -> DuplicateClusters:
@@ -270,7 +274,7 @@ def clusters(
     return DuplicateClusters(kept, row, score)
 
 
-def _ranked(links: Links, priority: Scores | None, stays: Mask | None) -> Rows:
+def _ranked(links: VerifiedPairs, priority: Scores | None, stays: Mask | None) -> Rows:
     """The rows of components of several rows, component by component, the best row first."""
     import numpy as np
 
@@ -285,7 +289,7 @@ def _more(
     texts: Texts,
     engine: Engine,
     rows: Rows,
-    links: Links,
+    links: VerifiedPairs,
     stays: Mask | None,
     folder: Path | None,
 ) -> Stars:
@@ -313,14 +317,14 @@ def _until_half(
     engine: Engine,
     rows: Rows,
     keys: NDArray[np.uint64],
-    links: Links,
+    links: VerifiedPairs,
     stays: Mask | None,
 ) -> tuple[Stars, Mask]:
     """Stars, one a component at a time, until half of the rows are decided: then a smaller shelf
     is worth its making. Also which rows are not decided yet."""
     import numpy as np
 
-    shelf, root, undecided = Shelf(keys), links.root[rows], np.ones(len(rows), np.bool_)
+    shelf, root, undecided = BandIndex(keys), links.root[rows], np.ones(len(rows), np.bool_)
     free = np.ones(len(rows), np.bool_) if stays is None else ~stays[rows]
     found: Stars = []
     while 2 * int(undecided.sum()) > len(rows):
@@ -337,7 +341,7 @@ def _until_half(
     return found, undecided
 
 
-def _scores(texts: Texts, engine: Engine, links: Links, left: Rows, right: Rows) -> Scores:
+def _scores(texts: Texts, engine: Engine, links: VerifiedPairs, left: Rows, right: Rows) -> Scores:
     """Similarity of pairs, from the links where they have it."""
     import numpy as np
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.kernels.errors import KernelError, MissingPackageError
-from runner.kernels.minhash.clusters import NEIGHBOURS, Links
+from runner.kernels.minhash.clusters import NEIGHBOURS, VerifiedPairs
 from runner.kernels.minhash.engine import Engine
 from runner.kernels.minhash.plan import MinHashSettings, Plan, plan_of
 from runner.kernels.texts import Texts, from_arrow
@@ -31,7 +31,9 @@ BATCH = 8192
 """Rows, or pairs, that a kernel is given at a time."""
 
 
-def daft_links(texts: Texts, settings: MinHashSettings, folder: Path | None = None) -> Links:
+def daft_links(
+    texts: Texts, settings: MinHashSettings, folder: Path | None = None
+) -> VerifiedPairs:
     """Verified pairs of near-duplicates and their components, found by Daft.
 
     `folder` takes the texts as Parquet files while it works; workers of a cluster have to see
@@ -46,7 +48,7 @@ def daft_links(texts: Texts, settings: MinHashSettings, folder: Path | None = No
     engine = Engine(plan)
     parent = np.arange(len(texts))
     engine.unite(parent, left, right)
-    return Links(left, right, score, engine.roots(parent, np.arange(len(texts))))
+    return VerifiedPairs(left, right, score, engine.roots(parent, np.arange(len(texts))))
 
 
 def write_parquet(texts: Texts, folder: Path) -> list[str]:

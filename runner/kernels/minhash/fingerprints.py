@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from runner.kernels.minhash.clusters import Near, Shelf, best
+from runner.kernels.minhash.clusters import BandIndex, NearDuplicate, best
 from runner.kernels.minhash.plan import Plan
 from runner.kernels.texts import Texts
 
@@ -51,12 +51,12 @@ def fingerprint_keys(rows: Sequence[Shingles], plan: Plan) -> NDArray[np.uint64]
 
 def fingerprint_matches(
     mine: Sequence[Shingles], keys: NDArray[np.uint64], theirs: Sequence[Shingles], plan: Plan
-) -> list[Near]:
+) -> list[NearDuplicate]:
     """Rows of `mine`, whose band keys are `keys`, with a near-duplicate in `theirs`, each with the
     most similar one."""
     import numpy as np
 
-    left, right = Shelf(fingerprint_keys(theirs, plan)).candidates(keys)
+    left, right = BandIndex(fingerprint_keys(theirs, plan)).candidates(keys)
     score = np.empty(len(left))
     for at, (one, two) in enumerate(zip(left.tolist(), right.tolist(), strict=True)):
         shared = len(np.intersect1d(mine[one], theirs[two], assume_unique=True))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from runner.kernels.substring.tokens import Tokens, counted, text_kernels
+from runner.kernels.substring.tokens import CountedTokens, counted, text_kernels
 from runner.kernels.texts import Texts, decoded, gather
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Marks = NDArray[np.uint8]
 
-__all__ = ["Span", "Tokens", "counted", "cut", "repeated_spans"]
+__all__ = ["CountedTokens", "Span", "counted", "cut", "repeated_spans"]
 
 
 def repeated_spans(
@@ -86,7 +86,7 @@ class Span(NamedTuple):
     """Another text (or the same) in which the span's first window stands."""
 
 
-def spans_of(tokens: Tokens, size: int, marks: Marks) -> list[Span]:
+def spans_of(tokens: CountedTokens, size: int, marks: Marks) -> list[Span]:
     """The longest spans that marked windows cover."""
     numbers = tokens.windows(size)
     texts = text_kernels().marked_texts(numbers, marks)
@@ -104,7 +104,9 @@ def _begins(marks: Marks) -> int:
     return 1 + sum(int(np.count_nonzero(part[1:] > part[:-1])) for part in parts)
 
 
-def known_spans(tokens: Tokens, marks: Marks, heads: NDArray[np.int64], size: int) -> list[Span]:
+def known_spans(
+    tokens: CountedTokens, marks: Marks, heads: NDArray[np.int64], size: int
+) -> list[Span]:
     """The same, where the windows that spans begin with are known, and where they stood first."""
     import numpy as np
 
@@ -115,7 +117,7 @@ def known_spans(tokens: Tokens, marks: Marks, heads: NDArray[np.int64], size: in
 
 
 def _runs(
-    tokens: Tokens, size: int, marks: Marks, texts: NDArray[np.int64], room: int
+    tokens: CountedTokens, size: int, marks: Marks, texts: NDArray[np.int64], room: int
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Spans of these texts as lines of numbers, at most `room`, and the hash each begins with."""
     import numpy as np
@@ -127,7 +129,7 @@ def _runs(
 
 
 def _elsewhere(
-    tokens: Tokens, size: int, found: NDArray[np.int64], keys: NDArray[np.uint64]
+    tokens: CountedTokens, size: int, found: NDArray[np.int64], keys: NDArray[np.uint64]
 ) -> NDArray[np.int64]:
     """Per span, the first text with its first window in another place."""
     import numpy as np

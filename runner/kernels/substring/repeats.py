@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.kernels.substring.tokens import Tokens, text_kernels
+from runner.kernels.substring.tokens import CountedTokens, text_kernels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ PART = 1 << 24
 every part reads all texts again."""
 
 
-def repeated(tokens: Tokens, size: int, keep_first: bool, parts: int | None = None) -> Marks:
+def repeated(tokens: CountedTokens, size: int, keep_first: bool, parts: int | None = None) -> Marks:
     """Per window (in the order of the texts), 1 where it stands elsewhere too.
 
     With `keep_first`, only where it stood before and does not overlap that first place. Hashes
@@ -44,7 +44,7 @@ def repeated(tokens: Tokens, size: int, keep_first: bool, parts: int | None = No
     return marks
 
 
-def repeated_with_heads(texts: Texts, size: int) -> tuple[Tokens, Marks, Whole] | None:
+def repeated_with_heads(texts: Texts, size: int) -> tuple[CountedTokens, Marks, Whole] | None:
     """`counted`, `repeated` (with `keep_first`) and, for every span in order, its first window and
     the first place of that window, in one pass over the texts; None where that asks for too much
     memory."""
@@ -57,7 +57,7 @@ def repeated_with_heads(texts: Texts, size: int) -> tuple[Tokens, Marks, Whole] 
     made = text_kernels().count_and_windows(texts.data, texts.start, size, counts, keys)
     if made < 0:
         return None
-    tokens, keys = Tokens(texts, np.concatenate(([0], np.cumsum(counts)))), keys[:made]
+    tokens, keys = CountedTokens(texts, np.concatenate(([0], np.cumsum(counts)))), keys[:made]
     marks, heads = np.zeros(made, np.uint8), np.empty((made // size + len(texts), 2), np.int64)
     found = _mark(keys, np.empty(0, np.int64), tokens.windows(size), size, True, marks, heads)
     return tokens, marks, heads[:found]
@@ -85,12 +85,14 @@ def _mark(
     return found
 
 
-def all_keys(tokens: Tokens, size: int) -> Hashes:
+def all_keys(tokens: CountedTokens, size: int) -> Hashes:
     """The hash of every window."""
     return _windows(tokens, size, 1, 0, int(tokens.windows(size)[-1]))[0]
 
 
-def _windows(tokens: Tokens, size: int, parts: int, part: int, total: int) -> tuple[Hashes, Whole]:
+def _windows(
+    tokens: CountedTokens, size: int, parts: int, part: int, total: int
+) -> tuple[Hashes, Whole]:
     """Hashes of the windows of a part, and their numbers (left out when all are wanted)."""
     import numpy as np
 

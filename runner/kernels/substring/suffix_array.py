@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from runner.kernels.errors import MissingPackageError
 from runner.kernels.substring.repeats import all_keys
-from runner.kernels.substring.tokens import Tokens
+from runner.kernels.substring.tokens import CountedTokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Whole = NDArray[np.int64]
 
 
-def repeated(tokens: Tokens, size: int, keep_first: bool) -> NDArray[np.uint8]:
+def repeated(tokens: CountedTokens, size: int, keep_first: bool) -> NDArray[np.uint8]:
     """As `repeats.repeated`. Raises MissingPackageError without pydivsufsort."""
     import numpy as np
 
@@ -57,7 +57,7 @@ def repeated(tokens: Tokens, size: int, keep_first: bool) -> NDArray[np.uint8]:
     return marks
 
 
-def _ids(tokens: Tokens) -> NDArray[np.uint16] | NDArray[np.uint32]:
+def _ids(tokens: CountedTokens) -> NDArray[np.uint16] | NDArray[np.uint32]:
     """Dense numbers of all tokens, a 0 after every text."""
     import numpy as np
 
@@ -67,7 +67,7 @@ def _ids(tokens: Tokens) -> NDArray[np.uint16] | NDArray[np.uint32]:
     return whole.astype(np.uint16) if small else whole.astype(np.uint32)
 
 
-def _window_at(tokens: Tokens, size: int, places: int) -> Whole:
+def _window_at(tokens: CountedTokens, size: int, places: int) -> Whole:
     """The number of the window that begins at each place of `_ids`; -1 for none."""
     import numpy as np
 

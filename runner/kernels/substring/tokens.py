@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class CountedTokens:
     """Texts whose tokens have been counted."""
 
     texts: Texts
@@ -29,13 +29,13 @@ class Tokens:
         return np.concatenate(([0], np.cumsum(counts)))
 
 
-def counted(texts: Texts) -> Tokens:
+def counted(texts: Texts) -> CountedTokens:
     """Count the tokens of every text."""
     import numpy as np
 
     counts = np.zeros(len(texts), np.int64)
     text_kernels().count_tokens(texts.data, texts.start, counts)
-    return Tokens(texts, np.concatenate(([0], np.cumsum(counts))))
+    return CountedTokens(texts, np.concatenate(([0], np.cumsum(counts))))
 
 
 def text_kernels() -> ModuleType:

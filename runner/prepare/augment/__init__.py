@@ -26,7 +26,7 @@ ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MadeRow:
     """A new row with the row and the rule it was made by."""
 
     row: Row
@@ -42,7 +42,7 @@ class Made:
         return replace(new, target_before=self.of.target, target_after=self.row.target)
 
 
-def by_rules(rows: Sequence[Row], augment: Augment, seed: int) -> Iterator[Made]:
+def by_rules(rows: Sequence[Row], augment: Augment, seed: int) -> Iterator[MadeRow]:
     """New rows by the rules, `share` of the rows' number, the same for the same rows and seed.
 
     Raises ConfigError when `columns` or `entity` name what is not there.
@@ -61,7 +61,7 @@ def by_rules(rows: Sequence[Row], augment: Augment, seed: int) -> Iterator[Made]
         if made:
             rule, new = made
             times[row.id] += 1
-            yield Made(replace(new, id=f"{row.id}+{rule}{times[row.id]}"), row, rule)
+            yield MadeRow(replace(new, id=f"{row.id}+{rule}{times[row.id]}"), row, rule)
 
 
 def _changed(
@@ -90,7 +90,7 @@ def _each_text(row: Row, columns: Sequence[str] | None, change: Any) -> Row:
     return replace(row, fields=fields)
 
 
-def reworded(rows: Sequence[Row], augment: Augment, answers: Path) -> Iterator[Made]:
+def reworded(rows: Sequence[Row], augment: Augment, answers: Path) -> Iterator[MadeRow]:
     """New rows from the model's wordings, lines of ``id`` and ``text``; those that are empty,
     unchanged or of another length by `paraphrase.length` are left out."""
     assert augment.paraphrase
@@ -107,7 +107,7 @@ def reworded(rows: Sequence[Row], augment: Augment, answers: Path) -> Iterator[M
             before, after
         ):
             continue
-        yield Made(replace(new, id=f"{row.id}+{PARAPHRASE}"), row, PARAPHRASE)
+        yield MadeRow(replace(new, id=f"{row.id}+{PARAPHRASE}"), row, PARAPHRASE)
 
 
 def to_reword(rows: Sequence[Row], augment: Augment, seed: int) -> list[tuple[str, str]]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from runner.base.text import plural
 from runner.config import Augment, Prepare
-from runner.prepare.augment import PARAPHRASE, Made, by_rules, reworded
-from runner.prepare.drop_log import DropLog, shown
+from runner.prepare.augment import PARAPHRASE, MadeRow, by_rules, reworded
+from runner.prepare.drop_log import DropLog, input_excerpt
 from runner.prepare.leakage import find_leak, held_out, spilled
 from runner.prepare.row_status import EXACT, LEAK_SUITE, LEAK_TEST, LEAK_VALIDATION, RowStatus
 from runner.prepare.row_table import hash64, input_text
@@ -25,7 +25,7 @@ LEAKS = {reason.against: reason.name for reason in (LEAK_TEST, LEAK_VALIDATION, 
 
 
 def refused(
-    made: Sequence[Made], own: Iterable[Row], prepared: Path, config: Prepare, scratch: Path
+    made: Sequence[MadeRow], own: Iterable[Row], prepared: Path, config: Prepare, scratch: Path
 ) -> dict[int, Dropped]:
     """The new rows that stay out, by their place in `made`: those that equal an evaluation row or
     are like one by any method of `config.leakage`, and those that repeat a row of train to the
@@ -42,7 +42,7 @@ def refused(
 
 
 def _leaks(
-    made: Sequence[Made], prepared: Path, config: Prepare, scratch: Path
+    made: Sequence[MadeRow], prepared: Path, config: Prepare, scratch: Path
 ) -> dict[int, Dropped]:
     import numpy as np
 
@@ -62,7 +62,7 @@ def _leaks(
 
 
 def _dropped(
-    new: Made, reason: str, matched: str, where: Origin, method: str, score: float | None = None
+    new: MadeRow, reason: str, matched: str, where: Origin, method: str, score: float | None = None
 ) -> Dropped:
     return Dropped(
         new.row.id,
@@ -74,7 +74,7 @@ def _dropped(
         matched_origin=where,
         method=method,
         score=score,
-        span=shown(new.row),
+        span=input_excerpt(new.row),
     )
 
 
@@ -88,23 +88,23 @@ LONGEST = 400
 
 
 @dataclass(slots=True)
-class Added:
+class NewRowCounts:
     """Counts the new rows of one render."""
 
     own: int = 0
     """Training rows that they were made from."""
     rules: Counter[str] = field(default_factory=Counter)
-    samples: dict[str, list[Made]] = field(default_factory=dict)
+    samples: dict[str, list[MadeRow]] = field(default_factory=dict)
     """The first new rows of each rule."""
     notes: list[str] = field(default_factory=list)
 
-    def take(self, new: Made) -> None:
+    def take(self, new: MadeRow) -> None:
         self.rules[new.rule] += 1
         first = self.samples.setdefault(new.rule, [])
         if len(first) < SAMPLES:
             first.append(new)
 
-    def explain(self, made: Sequence[Made], augment: Augment) -> None:
+    def explain(self, made: Sequence[MadeRow], augment: Augment) -> None:
         """Note how many rows are missing of those asked for, when all are taken."""
         worded = sum(new.rule == PARAPHRASE for new in made)
         kept = self.rules[PARAPHRASE]
@@ -139,7 +139,7 @@ class Added:
         )
 
 
-def _sample(new: Made) -> NewRow:
+def _sample(new: MadeRow) -> NewRow:
     told = new.provenance
     before, after = _excerpts(told.before, told.after)
     told = replace(told, before=before, after=after)
@@ -170,7 +170,7 @@ def with_new_rows(
     out: Path,
     drop_log: DropLog,
     seed: int,
-    added: Added,
+    added: NewRowCounts,
 ) -> Iterator[Row]:
     """All rows, then those made from them that are neither leaks nor repeats, which are `added`.
     Holds the training rows in memory, and only where new ones are asked for."""

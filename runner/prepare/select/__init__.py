@@ -15,7 +15,7 @@ from runner.base.errors import ConfigError, Problem
 from runner.config import Select
 from runner.encoders.lexical import encode as encode_here
 from runner.prepare.row_table import hash64, input_text
-from runner.prepare.select.diverse import Choice
+from runner.prepare.select.diverse import Selection
 from runner.prepare.split_groups import mix
 from runner.records import Row
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from runner.prepare.select.diverse import Order
 
 
-def choose(path: Path, select: Select, seed: int, encode: Encode = encode_here) -> Choice | None:
+def choose(path: Path, select: Select, seed: int, encode: Encode = encode_here) -> Selection | None:
     """Choose among the rows of a file of `Row`s; None when all are used.
 
     Raises:
@@ -39,7 +39,7 @@ def choose(path: Path, select: Select, seed: int, encode: Encode = encode_here) 
     if not any((select.size, select.balance, select.quality, select.diverse, select.hard)):
         return None
     rows = _Rows(path)
-    choice = Choice(np.ones(len(rows.hashes), np.bool_))
+    choice = Selection(np.ones(len(rows.hashes), np.bool_))
     vectors = _vectors(rows, select, encode)
     if select.quality:
         from runner.prepare.select.quality import drop_by_rules
@@ -92,7 +92,7 @@ def _vectors(rows: _Rows, select: Select, encode: Encode) -> Any:
     return encode([input_text(row, []) for row in rows.read()], encoder, key)
 
 
-def _order(rows: _Rows, vectors: Any, select: Select, seed: int, choice: Choice) -> Order:
+def _order(rows: _Rows, vectors: Any, select: Select, seed: int, choice: Selection) -> Order:
     """All rows, those to be taken first in front."""
     import numpy as np
 
@@ -147,7 +147,7 @@ def _values(rows: _Rows, column: str) -> NDArray[np.uint64]:
     return np.array(values, np.uint64)
 
 
-def _take(order: Order, select: Select, choice: Choice) -> None:
+def _take(order: Order, select: Select, choice: Selection) -> None:
     """Mark the first `size` rows that no rule dropped."""
     import numpy as np
 

@@ -8,7 +8,7 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 from runner.config.select import Diverse
-from runner.prepare.drop_log import shown
+from runner.prepare.drop_log import input_excerpt
 from runner.records import Row
 from runner.records.clusters import MapPoint, SimilarityMap
 
@@ -44,7 +44,7 @@ class SimilarityClusters:
 
 
 def cluster(
-    vectors: Vectors, diverse: Diverse, seed: int, order: Order, choice: Choice
+    vectors: Vectors, diverse: Diverse, seed: int, order: Order, choice: Selection
 ) -> SimilarityClusters:
     """Cluster the rows, and drop those beyond the cap of their cluster. Of each cluster the row
     that `order` has first is the first to stay."""
@@ -59,7 +59,7 @@ def cluster(
     place = _places(of_row, vectors, order, choice)
     found = SimilarityClusters(number[of_row], similarity, vectors, place)
     for row, kept, score in _beyond(found, diverse.max_per_cluster, choice):
-        choice.reasons[row] = Reason("cluster_cap", "cluster", score, kept)
+        choice.reasons[row] = UnusedReason("cluster_cap", "cluster", score, kept)
     return found
 
 
@@ -78,7 +78,7 @@ def spread_first(vectors: Vectors, most: int) -> NDArray[np.int64]:
     return order
 
 
-def _places(of_row: Order, vectors: Vectors, order: Order, choice: Choice) -> Order:
+def _places(of_row: Order, vectors: Vectors, order: Order, choice: Selection) -> Order:
     """See `SimilarityClusters.place`; `SPREAD` for rows behind the first and for dropped ones."""
     import numpy as np
 
@@ -92,7 +92,7 @@ def _places(of_row: Order, vectors: Vectors, order: Order, choice: Choice) -> Or
 
 
 def _beyond(
-    clusters: SimilarityClusters, cap: int | None, choice: Choice
+    clusters: SimilarityClusters, cap: int | None, choice: Selection
 ) -> list[tuple[int, int, float | None]]:
     """Rows too many for their cluster, each with the most similar row that stays. Those that stay
     are little alike."""
@@ -168,7 +168,7 @@ def vendi(vectors: Vectors) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class UnusedReason:
     """Why a row is not used; `matched` is the row it was held against."""
 
     reason: str
@@ -178,19 +178,19 @@ class Reason:
 
 
 @dataclass(slots=True)
-class Choice:
+class Selection:
     """What was chosen of `rows` rows."""
 
     chosen: NDArray[np.bool_]
-    reasons: dict[int, Reason] = field(default_factory=dict)
+    reasons: dict[int, UnusedReason] = field(default_factory=dict)
     """Of rows that a rule dropped; all others that are not chosen were simply not drawn."""
     notes: list[str] = field(default_factory=list)
     clusters: SimilarityClusters | None = None
     matched: dict[int, Row] = field(default_factory=dict)
     """The rows that `reasons` point at."""
 
-    def reason(self, row: int) -> Reason:
-        return self.reasons.get(row, Reason("not_selected"))
+    def reason(self, row: int) -> UnusedReason:
+        return self.reasons.get(row, UnusedReason("not_selected"))
 
 
 # The rows as points on a plane, for people: near each other where their texts are alike.
@@ -201,7 +201,7 @@ TEXT = 160
 PERPLEXITY = 30.0
 
 
-def drawn(rows: Iterable[Row], choice: Choice, seed: int) -> SimilarityMap:
+def drawn(rows: Iterable[Row], choice: Selection, seed: int) -> SimilarityMap:
     """The map: points with their cluster, text and answer, and how diverse the rows are
     before and after the selection (see `SimilarityClusters.vendi`)."""
     import numpy as np
@@ -218,7 +218,7 @@ def drawn(rows: Iterable[Row], choice: Choice, seed: int) -> SimilarityMap:
             y=round(float(y), 3),
             cluster=int(clusters.of_row[at]),
             chosen=bool(choice.chosen[at]),
-            text=shown(row)[:TEXT],
+            text=input_excerpt(row)[:TEXT],
             target=row.target[:TEXT],
         )
         for (x, y), at, row in zip(
@@ -238,7 +238,7 @@ def drawn(rows: Iterable[Row], choice: Choice, seed: int) -> SimilarityMap:
     )
 
 
-def _random(choice: Choice, seed: int) -> NDArray[np.bool_]:
+def _random(choice: Selection, seed: int) -> NDArray[np.bool_]:
     """As many rows as were chosen, drawn blindly: what the chosen ones are held against."""
     import numpy as np
 

@@ -12,7 +12,7 @@ import orjson
 from runner.base.errors import ConfigError, DataError, Problem, RowFault
 from runner.base.text import plural
 from runner.config.select import Hard
-from runner.prepare.select.diverse import Choice, Reason
+from runner.prepare.select.diverse import Selection, UnusedReason
 
 if TYPE_CHECKING:
     from runner.prepare.select.diverse import Order
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KEY = "prepare.select.hard"
 
 
-def hardest_first(ids: Sequence[str], order: Order, hard: Hard, choice: Choice) -> Order:
+def hardest_first(ids: Sequence[str], order: Order, hard: Hard, choice: Selection) -> Order:
     """The order with the lowest scores in front; rows without a score keep their place behind
     them. With `max_score`, rows above it and rows without one are dropped.
 
@@ -45,8 +45,12 @@ def hardest_first(ids: Sequence[str], order: Order, hard: Hard, choice: Choice) 
     return ordered
 
 
-def _too_easy(score: float) -> Reason:
-    return Reason("too_easy", "score", score) if math.isfinite(score) else Reason("unscored")
+def _too_easy(score: float) -> UnusedReason:
+    return (
+        UnusedReason("too_easy", "score", score)
+        if math.isfinite(score)
+        else UnusedReason("unscored")
+    )
 
 
 def read_scores(path: Path, metric: str | None) -> dict[str, float]:

@@ -11,7 +11,7 @@ from runner.base.errors import MissingExtraError
 from runner.base.language import UNKNOWN, language, script_of
 from runner.config.select import LabelNoise, Quality
 from runner.prepare.row_table import input_text
-from runner.prepare.select.diverse import Choice, Reason
+from runner.prepare.select.diverse import Selection, UnusedReason
 from runner.records import Row
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ UNSPACED_SPAN = 6
 WORD = re.compile(r"[぀-ヿ㐀-鿿฀-໿ក-៿က-႟]|[^\s぀-ヿ㐀-鿿฀-໿ក-៿က-႟]+")
 
 
-def drop_by_rules(rows: Iterable[Row], quality: Quality, choice: Choice) -> None:
+def drop_by_rules(rows: Iterable[Row], quality: Quality, choice: Selection) -> None:
     """Drop every row that breaks a rule, for the first rule it breaks."""
     for at, row in enumerate(rows):
         broken = next(broken_rules(row, quality), None)
         if broken:
-            choice.reasons[at] = Reason(broken[0], "rule", broken[1])
+            choice.reasons[at] = UnusedReason(broken[0], "rule", broken[1])
 
 
 def broken_rules(row: Row, quality: Quality) -> Iterator[tuple[str, float]]:
@@ -97,7 +97,7 @@ ROWS_A_LABEL = 2
 
 
 def drop_noise(
-    targets: Sequence[str], vectors: Vectors, config: LabelNoise, choice: Choice
+    targets: Sequence[str], vectors: Vectors, config: LabelNoise, choice: Selection
 ) -> None:
     """Drop rows with too few neighbours of the same answer; the most similar one that disagrees
     is the evidence (edited nearest neighbours, Wilson 1972). Rows that share no word with any
@@ -118,7 +118,7 @@ def drop_noise(
     for row in np.flatnonzero(asked.any(axis=1) & (share < config.agreement)).tolist():
         against = int(found[row][np.argmax(asked[row] & ~same[row])])
         choice.reasons.setdefault(
-            row, Reason("label_noise", "neighbours", round(float(share[row]), 4), against)
+            row, UnusedReason("label_noise", "neighbours", round(float(share[row]), 4), against)
         )
 
 

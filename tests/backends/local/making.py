@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.backends.local.backend import LocalBackend as Backend
+from runner.backends.local.backend import LocalBackendSettings as Backend
 from runner.backends.local.weights import Weights
 from runner.backends.protocol import JobStatus, TuningJob
-from runner.config import Experiment, LocalBackend, Model, PathsGroup, RandomModel, Tuning
+from runner.config import Experiment, LocalBackendSettings, Model, PathsGroup, RandomModel, Tuning
 from runner.records import Example, Origin, Request, Turn, quiet, write_jsonl
 
 SYSTEM = "You turn a sentence into JSON."
@@ -47,7 +47,7 @@ def make_job(folder: Path, label: str = "job", rows: int = 24, **knobs: Any) -> 
 
 def experiment(models: Path, model: Model = TINY, **settings: Any) -> Experiment:
     """As much of an experiment as the backend looks at."""
-    backend = LocalBackend(**{"kind": "local", "device": "cpu", "threads": 1, **settings})
+    backend = LocalBackendSettings(**{"kind": "local", "device": "cpu", "threads": 1, **settings})
     return Experiment.model_construct(
         model=model, backend=backend, paths=PathsGroup(models=str(models))
     )

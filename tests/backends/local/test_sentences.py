@@ -14,7 +14,7 @@ from runner.base.errors import BackendError
 from runner.config import SentenceEncoder
 from runner.encoders import lexical
 from runner.experiment.console import Console
-from runner.experiment.prepare_stage import Prepare
+from runner.experiment.prepare_stage import PrepareStage
 from runner.experiment.run import assemble
 from tests.compose.composing import compose_text
 from tests.prepare.making import prepared, read_lines, rows_of
@@ -117,5 +117,5 @@ def test_another_model_under_the_same_name_is_another_artifact(
         network.save_pretrained(folder)
         composition = compose_text(tmp_path, text)
         sweep = assemble(composition.points, composition.file, "", Console(silent=True))
-        keys.append({run.digest(Prepare()) for run in sweep.runs.values()})
+        keys.append({run.digest(PrepareStage()) for run in sweep.runs.values()})
     assert not keys[0] & keys[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.config import GeminiModel, VertexBackend
+from runner.config import GeminiModel, VertexBackendSettings
 from runner.emulator import Emulator
 from runner.emulator.registry import models
 from runner.records import Generation, Request, Turn
@@ -18,7 +18,7 @@ def model(name: str = LITE) -> GeminiModel:
     return models()[name]
 
 
-def backend(emulator: Emulator, /, **changes: Any) -> VertexBackend:
+def backend(emulator: Emulator, /, **changes: Any) -> VertexBackendSettings:
     """The group `backend` for this emulator."""
     online = {"attempts": 3, "timeout_seconds": 20, **changes.pop("online", {})}
     raw = {
@@ -31,7 +31,7 @@ def backend(emulator: Emulator, /, **changes: Any) -> VertexBackend:
         "lock_seconds": 3.0,
         "online": online,
     }
-    return VertexBackend.model_validate({**raw, **changes})
+    return VertexBackendSettings.model_validate({**raw, **changes})
 
 
 def questions(count: int) -> list[Request]:

@@ -15,10 +15,10 @@ import pytest
 from runner.backends.protocol import TuningJob
 from runner.backends.vertex.backend import VertexBackend
 from runner.backends.vertex.clients import Clients
-from runner.backends.vertex.create_lock import CreateLock, LockLostError, Owner
+from runner.backends.vertex.create_lock import CreateLock, LockLostError, LockOwner
 from runner.backends.vertex.jobs import find_job
 from runner.base.errors import BackendError
-from runner.config import VertexBackend as Settings
+from runner.config import VertexBackendSettings as Settings
 from runner.emulator import Emulator
 from runner.emulator.trainer import Script
 from runner.records import Resource, TuningResult
@@ -41,7 +41,7 @@ def lock(emulator: Emulator, home: Path, notes: list[str] | None = None, /, **se
         Clients(chosen).storage,
         chosen,
         "a1",
-        Owner(home),
+        LockOwner(home),
         (notes if notes is not None else []).append,
         lambda item: kept.add(item.name),
         kept.discard,
@@ -61,7 +61,7 @@ def nothing() -> None:
 def at_home(emulator: Emulator, home: Path, /, **settings: Any) -> VertexBackend:
     """The backend of this home."""
     chosen = vertex(emulator, **settings)
-    chosen.owner = Owner(home)
+    chosen.owner = LockOwner(home)
     return chosen
 
 

@@ -13,7 +13,7 @@ from runner.backends.vertex.clients import Clients
 from runner.backends.vertex.online import answer
 from runner.base.errors import BackendError, BudgetError
 from runner.emulator import Emulator
-from runner.emulator.http import Entry
+from runner.emulator.http import LoggedRequest
 from runner.inference import PredictionCache, predict
 from runner.records import Checkpoint, Prediction, Request
 from tests.backends.vertex.asking import LITE, SETTINGS, backend, model, questions
@@ -89,7 +89,7 @@ def test_retry_after_holds_back_all_calls() -> None:
     heard: list[float] = []
     faults = [{"on": CALL, "do": "429", "nth": [1], "retry_after": 1}]
 
-    def listen(entry: Entry) -> None:
+    def listen(entry: LoggedRequest) -> None:
         if "generateContent" in entry.path:
             heard.append(time.monotonic() - entry.seconds)
 

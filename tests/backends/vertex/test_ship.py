@@ -15,7 +15,7 @@ import pytest
 from runner.backends.vertex.clients import Clients
 from runner.backends.vertex.online import answer
 from runner.cli import main
-from runner.config import Template, VertexBackend
+from runner.config import Template, VertexBackendSettings
 from runner.emulator import Emulator
 from runner.inference import requests_for
 from runner.prepare.template import Renderer
@@ -43,7 +43,7 @@ class Shop:
     home: Path
     emulator: Emulator
     recording: Recording
-    settings: VertexBackend
+    settings: VertexBackendSettings
     ledger: Ledger
     job: dict[str, Any]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.backends.vertex.clients import Clients
-from runner.config import VertexBackend
+from runner.config import VertexBackendSettings
 from runner.records import Checkpoint, Resource, TuningResult
 from runner.records.results import (
     ArmResult,
@@ -66,7 +66,7 @@ def resources(job: dict[str, Any]) -> list[Resource]:
 
 
 def arm(
-    settings: VertexBackend, job: dict[str, Any], label: str, best: str = "2", **config: Any
+    settings: VertexBackendSettings, job: dict[str, Any], label: str, best: str = "2", **config: Any
 ) -> ArmResult:
     """A finished tuned arm of this job."""
     score = Score(value=0.5, low=0.4, high=0.6, n=9)

@@ -21,11 +21,11 @@ from runner.records.skew import (
     SkewTest,
     Vocabulary,
 )
-from runner.skew.features import compare_frames, languages, system_findings
-from runner.skew.findings import of_labels, of_language, of_pairs, of_signs, of_sizes
-from runner.skew.matching import Pair, diff, matched
+from runner.skew.features import compare_frames, languages, system_differences
+from runner.skew.matching import ContentPair, diff, matched
 from runner.skew.prompts import Prompt, of_example, of_record
-from runner.skew.tests import Told, auc_interval, tell_apart
+from runner.skew.shifts import of_labels, of_language, of_pairs, of_signs, of_sizes
+from runner.skew.tests import ClassifierResult, auc_interval, tell_apart
 from runner.skew.words import compare_words, gram_matrix
 from runner.statistics.significance import holm_adjusted
 
@@ -44,7 +44,7 @@ def compare_sides(
     template: str,
     count_tokens: TokenCounter | None,
 ) -> SkewComparison:
-    """See `runner.skew.comparison`."""
+    """See `runner.skew.differences`."""
     tuning, all_tuning = _drawn(map(of_example, examples), config.sample, seed, "tuning")
     production, all_there = _drawn(map(of_record, records), config.sample, seed, "production")
     texts = [prompt.text for prompt in (*tuning, *production)]
@@ -69,7 +69,7 @@ def compare_sides(
         sides={"tuning": (len(tuning), all_tuning), "production": (len(production), all_there)},
         alpha=config.alpha,
         findings=findings,
-        exact=(*system_findings(*systems), *around),
+        exact=(*system_differences(*systems), *around),
         matched=_matched(pairs),
         classifier=ClassifierNull(tuple(told.null)),
         vocabulary=vocabulary,
@@ -107,7 +107,7 @@ def _tests(
     tuning: Sequence[Prompt],
     production: Sequence[Prompt],
     tokens: tuple[Sequence[int], Sequence[int]] | None,
-    pairs: Sequence[Pair],
+    pairs: Sequence[ContentPair],
 ) -> list[SkewTest]:
     return [
         *of_sizes(tuning, production, tokens),
@@ -123,7 +123,7 @@ def _of_words(words: Vocabulary) -> SkewTest:
     return SkewTest("vocabulary", "words", usual, found, found - usual, None, None, words.p)
 
 
-def _of_classifier(told: Told, n: int, other: int) -> SkewTest:
+def _of_classifier(told: ClassifierResult, n: int, other: int) -> SkewTest:
     low, high = auc_interval(told.auc, n, other)
     effect = told.auc - 0.5
     return SkewTest(
@@ -144,7 +144,7 @@ def _tokens(
     return prompts[: len(tuning)], prompts[len(tuning) :]
 
 
-def _matched(pairs: Sequence[Pair]) -> MatchedPairs:
+def _matched(pairs: Sequence[ContentPair]) -> MatchedPairs:
     """Counts by kind of difference, and the first pairs of each kind as diffs."""
     kinds = Counter(kind for pair in pairs for kind in pair.kinds)
     changed = [pair for pair in pairs if pair.kinds]
@@ -160,7 +160,7 @@ def _matched(pairs: Sequence[Pair]) -> MatchedPairs:
     )
 
 
-def _shown(pair: Pair) -> MatchedPair:
+def _shown(pair: ContentPair) -> MatchedPair:
     one, other = pair.tuning.system or "", pair.production.system or ""
     differs = "system instruction" in pair.kinds
     return MatchedPair(
@@ -174,7 +174,7 @@ def _shown(pair: Pair) -> MatchedPair:
 
 
 def _extremes(
-    tuning: Sequence[Prompt], production: Sequence[Prompt], told: Told
+    tuning: Sequence[Prompt], production: Sequence[Prompt], told: ClassifierResult
 ) -> dict[str, tuple[ExtremePrompt, ...]]:
     """The prompts of each side that are least like the other side."""
     here = [(score, p) for score, p in zip(told.scores, tuning, strict=False)]

@@ -10,11 +10,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from runner.config import Prepare
-from runner.prepare.leak_report import Close
+from runner.prepare.leak_report import ClosestRows
 from runner.prepare.leakage import SUITES, Leak
 from runner.prepare.row_table import RowTable, hash64
 from runner.prepare.similarity import MINHASH, SUBSTRING
-from runner.records.leaks import LeakLook
+from runner.records.leaks import LeakCheck
 
 if TYPE_CHECKING:
     from runner.prepare.row_status import Mask
@@ -26,9 +26,9 @@ SPLITS = ("train", "validation", "test")
 def leak_looks(
     tables: Mapping[str, RowTable],
     leaks: Mapping[tuple[str, str], Leak],
-    close: Sequence[Close],
+    close: Sequence[ClosestRows],
     config: Prepare,
-) -> list[LeakLook]:
+) -> list[LeakCheck]:
     """An entry a method and pair of splits. `leaks` are by the names of both splits; suites are
     told apart here."""
     semantic = {(one.side, one.split): one for one in close}
@@ -39,7 +39,7 @@ def leak_looks(
         pair = (split, against if against in SPLITS else SUITES)
         missing = next((name for name in pair if not len(tables.get(name, ()))), None)
         for method, why in _methods(config):
-            look = LeakLook(split, against, method)
+            look = LeakCheck(split, against, method)
             if missing or why:
                 reason = f"there are no {missing} rows" if missing else why
                 told.append(replace(look, not_looked=reason))
@@ -76,7 +76,7 @@ def _rows_of(name: str, rows: RowTable) -> Mask:
     return mine
 
 
-def _counted(look: LeakLook, leak: Leak, close: Close | None, among: Mask) -> LeakLook:
+def _counted(look: LeakCheck, leak: Leak, close: ClosestRows | None, among: Mask) -> LeakCheck:
     """Numbers of rows; where it had none to compare, that it could not look."""
     import numpy as np
 

@@ -10,7 +10,7 @@ from runner.base.text import plural
 from runner.config.skew import SkewLimits
 from runner.records.skew import SkewComparison, SkewTest
 from runner.skew.features import SIGNS, SIZES, languages
-from runner.skew.matching import Pair
+from runner.skew.matching import ContentPair
 from runner.skew.prompts import Prompt
 from runner.skew.tests import either_way, same_share, same_sizes, share_gap
 
@@ -84,7 +84,7 @@ CHANGES: dict[str, Callable[[str], int]] = {
 }
 
 
-def of_pairs(pairs: Sequence[Pair]) -> list[SkewTest]:
+def of_pairs(pairs: Sequence[ContentPair]) -> list[SkewTest]:
     """Among rows matched by content: does production have more, or fewer, of something? In
     halves of one population either is as likely."""
     matched = [pair for pair in pairs if pair.by != "id"]
