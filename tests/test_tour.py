@@ -1,0 +1,54 @@
+"""docs/tour.md, followed from its first command to its last."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+from tests.acceptance.tiny import sft
+from tests.test_docs import ROOT
+
+PAGE = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(\w+)(?: ([^\n]+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def stands_in(line: str, text: str) -> bool:
+    """Whether a line of the page, in which ``...`` is anything, stands in the text."""
+    pattern = ".*?".join(re.escape(part) for part in plain(line).strip().split("..."))
+    return re.search(pattern, plain(text)) is not None
+
+
+def test_the_tour_is_what_happens(tmp_path: Path) -> None:
+    (tmp_path / "experiments").mkdir()
+    for path in (ROOT / "experiments").iterdir():
+        (tmp_path / "experiments" / path.name).symlink_to(path)
+    said, commands = "", 0
+    for language, about, text in BLOCK.findall(PAGE):
+        if language == "yaml":
+            (tmp_path / about.removeprefix("file=")).write_text(text)
+        elif language == "bash":
+            said = ""
+            for line in text.splitlines():
+                done = sft(tmp_path, *shlex.split(line)[1:])
+                assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+                said, commands = said + done.stdout + done.stderr, commands + 1
+        elif language == "json":
+            line = text.strip()
+            files = list(tmp_path.glob(about.removeprefix("line=")))
+            rows = [row for file in files for row in file.read_text().splitlines()]
+            assert any(stands_in(line, row) for row in rows), line
+            assert all(json.loads(row) for row in rows)
+        elif about == "files":
+            for line in text.splitlines():
+                assert list(tmp_path.glob(line.split()[0])), line
+        else:
+            assert language == "text", language
+            for line in text.splitlines():
+                assert stands_in(line, said), f"{line}\n---\n{said}"
+    assert commands == 8
