@@ -2,8 +2,8 @@
 
 It does what Hydra's basic sweeper does, with two differences. Jobs are composed once, by the
 launcher, which validates all of them before anything runs (the basic sweeper composes each once
-more for itself). And an override on the command line takes the place of ``hydra.sweeper.params`` for
-its key, however the two are spelled.
+more for itself). And an override on the command line takes the place of ``hydra.sweeper.params``
+for its key, however the two are spelled.
 """
 
 from __future__ import annotations

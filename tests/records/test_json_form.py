@@ -96,7 +96,7 @@ def test_an_older_summary_may_lack_keys_and_a_newer_one_may_have_more(tmp_path: 
     [
         ('{"rows": {"train": 3', "cannot be read"),
         ('{"rows": {"train": "many"}}', "rows: 'many' is not of type int"),
-        ('{"mix": {"train": [{"weight": 1}]}}', "mix: Mixed lacks name"),
+        ('{"mix": {"train": [{"weight": 1}]}}', "mix: MixedSource lacks name"),
         ("[]", "is not an object"),
         ('{"notes": "one"}', "notes: 'one' is not a list"),
     ],

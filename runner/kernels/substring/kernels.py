@@ -118,8 +118,7 @@ def part_windows(
         for at in range(windows_of(tokens[0], count, size, keys)):
             key = keys[at] | ONE
             number += 1
-            # By the hash, not by the place: equal windows fall into the same part, so no repeat is
-            # lost between parts. The high bits, since the low ones choose the slot of a table.
+            # By the hash (the low bits choose a slot): equal windows fall into one part.
             if parts > ONE and (key >> SHIFT) % parts != part:
                 continue
             if done == len(out):
@@ -183,9 +182,6 @@ def mark(
         while first[text + 1] <= here:
             text += 1
         apart = not keep_first or before + 1 < first[text] or here - before > size
-        # Repeats are long: where a window repeats the one at `before`, this one nearly always
-        # repeats the one after it. The next hash in memory is in the cache; a slot of a table of
-        # millions is not.
         if whole and before >= 0 and apart and keys[before + 1] == key:
             earlier = before + 1
         elif passes(bits, key):
@@ -255,8 +251,7 @@ def spans(
         for at in range(windows_of(tokens[0], count, size, keys)):
             if not marks[numbers[text] + at]:
                 continue
-            # Windows over tokens at..at + size - 1 and last - size..last - 1 touch or overlap when
-            # at <= last: they are one span. Otherwise a new one begins here.
+            # Windows that touch or overlap are one span.
             if at > last:
                 if found == len(out):
                     return -1
@@ -370,7 +365,6 @@ def contain(
                     continue
                 place = ids[slot]
             following = place + 1
-            # Containment is of distinct n-grams: what the text repeats counts once.
             if not enter(own, mask, key):
                 continue
             templates += low[place] == low[place + 1]
@@ -398,7 +392,6 @@ def contain(
         distinct = max(distinct - templates, 1)
         for row in touched[:seen]:
             part = shared[row] / min(distinct, sizes[row])
-            # Left as it was found: clearing what was touched is cheaper than clearing all rows.
             shared[row] = 0
             if part < threshold:
                 continue

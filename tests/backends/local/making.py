@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.backends.local.backend import LocalBackendSettings as Backend
+from runner.backends.local.backend import LocalBackend as Backend
 from runner.backends.local.weights import Weights
 from runner.backends.protocol import JobStatus, TuningJob
 from runner.config import Experiment, LocalBackendSettings, Model, PathsGroup, RandomModel, Tuning
