@@ -90,8 +90,8 @@ VENDORS = {
     "numba": {"kernels"},
     "pydivsufsort": {"kernels"},
     "py3langid": {"base"},
-    # k-means seeds and t-SNE; words as weights.
-    "sklearn": {"prepare", "encoders"},
+    # k-means seeds and t-SNE; words as weights; kernel ridge.
+    "sklearn": {"prepare", "encoders", "skew"},
     "sacrebleu": {"evaluation"},
     "rouge_score": {"evaluation"},
 }
@@ -291,3 +291,11 @@ def test_importing_a_door_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print(*sorted({{m for m in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(HEAVY) & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("verb", ["check", "plan", "run"])
+def test_a_config_error_waits_for_no_records(verb: str) -> None:
+    """Models of what stages write take a twentieth of a second to build; an error needs none."""
+    code = f"import sys, runner.verbs.{verb}; print(*sorted({{m for m in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"runner.records", "runner.money"} & set(done.stdout.split())

@@ -64,11 +64,10 @@ def auc_interval(auc: float, n: int, other_n: int, z: float = 1.96) -> Interval:
 
 # Can a classifier tell production from tuning? A two-sample test (Lopez-Paz and Oquab 2017).
 #
-# Kernel ridge on character pieces, 5 folds, mean area under the ROC curve of the folds. A fold's
-# answers come from the hat matrix H of all rows, without fitting again (block leave-one-out):
-# ``y_F - (I - H_FF)^-1 (y - H y)_F``. So every reshuffle of the labels costs one product, and the
-# p-value is exact: the observed area among those of 999 reshuffles. Equal texts share a fold, so
-# that a prompt which stands on both sides neither helps nor hurts.
+# Kernel ridge on character pieces, 5 folds, mean area under the ROC curve of the folds. All
+# reshuffles of the labels are targets of one fit, and the p-value is exact: the observed area among
+# those of 999 reshuffles. Equal texts share a fold, so that a prompt which stands on both sides
+# neither helps nor hurts.
 
 RIDGE = 1.0
 FOLDS = 5
@@ -112,17 +111,16 @@ def tell_apart(
 def out_of_fold(gram: Any, sides: Any, folds: Any) -> Any:
     """Answers to every row (rows x reshuffles) by a model that has not seen its fold."""
     import numpy as np
+    from sklearn.kernel_ridge import KernelRidge
 
-    n = len(gram)
+    # Centred, since kernel ridge has no intercept.
     centred = gram - gram.mean(axis=0) - gram.mean(axis=1)[:, None] + gram.mean()
-    eye = np.eye(n, dtype=np.float32)
-    hat = eye - RIDGE * np.linalg.inv(centred + RIDGE * eye)
-    left = sides - hat @ sides
     answers = np.empty_like(sides)
     for fold in range(FOLDS):
-        rows = np.flatnonzero(folds == fold)
-        block = np.eye(len(rows), dtype=np.float32) - hat[np.ix_(rows, rows)]
-        answers[rows] = sides[rows] - np.linalg.solve(block, left[rows])
+        asked = folds == fold
+        model = KernelRidge(alpha=RIDGE, kernel="precomputed")
+        model.fit(centred[np.ix_(~asked, ~asked)], sides[~asked])
+        answers[asked] = model.predict(centred[np.ix_(asked, ~asked)])
     return answers
 
 

@@ -9,8 +9,6 @@ from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.records import fields_of
-from runner.records.check_report import CheckFiles, CheckReport
 from runner.verbs.common import add_experiment, add_pay, with_sweep
 
 if TYPE_CHECKING:
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from runner.experiment.run import Sweep
     from runner.experiment.stage import ArmRun
     from runner.records import Example
+    from runner.records.check_report import CheckReport
 
 SHOWN_CHARACTERS = 600
 NAMES = {
@@ -68,6 +67,8 @@ def main(options: argparse.Namespace) -> int:
         found = [_checked(arms, sweep, console) for arms in _treatments(sweep)]
         console.close()
         if options.json:
+            from runner.records import fields_of
+
             told = {"treatments": found}
             print(json.dumps(told, indent=1, ensure_ascii=False, default=fields_of))
         else:
@@ -103,6 +104,7 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> CheckReport:
     from runner.experiment.skew import find_skew
     from runner.experiment.stages import data_stages, get_tokenizer
     from runner.prepare import check_report
+    from runner.records.check_report import CheckFiles, CheckReport
     from runner.report import write_data_card
     from runner.report.leaks import leaks_page
     from runner.report.page import card_name
@@ -193,6 +195,7 @@ def _suite_faults(runs: list[ArmRun]) -> tuple[str, ...]:
 def _show(report: CheckReport) -> None:
     from rich.console import Console as Terminal
 
+    from runner.records import fields_of
     from runner.report.format import visible
     from runner.verbs.check_rows import check_warnings
 
@@ -217,6 +220,8 @@ def _show(report: CheckReport) -> None:
 
 def _section(terminal: Terminal, key: str, value: object, depth: int) -> None:
     """Numbers as an indented outline; long lists only by their length."""
+    from runner.records import fields_of
+
     indent = "  " * depth
     if is_dataclass(value):
         value = fields_of(value)

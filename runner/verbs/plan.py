@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from runner.base.text import plural
-from runner.money import Band, total, usd
 from runner.verbs.common import add_experiment, add_pay, with_sweep
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from runner.compose import Composition
     from runner.experiment.plan import PlannedArm
     from runner.experiment.run import Sweep
-    from runner.money import Price
+    from runner.money import Band, Price
     from runner.records.results import Spent
 
 
@@ -162,6 +161,8 @@ def _spent(sweep: Sweep) -> Spent:
 def _table(priced: Sequence[tuple[PlannedArm, Price]]) -> Table:
     from rich.table import Table
 
+    from runner.money import Band
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("USD")
     names = list(dict.fromkeys([*GROUPS, *(name for _, price in priced for name in price.groups)]))
@@ -180,6 +181,8 @@ def _table(priced: Sequence[tuple[PlannedArm, Price]]) -> Table:
 
 def _sum(bands: Sequence[Band | None]) -> Band | None:
     """None as soon as one of them is not known."""
+    from runner.money import total
+
     known = [band for band in bands if band is not None]
     return total(known) if len(known) == len(bands) else None
 
@@ -211,6 +214,8 @@ def _explain(terminal: Console, prices: Sequence[Price]) -> None:
 
 
 def _caps(terminal: Console, sweep: Sweep, spent: Spent) -> None:
+    from runner.money import usd
+
     config = sweep.arms[0].experiment
     if config.backend.rehearsal:
         words = (
