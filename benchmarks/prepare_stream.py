@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -117,8 +118,12 @@ def stream(folder: Path, profile: bool) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "peak_mb": _peak_mb(),
-        "found": {**found["train"], **found["leakage"]},
-        "rows": found["rows"],
+        "found": {
+            "exact_duplicates": found.train.exact_duplicates,
+            "conflicting_rows": found.train.conflicting_rows,
+            **found.leakage,
+        },
+        "rows": {split: asdict(counts) for split, counts in found.rows.items()},
     }
 
 

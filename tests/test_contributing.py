@@ -159,9 +159,13 @@ def test_a_stage_is_priced_run_and_found(checkout: Checkout) -> None:
     *parts, commands = of("A stage")
     for block in parts:
         checkout.apply(block)
-    priced, _, again = checkout.apply(commands)
+    priced, ran, again = checkout.apply(commands)
     for arm in json.loads(priced)["arms"]:
         assert arm["stages"]["courtesy"] == "new"
         (part,) = [part for part in arm["price"]["parts"] if part["what"] == "courtesy"]
         assert 0 < part["usd"]["low"] < part["usd"]["high"]
+    assert "No winner" in ran
     assert "courtesy" in again
+    last = commands.text.splitlines()[-1]
+    for arm in json.loads(checkout.run(f"{last} --json"))["arms"]:
+        assert arm["stages"]["courtesy"] == "done"

@@ -15,13 +15,20 @@ BLOCK = re.compile(r"^```(\w+)(?: ([^\n]+))?\n(.*?)^```$", re.DOTALL | re.MULTIL
 
 
 def plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text)
+    return re.sub(r"\s+", " ", text).strip()
 
 
 def stands_in(line: str, text: str) -> bool:
-    """Whether a line of the page, in which ``...`` is anything, stands in the text."""
-    pattern = ".*?".join(re.escape(part) for part in plain(line).strip().split("..."))
+    """Whether a line of the page, in which ``...`` is anything, stands in a line of output."""
+    pattern = ".*?".join(re.escape(part) for part in plain(line).split("..."))
     return re.search(pattern, plain(text)) is not None
+
+
+def follow(lines: list[str], said: list[str]) -> None:
+    """The page's lines stand in the output in this order, each in a line of its own."""
+    rest = iter(said)
+    for line in lines:
+        assert any(stands_in(line, other) for other in rest), f"{line}\n---\n" + "\n".join(said)
 
 
 def test_the_tour_is_what_happens(tmp_path: Path) -> None:
@@ -49,6 +56,6 @@ def test_the_tour_is_what_happens(tmp_path: Path) -> None:
                 assert list(tmp_path.glob(line.split()[0])), line
         else:
             assert language == "text", language
-            for line in text.splitlines():
-                assert stands_in(line, said), f"{line}\n---\n{said}"
+            follow(text.splitlines(), said.splitlines())
     assert commands == 8
+    assert len(BLOCK.findall(PAGE)) * 2 == len(re.findall("^```", PAGE, re.MULTILINE))

@@ -51,7 +51,7 @@ class LeakSearch:
         does, once the leaks are written down."""
         self._add(splits, status)
         new = {split: self._find(split) for split in EVALUATION if split in splits}
-        self._judge(new, cut=False)
+        self._check_gate(new, cut=False)
 
     def cut(self, splits: Mapping[str, RowTable]) -> None:
         """The same for splits that were cut from train: their rows, which stand in its table
@@ -59,7 +59,7 @@ class LeakSearch:
         self._add(splits, {})
         stays = self._fates["train"].stays
         new = {s: self._find(s, stays) for s in EVALUATION if s in splits}
-        self._judge(new, cut=True)
+        self._check_gate(new, cut=True)
 
     def drop(self) -> None:
         """Let the train rows that leak go."""
@@ -109,7 +109,7 @@ class LeakSearch:
         train, status = self.tables["train"], self._fates["train"]
         return find_leak(train, status, self.tables[split], self._config, among)
 
-    def _judge(self, new: dict[str, Leak], *, cut: bool) -> None:
+    def _check_gate(self, new: dict[str, Leak], *, cut: bool) -> None:
         self.leaks |= new
         try:
             check_gate(self.tables["train"], self.tables, new, self._config, cut)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.backends.vertex.errors import translated
 from runner.backends.vertex.jobs import PARTIAL, Job, hyperparameters, spec_of, statistics, whole
-from runner.backends.vertex.submit import evaluation_findings, evaluation_resources
+from runner.backends.vertex.submit import evaluation_notes, evaluation_resources
 from runner.base.text import plural
 from runner.config import VertexBackendSettings
 from runner.records import Checkpoint, CurvePoint, DroppedRow, Resource, TuningResult
@@ -40,7 +40,7 @@ def result_of(
         seconds=seconds_of(job),
         resolved=resolved,
         billable_tokens=billable,
-        findings=(*notes_of(job), *evaluation_findings(job), *more),
+        findings=(*notes_of(job), *evaluation_notes(job), *more),
         links=links_of(job, settings),
         resources=tuple(dict.fromkeys(resources_of(job))),
         dropped=tuple(dropped_of(stats)),

@@ -324,7 +324,7 @@ def evaluation_config(settings: VertexBackendSettings, label: str, *, validation
     )
 
 
-def evaluation_findings(job: Job) -> Iterator[str]:
+def evaluation_notes(job: Job) -> Iterator[str]:
     """One sentence for each checkpoint that the service evaluated, or failed to."""
     for run in job.get("evaluateDatasetRuns") or []:
         who = f"Vertex AI's own evaluation of checkpoint {run.get('checkpointId', '?')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.backends.vertex.jobs import find_job, plain
-from runner.backends.vertex.submit import evaluation_findings, evaluation_resources
+from runner.backends.vertex.submit import evaluation_notes, evaluation_resources
 from runner.emulator import Emulator
 from runner.records import Resource
 from tests.backends.vertex.jobs import Watch, tuning_job, vertex
@@ -70,10 +70,10 @@ def test_figures_and_failures_become_findings_through_the_official_types(tmp_pat
         asked.submit(tuning_job(tmp_path, "job1"))
         known = find_job(asked.clients, "job1")
         assert known
-        assert list(evaluation_findings(known)) == []
+        assert list(evaluation_notes(known)) == []
     raw = {**known, "evaluateDatasetRuns": runs}
     job = plain(types.TuningJob.model_validate(raw))
-    assert list(evaluation_findings(job)) == [
+    assert list(evaluation_notes(job)) == [
         "Vertex AI's own evaluation of checkpoint 1: exactMatch 0.854, rouge 0.5",
         "Vertex AI's own evaluation of checkpoint 2 failed: no quota",
     ]
