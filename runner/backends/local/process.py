@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
+from runner.backends.local.fork_server import ForkedProcess, ServerGone, fork_server
 from runner.base.errors import MissingExtraError, SftError
 
 TRAIN_NEEDS = ("torch", "transformers", "peft", "accelerate", "trl", "datasets", "safetensors")
@@ -32,7 +33,9 @@ def missing(packages: Sequence[str]) -> str:
 
 
 class Worker:
-    """A running worker. Letting go of it (`stop`, or the end of this process) ends it."""
+    """A running worker: forked from a process that has everything imported (`fork_server`), or
+    started anew where that cannot be. Letting go of it (`stop`, or the end of this process) ends
+    it."""
 
     def __init__(
         self,
@@ -45,19 +48,15 @@ class Worker:
         talk: bool = False,
     ) -> None:
         reader, self._lifeline = os.pipe()
-        # -P: a module beside the user's experiment must not shadow one of ours.
-        command = [sys.executable, "-P", "-m", module, str(reader), *arguments]
-        channel = subprocess.PIPE if talk else subprocess.DEVNULL
+        self.process: subprocess.Popen[bytes] | ForkedProcess
         with log.open("ab") as out:
-            self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                command,
-                stdin=channel,
-                stdout=channel if talk else out,
-                stderr=out,
-                pass_fds=(reader, *inherit),
-                env=environment(threads),
-                start_new_session=True,  # Ctrl-C is for the runner; it ends us through the pipe
-            )
+            try:
+                server = fork_server(environment(threads))
+                self.process = server.fork(module, arguments, reader, out, inherit, talk=talk)
+            except ServerGone:
+                self.process = _started(
+                    module, [str(reader), *arguments], out, threads, (reader, *inherit), talk=talk
+                )
         os.close(reader)
 
     @property
@@ -94,6 +93,28 @@ class Worker:
         name = signal.Signals(-code).name
         hint = " (often the system's answer to too little memory)" if name == "SIGKILL" else ""
         return f"the worker was ended by {name}{hint}"
+
+
+def _started(
+    module: str,
+    arguments: Sequence[str],
+    out: IO[bytes],
+    threads: int,
+    kept: Sequence[int],
+    *,
+    talk: bool,
+) -> subprocess.Popen[bytes]:
+    channel = subprocess.PIPE if talk else subprocess.DEVNULL
+    return subprocess.Popen(
+        # -P: a module beside the user's experiment must not shadow one of ours.
+        [sys.executable, "-P", "-m", module, *arguments],
+        stdin=channel,
+        stdout=channel if talk else out,
+        stderr=out,
+        pass_fds=tuple(kept),
+        env=environment(threads),
+        start_new_session=True,  # Ctrl-C is for the runner; it ends us through the pipe
+    )
 
 
 def environment(threads: int) -> dict[str, str]:
