@@ -143,6 +143,15 @@ def backend_terms(backend: Backend) -> BackendTerms:
 
 
 @runtime_checkable
+class WarmsUp(Protocol):
+    """A backend that can get ready while something else is done."""
+
+    def warm_up(self) -> None:
+        """Begin with it and return at once. Says nothing of what goes wrong: whoever needs the
+        result will find out."""
+
+
+@runtime_checkable
 class Uploader(Protocol):
     """A backend that puts the files which prompts name on a service."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,6 @@ class RenderedRows:
     def file(self, split: str) -> Path:
         """The split's examples, one a line."""
         return self.folder / f"{split}.jsonl"
-
-    def examples(self, split: str) -> list[Example]:
-        """All of them, in file order."""
-        return [Example.from_json(row) for row in read_jsonl(self.file(split))]
 
 
 @dataclass(frozen=True)
@@ -105,6 +102,13 @@ def examples(run: ArmRun, split: str) -> list[Example]:
     ``suite.max_validation``, since the first rows of a sorted file are of one class."""
     from runner.inference import sample
 
-    found = run.read(RenderStage()).examples(split)
+    found = list(_examples_in(run.read(RenderStage()).file(split)))
     limit = run.experiment.suite.max_validation if split == "validation" else None
     return found if limit is None else sample(found, limit, run.experiment.seed)
+
+
+@lru_cache(maxsize=2)
+def _examples_in(file: Path) -> tuple[Example, ...]:
+    """An artifact's file never changes, and those of the evaluation splits are asked for a dozen
+    times an arm."""
+    return tuple(Example.from_json(row) for row in read_jsonl(file))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from runner.backends.protocol import Backend, backend_terms
+from runner.backends.protocol import Backend, WarmsUp, backend_terms
 from runner.backends.registry import make_backend
 from runner.base.digests import digest_of
 from runner.config import Tracking
@@ -178,10 +178,11 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
         finished = _finished(sweep, known) and sweep.report.exists()
         if finished and sweep.ledger.synced(known.digest) == target:
             return RunOutcome(known, sweep.report, tracking, fresh=False)
-        _common_ground(sweep, known, console)
         left = [
             arm for arm, then in zip(sweep.arms, known.arms, strict=True) if not _whole(sweep, then)
         ]
+        if left:
+            _common_ground(sweep, sweep.runs[left[0].digest], console)
         check_affordable(left, sweep.runs, sweep.stages, sweep.ledger, known.name)
         _warn(sweep, left, console)
         skewed = _skew(sweep, left, console)
@@ -217,11 +218,11 @@ def _whole(sweep: Sweep, arm: ArmResult) -> bool:
     return not any(store.damage(path) for path in {*map(Path, arm.artifacts.values()), *rows})
 
 
-def _common_ground(sweep: Sweep, known: ExperimentResult, console: Console) -> None:
-    """What all arms stand on, first: when that fails, it is one sentence and not a red row for
-    each arm. Where arms differ in it, each of them finds out for itself."""
-    if all(_whole(sweep, arm) for arm in known.arms):
-        return
+def _common_ground(sweep: Sweep, first: ArmRun, console: Console) -> None:
+    """What all arms stand on, before the first of them: when that fails, it is one sentence and
+    not a red row for each arm. Where arms differ in it, each of them finds out for itself."""
+    if isinstance(first.backend, WarmsUp):
+        first.backend.warm_up()
     runs = list(sweep.runs.values())
     if len({each.digest(PrepareStage()) for each in runs}) == 1:
         runs[0].make(PrepareStage())

@@ -9,15 +9,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 from runner.backends.local.chat import Chat
 from runner.backends.local.generate import Generator
 from runner.backends.local.jobs import JobFolder, State
-from runner.backends.local.process import TRAIN_NEEDS, Worker, missing, require
+from runner.backends.local.process import TRAIN_NEEDS, Worker, missing, require, start_server
 from runner.backends.local.rows import TrainSpec
 from runner.backends.local.weights import Weights
 from runner.backends.protocol import JobState, JobStatus, TuningJob
@@ -40,6 +41,9 @@ from runner.records import (
 CANCEL_SECONDS = 30.0
 CANCEL_POLL = 0.05
 DYING_SECONDS = 5.0
+SHORTEST_LOOK, LONGEST_LOOK, LOOKS = 0.02, 0.25, 20
+"""Seconds between two looks at a job, and a share of the time it has taken: what is over soon is
+noticed soon, and what takes long is not disturbed."""
 
 
 class LocalBackend:
@@ -87,6 +91,11 @@ class LocalBackend:
         """Fetch and convert the weights. Raises MissingExtraError without the extra `local`."""
         require(TRAIN_NEEDS, "The local backend")
         self.weights.folder(progress)
+
+    def warm_up(self) -> None:
+        """Import in the background what workers need."""
+        if not missing(TRAIN_NEEDS):
+            Thread(target=start_server, args=(self.threads,), daemon=True).start()
 
     @cached_property
     def _folder(self) -> Path:
@@ -147,7 +156,13 @@ class LocalBackend:
         if status == "succeeded" and (fault := folder.damage()):
             status, error = "interrupted", fault
         return JobStatus(
-            status, state.step, state.total_steps, state.note, error, log=str(folder.log)
+            status,
+            state.step,
+            state.total_steps,
+            state.note,
+            error,
+            log=str(folder.log),
+            next_look=min(LONGEST_LOOK, max(SHORTEST_LOOK, state.seconds / LOOKS)),
         )
 
     def metrics(self, label: str) -> list[CurvePoint]:
@@ -305,6 +320,7 @@ def identity(
     }
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return version(package)

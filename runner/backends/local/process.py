@@ -95,6 +95,12 @@ class Worker:
         return f"the worker was ended by {name}{hint}"
 
 
+def start_server(threads: int) -> None:
+    """Start the process that workers are forked from, where there can be one."""
+    with suppress(ServerGone):
+        fork_server(environment(threads))
+
+
 def _started(
     module: str,
     arguments: Sequence[str],
