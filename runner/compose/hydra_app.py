@@ -26,6 +26,7 @@ from runner.compose.folders import packaged_conf
 from runner.compose.hydra_sources import ConfFolder, ExperimentFolder, UserFolder
 from runner.compose.precedence import above_files
 from runner.compose.request import CURRENT, GROUP, ComposeRequest, ProcessState
+from runner.compose.resolve import refused
 from runner.compose.values import did_you_mean, listed, nearest, place
 
 
@@ -115,6 +116,9 @@ def _put_below_hydra_plugins(plugin: type) -> None:
 
 _FOREIGN = ("hydra", "omegaconf", "antlr4")
 
+_MERGING = re.compile(r"Error merging override (\S.*)")
+_NO_NUMBER = re.compile(r"invalid literal for int\(\) with base 10: '(.*)'")
+"""OmegaConf's words for a name where the number of a list's item should stand."""
 _ADVICE = re.compile(r"\+|HYDRA_FULL_ERROR|Config search path|^\s|full_key|object_type")
 
 
@@ -141,7 +145,20 @@ def translated(error: Exception, request: ComposeRequest) -> Problem:
         message = f"there is no option '{option}'"
         message += f"; the options are {listed(known)}" if known else ""
         return Problem(group, message, where, did_you_mean(nearest(option, known)))
+    if text := _merging(error, request):
+        key = text.partition("=")[0].lstrip("+~")
+        return Problem(key, refused(error.__cause__ or error), f"override {text.lstrip('+')}")
     return Problem("", _first_line(error.__cause__ or error), where)
+
+
+def _merging(error: Exception, request: ComposeRequest) -> str:
+    """The override that could not be set on top of the config; empty where that was not it."""
+    if found := _MERGING.match(str(error)):
+        return found[1]
+    if found := _NO_NUMBER.match(str(error)):
+        named = (each.text for each in request.typed if found[1] in each.key.split("."))
+        return next(named, "")
+    return ""
 
 
 def _first_line(error: BaseException) -> str:

@@ -29,6 +29,8 @@ def resolved(
     Returns plain values without those that are missing (``???``) or cannot be had, and these:
     key to what is wrong, empty where a value is just not there.
     """
+    if (merged := _merged(base, values)) is not None:
+        return merged, {}
     wrong: dict[Key, str] = {}
     tree = OmegaConf.create(_inside(dict(base), (), wrong))
     for key, value in values:
@@ -36,8 +38,8 @@ def resolved(
             value = _inside(value, tuple(key.split(".")), wrong)
             # A mapping sets the keys it names; one that names none empties what is there.
             OmegaConf.update(tree, key, value, merge=value != {}, force_add=True)
-        except (OmegaConfBaseException, TypeError) as error:
-            wrong[tuple(key.split("."))] = _reason(error)
+        except (OmegaConfBaseException, TypeError, ValueError, IndexError) as error:
+            wrong[tuple(key.split("."))] = refused(error)
     try:
         plain = OmegaConf.to_container(tree, resolve=True)
     except OmegaConfBaseException:
@@ -47,6 +49,58 @@ def resolved(
     config = {str(key): value for key, value in plain.items()}
     missing = dict.fromkeys(_missing(config, ()), "")
     return _without(config, missing, ()), {**missing, **wrong}
+
+
+class _NotPlain(Exception):
+    """There is something that OmegaConf has to look at."""
+
+
+def _merged(base: Mapping[str, Any], values: Sequence[tuple[str, Any]]) -> dict[str, Any] | None:
+    """What OmegaConf would give, where nothing refers to anything and nothing is missing: it takes
+    milliseconds to make its nodes, and a sweep asks for a thousand of them. Else None."""
+    try:
+        config: dict[str, Any] = _plain(base)
+        for key, value in values:
+            *parents, last = key.split(".")
+            group = config
+            for name in parents:
+                group = group.setdefault(name, {})
+                if not isinstance(group, dict):
+                    raise _NotPlain
+            group[last] = _over(group.get(last), _plain(value))
+    except _NotPlain:
+        return None
+    return config
+
+
+def _plain(value: Any) -> Any:
+    """A copy of JSON-like values. Raises _NotPlain for all else."""
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise _NotPlain
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if not isinstance(value, str) or "${" in value or value == MISSING:
+        raise _NotPlain
+    return value
+
+
+def _over(before: Any, value: Any) -> Any:
+    """`value` on top of `before`: a mapping sets the keys it names; an empty one empties."""
+    both = isinstance(before, dict | list) and isinstance(value, dict | list)
+    if both and type(before) is not type(value):
+        raise _NotPlain
+    if not (value and isinstance(value, dict) and isinstance(before, dict)):
+        return value
+    return before | {key: _within(before.get(key), item) for key, item in value.items()}
+
+
+def _within(before: Any, value: Any) -> Any:
+    """As `_over` inside of a mapping, where an empty one leaves what there is."""
+    return before if value == {} and isinstance(before, dict) else _over(before, value)
 
 
 def _inside(value: Any, at: Key, wrong: dict[Key, str]) -> Any:
@@ -78,7 +132,7 @@ def _unresolvable(node: DictConfig | ListConfig, at: Key) -> Iterator[tuple[Key,
             node[key] = MISSING
         except OmegaConfBaseException as error:
             node[key] = MISSING
-            yield here, _reason(error)
+            yield here, refused(error)
         else:
             if isinstance(child, DictConfig | ListConfig) and not OmegaConf.is_interpolation(
                 node, key
@@ -86,8 +140,12 @@ def _unresolvable(node: DictConfig | ListConfig, at: Key) -> Iterator[tuple[Key,
                 yield from _unresolvable(child, here)
 
 
-def _reason(error: Exception) -> str:
-    """OmegaConf's first line; the following ones name its internals."""
+def refused(error: BaseException) -> str:
+    """Why a value could not be set on top of a config: OmegaConf's first line, since the following
+    ones name its internals."""
+    no_number = isinstance(error, ValueError) and not isinstance(error, OmegaConfBaseException)
+    if no_number or isinstance(error, IndexError):
+        return "a list's items go by number, from 0 to the last: give the whole list instead"
     return str(error).splitlines()[0].strip()
 
 

@@ -42,6 +42,22 @@ CASES = {
         GOOD + "tuning:\n  epochs: three\n",
         ["exp.yaml:4: tuning.epochs: 'three' is not a whole number"],
     ),
+    "name of a list's item": Case(
+        GOOD + "suite: {metrics: [{kind: exact_match}]}\n",
+        [
+            "override suite.metrics.x=1: suite.metrics.x: a list's items go by number, from 0 to"
+            " the last: give the whole list instead"
+        ],
+        argv=("++suite.metrics.x=1",),
+    ),
+    "no such item": Case(
+        GOOD + "suite: {metrics: [{kind: exact_match}]}\n",
+        [
+            "override suite.metrics.7=1: suite.metrics.7: a list's items go by number, from 0 to"
+            " the last: give the whole list instead"
+        ],
+        argv=("suite.metrics.7=1",),
+    ),
     "fraction": Case(GOOD + "seed: 1.5\n", ["exp.yaml:3: seed: 1.5 is not a whole number"]),
     "number": Case(
         GOOD + "tuning: {learning_rate_multiplier: fast}\n",
