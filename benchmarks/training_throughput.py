@@ -1,6 +1,7 @@
 """Training tokens per second of the local backend, against plain TRL on the same rows.
 
     python benchmarks/training_throughput.py [--rows 48] [--rounds 3] [--device cpu]
+        [--instructions short middle long] [--model FOLDER]
 
 The peer is TRL's SFTTrainer with PEFT's LoRA as its documentation shows them, with what a careful
 person sets on a CPU: float32, no gradient checkpointing, grouped lengths. Both train the same rows
@@ -8,6 +9,9 @@ of the triage data with the same rank, batch size, schedule and seed, in process
 interleaved in one run. Tokens are prompt and answer without padding; the clock runs from the end
 of the first optimiser step to the end of the last one, so that neither start-up nor saving counts.
 On a GPU (``--device cuda``) both use bfloat16 and the figures are to be read as absolute ones.
+
+What rows begin with differs by use: a line (short), a description of the fields with their values
+(middle), a manual with worked examples (long). `--model` is a folder with another model.
 """
 
 from __future__ import annotations
@@ -23,7 +27,29 @@ from importlib.metadata import version
 from pathlib import Path
 
 TRIAGE = Path(__file__).resolve().parent.parent / "experiments" / "data" / "triage" / "train.jsonl"
-SYSTEM = "Triage the mail. Answer with JSON: intent, product, urgency."
+SHORT = (
+    "Triage the mail. Answer with JSON: intent (refund, delivery, defect, billing, account or "
+    "question), product, urgency (low, normal or high)."
+)
+FIELDS = """
+Fields of the record, in this order:
+- intent: what the customer wants. refund: money back for something bought. delivery: where a parcel
+  is, or that it came late, or to another door. defect: something is broken or does not work as it
+  should. billing: an invoice, a payment or a price. account: signing in, a password, an address, the
+  end of a contract. question: all else that wants an answer.
+- product: the thing the mail is about, as the customer calls it, without brand and colour.
+- urgency: high where harm or loss goes on, or a date is near; low where nothing depends on it;
+  normal otherwise. Capital letters and exclamation marks are no reason.
+Write the record on one line, without blanks around colons and commas, and nothing after it."""
+INSTRUCTIONS = {
+    "short": lambda: SHORT,
+    "middle": lambda: SHORT + FIELDS,
+    "long": lambda: (
+        SHORT
+        + FIELDS
+        + "".join(f"\n\nMail: {row['message']}\nRecord: {row['target']}" for row in rows(60)[-10:])
+    ),
+}
 
 PLAIN_TRL = """
 import json, sys, time
@@ -80,13 +106,15 @@ def rows(count: int) -> list[dict[str, str]]:
     return found[:count]
 
 
-def plain_trl(found: list[dict[str, str]], model: Path, rate: float, device: str) -> dict:
+def plain_trl(
+    found: list[dict[str, str]], system: str, model: Path, rate: float, device: str
+) -> dict:
     """Seconds between the first and the last step, in a process of its own."""
     with tempfile.TemporaryDirectory() as out:
         conversations = [
             {
                 "prompt": [
-                    {"role": "system", "content": SYSTEM},
+                    {"role": "system", "content": system},
                     {"role": "user", "content": row["message"]},
                 ],
                 "completion": [{"role": "assistant", "content": row["target"]}],
@@ -108,7 +136,9 @@ def plain_trl(found: list[dict[str, str]], model: Path, rate: float, device: str
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def ours(found: list[dict[str, str]], home: Path, device: str) -> tuple[dict, int, Path, float]:
+def ours(
+    found: list[dict[str, str]], system: str, home: Path, device: str, folder: str
+) -> tuple[dict, int, Path, float]:
     """The same through the local backend's public door; also the tokens and the weights."""
     from runner.backends.local.backend import LocalBackend
     from runner.backends.protocol import TuningJob
@@ -116,9 +146,9 @@ def ours(found: list[dict[str, str]], home: Path, device: str) -> tuple[dict, in
     from runner.records import Example, Origin, Turn, quiet, write_jsonl
     from runner.tuning import tune
 
-    experiment = Experiment.model_validate(_experiment(device))
+    experiment = Experiment.model_validate(_experiment(device, folder))
     examples = [
-        Example(str(n), (Turn("user", row["message"]),), row["target"], Origin("x", n), SYSTEM)
+        Example(str(n), (Turn("user", row["message"]),), row["target"], Origin("x", n), system)
         for n, row in enumerate(found)
     ]
     home.mkdir()
@@ -138,12 +168,16 @@ def ours(found: list[dict[str, str]], home: Path, device: str) -> tuple[dict, in
     return measured, tokens, weights, experiment.model.base_learning_rate
 
 
-def _experiment(device: str) -> dict:
+def _experiment(device: str, folder: str) -> dict:
     from omegaconf import OmegaConf
 
     from runner.compose.folders import packaged_conf
 
     model = OmegaConf.load(packaged_conf() / "model" / "smollm2_135m.yaml")
+    if folder:
+        rate = model.base_learning_rate
+        model = {"kind": "huggingface", "name": "other", "path": folder, "context_tokens": 2048}
+        model = OmegaConf.create({**model, "base_learning_rate": rate})
     return {
         "name": "throughput",
         "source": {"kind": "files", "train": "x"},
@@ -165,24 +199,33 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--instructions", nargs="+", choices=INSTRUCTIONS, default=[*INSTRUCTIONS])
+    parser.add_argument("--model", default="", help="folder of another model than SmolLM2")
     arguments = parser.parse_args()
     found = rows(arguments.rows)
-    ratios = []
+    ratios: dict[str, list[float]] = {name: [] for name in arguments.instructions}
     for number in range(arguments.rounds):
-        with tempfile.TemporaryDirectory() as name:
-            mine, tokens, weights, rate = ours(found, Path(name) / "home", arguments.device)
-        peer = plain_trl(found, weights, rate, arguments.device)
-        # The first step is not on the clock, so its share of the tokens is not counted either.
-        share = (mine["steps"] - 1) / mine["steps"]
-        speed, theirs = (tokens * share / side["seconds"] for side in (mine, peer))
-        ratios.append(speed / theirs)
-        print(
-            f"round {number + 1}: ours {speed:.0f} tokens/s, plain TRL {theirs:.0f}, ratio "
-            f"{ratios[-1]:.2f}; last loss {mine['last_loss']:.3f} and {peer['last_loss']:.3f}",
-            flush=True,
-        )
-    spread = f"[{min(ratios):.2f}, {max(ratios):.2f}]"
-    print(f"ours / plain TRL: median {statistics.median(ratios):.2f} {spread}")
+        for name in arguments.instructions:
+            system = INSTRUCTIONS[name]()
+            with tempfile.TemporaryDirectory() as home:
+                place = Path(home) / "home"
+                mine, tokens, weights, rate = ours(
+                    found, system, place, arguments.device, arguments.model
+                )
+            peer = plain_trl(found, system, weights, rate, arguments.device)
+            # The first step is not on the clock, so its share of the tokens is not counted either.
+            share = (mine["steps"] - 1) / mine["steps"]
+            speed, theirs = (tokens * share / side["seconds"] for side in (mine, peer))
+            ratios[name].append(speed / theirs)
+            print(
+                f"round {number + 1} {name:<6} {tokens / len(found):.0f} tokens a row: ours "
+                f"{speed:.0f} tokens/s, plain TRL {theirs:.0f}, ratio {ratios[name][-1]:.2f}; last "
+                f"loss {mine['last_loss']:.4f} and {peer['last_loss']:.4f}",
+                flush=True,
+            )
+    for name, each in ratios.items():
+        spread = f"[{min(each):.2f}, {max(each):.2f}]"
+        print(f"{name}: ours / plain TRL: median {statistics.median(each):.2f} {spread}")
     names = ("torch", "transformers", "trl", "peft")
     print(
         json.dumps(

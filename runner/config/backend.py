@@ -45,10 +45,14 @@ class LocalBackendSettings(BackendBase):
     gradient_accumulation: int = Field(default=1, gt=0)
     lora_alpha: int = Field(default=16, gt=0)
     lora_dropout: Share = 0.0
+    """Drawn once a batch for what all its rows begin with."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Share = 0.1
     """Share of the steps."""
     weight_decay: float = Field(default=0.0, ge=0)
+    gradient_checkpointing: bool = False
+    """Compute activations anew in the backward pass: less memory, about a third slower, and what
+    rows of a batch begin with is computed for each of them."""
     upper_layers: int | None = Field(default=None, gt=0)
     """Adapt only this many layers from the top: faster, a little worse; null for all."""
     max_steps: int | None = Field(default=None, gt=0)

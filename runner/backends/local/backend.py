@@ -251,6 +251,7 @@ class LocalBackend:
             schedule=settings.schedule,
             warmup=settings.warmup,
             weight_decay=settings.weight_decay,
+            gradient_checkpointing=settings.gradient_checkpointing,
             max_steps=settings.max_steps,
             seed=job.seed,
             device=self.device.kind,

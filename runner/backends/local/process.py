@@ -185,7 +185,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, MemoryError) or _out_of_memory(error, text):
         return (
             "out of memory; lower backend.batch_size (and raise backend.gradient_accumulation "
-            "by as much), or shorten the rows"
+            "by as much), type backend.gradient_checkpointing=true, or shorten the rows"
         )
     if isinstance(error, OSError) and error.errno == 28:
         return f"the disk is full: {text}"

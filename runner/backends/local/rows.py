@@ -21,21 +21,24 @@ LISTED = 5
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """One row: `ids` of prompt, target and end of turn; `labels` the same with the prompt
-    ignored."""
+    ignored; `beginning` the number of its system instruction among those of the file."""
 
     ids: list[int]
     labels: list[int]
+    beginning: int = 0
 
 
 def encode(path: Path, chat: Chat, context_tokens: int) -> list[Encoded]:
     """All rows of the file. Raises BackendError naming the rows longer than the context."""
     rows, long = [], []
+    beginnings: dict[str, int] = {}
     for raw in read_jsonl(path):
         example = Example.from_json(raw)
         ids, cut = chat.example(example.system, example.contents, example.target)
         if len(ids) > context_tokens:
             long.append(f"{example.id} ({len(ids)} tokens)")
-        rows.append(Encoded(ids, [IGNORED] * cut + ids[cut:]))
+        beginning = beginnings.setdefault(example.system, len(beginnings))
+        rows.append(Encoded(ids, [IGNORED] * cut + ids[cut:], beginning))
     if long:
         more = f" and {len(long) - LISTED} more" if len(long) > LISTED else ""
         raise BackendError(
@@ -73,6 +76,7 @@ class TrainSpec:
     schedule: str
     warmup: float
     weight_decay: float
+    gradient_checkpointing: bool
     max_steps: int | None
     seed: int
     device: str

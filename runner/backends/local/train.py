@@ -64,6 +64,7 @@ def build(spec: TrainSpec, checkpoints: Path, lean: bool | None = None) -> Exact
         processing_class=AutoTokenizer.from_pretrained(spec.model),
         peft_config=_lora(spec, model),
         eval_rows=held_out,
+        beginnings=[row.beginning for row in rows],
         lean=lean,
     )
     trainer.remove_callback(PrinterCallback)
@@ -105,7 +106,7 @@ def _config(spec: TrainSpec, checkpoints: Path, *, evaluates: bool) -> SFTConfig
         dataset_kwargs={"skip_prepare_dataset": True},
         use_cpu=not cuda,
         bf16=cuda,
-        gradient_checkpointing=cuda,
+        gradient_checkpointing=spec.gradient_checkpointing,
         dataloader_pin_memory=cuda,
     )
 
@@ -178,5 +179,6 @@ def _result(spec: TrainSpec, job: JobFolder, trainer: ExactTrainer, seconds: flo
             "processes": spec.processes,
             "threads": spec.threads,
             "loss_path": "lean" if trainer.lean else "trl",
+            "shared_beginnings": trainer.shares,
         },
     )

@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer with token-exact metrics, and with the leaner forward pass on the CPU."""
+"""TRL's SFTTrainer with token-exact metrics, and with the leaner forward pass on one device."""
 
 from __future__ import annotations
 
@@ -11,23 +11,39 @@ import torch
 from trl import SFTTrainer
 
 from runner.backends.local import cpu
-from runner.backends.local.cpu import TokenSums, supported, token_sums
+from runner.backends.local.loss import TokenSums, shares, supported, token_sums
 from runner.backends.local.rows import Encoded
 
 EVAL_BATCH = 16
+STRETCH = 50
+"""Batches within which rows are put together, as the grouping by length does."""
 
 
 class ExactTrainer(SFTTrainer):  # type: ignore[misc]
     """Rows come ready-tokenised. Training and evaluation add up loss, hits and label tokens, so
     that curves are exact whatever the batches are; TRL's own means weigh batches equally."""
 
-    def __init__(self, *, eval_rows: Sequence[Encoded], lean: bool | None = None, **rest: Any):
+    def __init__(
+        self,
+        *,
+        eval_rows: Sequence[Encoded],
+        beginnings: Sequence[int],
+        lean: bool | None = None,
+        **rest: Any,
+    ):
+        """`beginnings` are the training rows' (see `Encoded`); `lean` forces or forbids the leaner
+        forward pass."""
         super().__init__(**rest)
+        self._beginnings = beginnings
         self.eval_batches = _batches(eval_rows)
         self._base = self.model.get_base_model()
-        alone_on_cpu = self.args.device.type == "cpu" and self.args.world_size == 1
-        self.lean = (alone_on_cpu and supported(self._base)) if lean is None else lean
-        if self.lean and cpu.pays():
+        if lean is None:
+            # Wrapped models want to be called as a whole, and recomputing keeps no cache.
+            alone = self.args.world_size == 1 and not self.args.gradient_checkpointing
+            lean = alone and supported(self._base)
+        self.lean = lean
+        self.shares = lean and shares(self._base)
+        if lean and self.args.device.type == "cpu" and cpu.pays():
             cpu.speed_up(self.model)
         self._window: list[TokenSums] = []
         self._outputs: Any = None
@@ -38,6 +54,14 @@ class ExactTrainer(SFTTrainer):  # type: ignore[misc]
         self._outputs = outputs
 
     # --- training --------------------------------------------------------------------------
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """TRL's order, by length; of rows with several beginnings those with the same one
+        together, so that a batch has something to share."""
+        sampler = super()._get_train_sampler(train_dataset)
+        if not self.shares or len(set(self._beginnings)) < 2:
+            return sampler
+        return BeginningSampler(sampler, self._beginnings, self._train_batch_size)
 
     def compute_loss(
         self,
@@ -64,9 +88,10 @@ class ExactTrainer(SFTTrainer):  # type: ignore[misc]
         return self._over_all([(sums.loss, sums.correct, sums.count) for sums in window])
 
     def _lean_sums(self, inputs: dict[str, Any]) -> TokenSums:
-        return token_sums(
-            self._base, inputs["input_ids"], inputs["attention_mask"], inputs["labels"]
-        )
+        rows = (inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
+        # What accelerate does to the model as a whole, which is not called here.
+        with self.accelerator.autocast():
+            return token_sums(self._base, *rows, share=self.shares)
 
     def _caught_sums(self) -> TokenSums:
         seen, self._outputs = self._outputs, None
@@ -120,7 +145,29 @@ class ExactTrainer(SFTTrainer):  # type: ignore[misc]
         return (loss / count, correct / count, int(count)) if count else (math.nan, math.nan, 0)
 
 
+class BeginningSampler(torch.utils.data.Sampler[int]):  # type: ignore[misc]
+    """Regroups another sampler's order: within a stretch of `STRETCH` batches, rows of one
+    beginning follow each other, in that sampler's order. The beginnings' own order is drawn anew
+    for each stretch from torch's generator, as the other sampler's order is."""
+
+    def __init__(self, inner: Any, beginnings: Sequence[int], batch: int) -> None:
+        self._inner = inner
+        self._beginnings = beginnings
+        self._stretch = STRETCH * batch
+
+    def __len__(self) -> int:
+        return len(self._beginnings)
+
+    def __iter__(self) -> Iterator[int]:
+        order = list(self._inner)
+        for at in range(0, len(order), self._stretch):
+            places = torch.randperm(max(self._beginnings) + 1).tolist()
+            stretch = order[at : at + self._stretch]
+            yield from sorted(stretch, key=lambda row: places[self._beginnings[row]])
+
+
 def _batches(rows: Sequence[Encoded]) -> list[list[Encoded]]:
-    """Rows of similar length together, so that little is padded."""
-    ordered = sorted(rows, key=lambda row: len(row.ids))
+    """Rows with the same beginning and of similar length together, so that much is shared and
+    little is padded."""
+    ordered = sorted(rows, key=lambda row: (row.beginning, len(row.ids)))
     return [ordered[at : at + EVAL_BATCH] for at in range(0, len(ordered), EVAL_BATCH)]

@@ -35,6 +35,7 @@ def spec(folder: Path, tiny: Path, **changes: Any) -> TrainSpec:
         "schedule": "cosine",
         "warmup": 0.1,
         "weight_decay": 0.0,
+        "gradient_checkpointing": False,
         "max_steps": None,
         "seed": 3,
         "device": "cpu",
@@ -105,7 +106,7 @@ def test_curves_equal_sums_made_by_hand(tiny: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("shares", [True, False])
 def test_gradients_with_a_shared_prefix(tiny: Path, tmp_path: Path, shares: bool) -> None:
     """Of a batch with and without a common beginning, against TRL's path."""
-    from runner.backends.local.cpu import shared_prefix
+    from runner.backends.local.loss import shared_prefix
     from runner.backends.local.rows import Encoded
     from runner.backends.local.train import build
 
@@ -118,7 +119,7 @@ def test_gradients_with_a_shared_prefix(tiny: Path, tmp_path: Path, shares: bool
     rows.append(Encoded([*start[0], 31, 32, 33, 70, 2], [-100] * 23 + [70, 2]))
     raw = [{"input_ids": row.ids, "labels": row.labels} for row in rows]
     inputs = trainer.data_collator(raw)
-    cut = shared_prefix(trainer._base, inputs["input_ids"], inputs["labels"])
+    cut = shared_prefix(inputs["input_ids"], inputs["labels"])
     assert cut == (20 if shares else 0)
     gradients = []
     for lean in (True, False):
@@ -195,3 +196,109 @@ def test_dropout_draws_and_still_trains(tiny: Path, tmp_path: Path) -> None:
     without = run(spec(tmp_path / "data", tiny, max_steps=3), tmp_path / "without", lean=True)
     assert first == again
     assert first["train_total_loss", 3] != without["train_total_loss", 3]
+
+
+HEADS = {"num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 48}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "LlamaConfig": HEADS,
+    "Qwen3Config": HEADS,
+    "GemmaConfig": HEADS,
+    "Gemma3TextConfig": {**HEADS, "sliding_window": 12},
+    "MistralConfig": {**HEADS, "sliding_window": 12},
+    "GPT2Config": {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0},
+    "GPTNeoXConfig": {},
+    "BloomConfig": {},
+}
+TINY_SHAPE = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 256,
+    "pad_token_id": 0,
+}
+
+
+def of_family(config: str, **more: Any) -> Any:
+    import transformers
+
+    torch.manual_seed(0)
+    made = getattr(transformers, config)(**TINY_SHAPE, **more)
+    return transformers.AutoModelForCausalLM.from_config(made)
+
+
+def sums_and_gradients(model: Any, share: bool, cut: int = 20) -> tuple[float, torch.Tensor]:
+    """Of three rows of 34 tokens that begin alike, the second one padded."""
+    from runner.backends.local.loss import shared_prefix, token_sums
+
+    ids = torch.randint(3, 64, (3, 34), generator=torch.Generator().manual_seed(1))
+    ids[:, :cut] = ids[:1, :cut]
+    labels, mask = ids.clone(), torch.ones_like(ids)
+    labels[:, : cut + 4] = -100
+    mask[1, -5:], labels[1, -5:] = 0, -100
+    assert shared_prefix(ids, labels) >= cut
+    model.zero_grad()
+    sums = token_sums(model, ids, mask, labels, share=share)
+    sums.loss.backward()
+    found = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+    return sums.loss.item(), torch.cat(found)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_sharing_is_exact_in_every_family(family: str) -> None:
+    """Also where a sliding window ends within what is shared."""
+    from runner.backends.local.loss import shares
+
+    model = of_family(family, **FAMILIES[family])
+    assert shares(model)
+    assert model.training, "trying it out leaves no trace"
+    (shared, ours), (plain, theirs) = (sums_and_gradients(model, share) for share in (True, False))
+    assert shared == pytest.approx(plain, rel=1e-6)
+    assert float((ours - theirs).norm() / theirs.norm()) < 3e-6
+
+
+@pytest.mark.parametrize(
+    ("config", "more"),
+    [
+        ("MambaConfig", {"state_size": 8}),
+        ("MistralConfig", {**HEADS, "sliding_window": 4096}),
+    ],
+)
+def test_other_families_go_the_plain_way(config: str, more: dict[str, Any]) -> None:
+    from runner.backends.local.loss import shares
+
+    model = of_family(config, **more)
+    assert not shares(model)
+    loss, gradients = sums_and_gradients(model, share=False)
+    assert loss > 0
+    assert gradients.abs().max() > 0
+
+
+def test_rows_with_several_instructions_are_put_together(tiny: Path, tmp_path: Path) -> None:
+    """Every row comes once an epoch, batches share what they begin with, and a resumed run finds
+    the same order."""
+    from runner.backends.local.loss import shared_prefix
+    from runner.backends.local.train import build
+    from runner.records import write_jsonl
+
+    given = spec(tmp_path / "data", tiny, batch_size=4)
+    systems = ["Turn it into JSON, please.", "Give the number as an object.", "Only JSON."]
+    examples = [making.example(n, systems[n % 3]) for n in range(24)]
+    for path in (given.train, str(given.validation)):
+        write_jsonl(Path(path), (each.to_json() for each in examples))
+    trainer = build(given, tmp_path / "checkpoints")
+    assert trainer.shares
+
+    def batches() -> list[Any]:
+        torch.manual_seed(5)
+        return list(trainer.get_train_dataloader())
+
+    first, second = batches(), batches()
+    assert sum(len(batch["input_ids"]) for batch in first) == 24
+    cuts = [shared_prefix(batch["input_ids"], batch["labels"]) for batch in first]
+    assert all(cuts), "rows of one instruction in every batch"
+    for one, other in zip(first, second, strict=True):
+        assert torch.equal(one["input_ids"], other["input_ids"])
+    held_out = [row.beginning for batch in trainer.eval_batches for row in batch]
+    assert held_out == sorted(held_out)
+    assert len(set(held_out)) == 3
