@@ -33,9 +33,9 @@ SHORT = (
 )
 FIELDS = """
 Fields of the record, in this order:
-- intent: what the customer wants. refund: money back for something bought. delivery: where a parcel
+- intent: what is wanted. refund: money back for something bought. delivery: where a parcel
   is, or that it came late, or to another door. defect: something is broken or does not work as it
-  should. billing: an invoice, a payment or a price. account: signing in, a password, an address, the
+  should. billing: an invoice, a payment or a price. account: signing in, a password, the
   end of a contract. question: all else that wants an answer.
 - product: the thing the mail is about, as the customer calls it, without brand and colour.
 - urgency: high where harm or loss goes on, or a date is near; low where nothing depends on it;

@@ -332,6 +332,7 @@ def _version(package: str) -> str:
 # Where work runs, decided without importing torch.
 
 _GPUS = Path("/proc/driver/nvidia/gpus")
+_DEVICES = Path("/dev")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -376,4 +377,6 @@ def _cuda_devices() -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([part for part in visible.split(",") if part.strip() not in ("", "-1")])
-    return len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 0
+    # Some containers and virtual machines show the devices only.
+    found = _GPUS.iterdir() if _GPUS.is_dir() else _DEVICES.glob("nvidia[0-9]*")
+    return len(list(found))

@@ -236,6 +236,7 @@ def sums_and_gradients(model: Any, share: bool, cut: int = 20) -> tuple[float, t
     labels, mask = ids.clone(), torch.ones_like(ids)
     labels[:, : cut + 4] = -100
     mask[1, -5:], labels[1, -5:] = 0, -100
+    ids, mask, labels = (each.to(model.device) for each in (ids, mask, labels))
     assert shared_prefix(ids, labels) >= cut
     model.zero_grad()
     sums = token_sums(model, ids, mask, labels, share=share)
