@@ -54,7 +54,7 @@ INSTRUCTIONS = {
 PLAIN_TRL = """
 import json, sys, time
 from pathlib import Path
-spec = json.loads(sys.argv[1])
+spec = json.loads(Path(sys.argv[1]).read_text())
 import torch
 from datasets import Dataset
 from peft import LoraConfig
@@ -128,8 +128,10 @@ def plain_trl(
             "device": device,
             "learning_rate": rate,
         }
+        told = Path(out) / "spec.json"
+        told.write_text(json.dumps(spec))
         done = subprocess.run(
-            [sys.executable, "-c", PLAIN_TRL, json.dumps(spec)], capture_output=True, text=True
+            [sys.executable, "-c", PLAIN_TRL, str(told)], capture_output=True, text=True
         )
     if done.returncode:
         sys.exit(done.stderr[-3000:])

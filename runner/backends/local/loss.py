@@ -9,6 +9,7 @@ each draw their own.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ LONGEST_WINDOW = 1024
 TRIED_IDS = 50
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 1e-2}
 """Relative difference of hidden states that is rounding."""
+GPU_WORK = 5e12
+"""Tokens saved times parameters that are worth a second pass through a model on a GPU."""
 _SCALED_HEADS = (
     "final_logit_softcapping",
     "logit_scale",
@@ -52,11 +55,14 @@ def supported(model: Any) -> bool:
 
 
 def token_sums(
-    model: Any, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, *, share: bool
+    model: Any, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, *, least: float
 ) -> TokenSums:
-    """Loss and accuracy sums of right-padded rows; all three tensors are (rows, tokens). With
-    `share` the rows' common beginning is computed once (see `shares`)."""
-    cut = shared_prefix(ids, labels) if share else 0
+    """Loss and accuracy sums of right-padded rows; all three tensors are (rows, tokens). What rows
+    have in common at their beginning is computed once, where that saves at least `least` tokens
+    (see `least_saving`)."""
+    cut = shared_prefix(ids, labels)
+    if cut * (len(ids) - 1) < least:
+        cut = 0
     hidden = _suffix_states(model, ids, mask, cut)
     wanted = labels[:, cut + 1 :]
     chosen = wanted != IGNORED
@@ -78,6 +84,16 @@ def shared_prefix(ids: torch.Tensor, labels: torch.Tensor) -> int:
     first_label = (labels != IGNORED).long().argmax(1).min()
     cut = int(torch.minimum(same, first_label - 1))
     return cut if cut >= SHORTEST_PREFIX else 0
+
+
+def least_saving(model: Any) -> float:
+    """Tokens that have to be saved for sharing to pay, infinite where the model does not let rows
+    share. It takes a second pass, which costs a GPU its launches, however short it is."""
+    if not shares(model):
+        return math.inf
+    if model.device.type == "cpu":
+        return 0.0
+    return GPU_WORK / sum(weight.numel() for weight in model.parameters())
 
 
 def shares(model: Any) -> bool:

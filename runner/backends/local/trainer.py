@@ -11,7 +11,7 @@ import torch
 from trl import SFTTrainer
 
 from runner.backends.local import cpu
-from runner.backends.local.loss import TokenSums, shares, supported, token_sums
+from runner.backends.local.loss import TokenSums, least_saving, supported, token_sums
 from runner.backends.local.rows import Encoded
 
 EVAL_BATCH = 16
@@ -42,12 +42,17 @@ class ExactTrainer(SFTTrainer):  # type: ignore[misc]
             alone = self.args.world_size == 1 and not self.args.gradient_checkpointing
             lean = alone and supported(self._base)
         self.lean = lean
-        self.shares = lean and shares(self._base)
+        self._least = least_saving(self._base) if lean else math.inf
         if lean and self.args.device.type == "cpu" and cpu.pays():
             cpu.speed_up(self.model)
         self._window: list[TokenSums] = []
         self._outputs: Any = None
         self.model.register_forward_hook(self._catch)
+
+    @property
+    def shares(self) -> bool:
+        """Whether what rows begin with is computed once a batch, where that pays."""
+        return math.isfinite(self._least)
 
     def _catch(self, module: Any, inputs: Any, outputs: Any) -> None:
         """Keep TRL's per-token outputs of the latest forward pass."""
@@ -91,7 +96,7 @@ class ExactTrainer(SFTTrainer):  # type: ignore[misc]
         rows = (inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
         # What accelerate does to the model as a whole, which is not called here.
         with self.accelerator.autocast():
-            return token_sums(self._base, *rows, share=self.shares)
+            return token_sums(self._base, *rows, least=self._least)
 
     def _caught_sums(self) -> TokenSums:
         seen, self._outputs = self._outputs, None

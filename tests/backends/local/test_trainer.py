@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -239,7 +240,7 @@ def sums_and_gradients(model: Any, share: bool, cut: int = 20) -> tuple[float, t
     ids, mask, labels = (each.to(model.device) for each in (ids, mask, labels))
     assert shared_prefix(ids, labels) >= cut
     model.zero_grad()
-    sums = token_sums(model, ids, mask, labels, share=share)
+    sums = token_sums(model, ids, mask, labels, least=0 if share else math.inf)
     sums.loss.backward()
     found = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
     return sums.loss.item(), torch.cat(found)
