@@ -76,6 +76,8 @@ def _settle(spec: TrainSpec) -> None:
     torch.set_num_threads(spec.threads)
     if spec.device == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # Filling what is about to be overwritten launches one more kernel for each operation.
+        torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def _as_dataset(rows: Any) -> Dataset:
