@@ -20,6 +20,7 @@ from typing import Literal
 
 from runner.base.errors import BackendError
 from runner.config import OnlineCalls
+from runner.inference.pace import Pace
 from runner.inference.rate_limit import RateLimit
 from runner.records import Prediction, Request
 
@@ -68,7 +69,11 @@ def ask_all(
     try:
         yield from workers.predictions()
     finally:
-        log.debug("%d calls, limit at the end %d", workers.calls, int(workers.rate.limit))
+        workers.close()
+        log.debug(
+            "%d calls, at the end %d at a time, %s a second",
+            workers.calls, int(workers.rate.limit), workers.pace.rate or "any number",
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -78,23 +83,32 @@ class _Task:
     request: Request
     attempt: int = 0
     began: float = 0.0
+    number: int = 0
+    """Of its last call, for the pace."""
 
 
 @dataclass
 class _Workers:
-    """Drives the calls from one thread; each call has a thread of its own, which a daemon may
-    be: when nobody waits for answers any more, none is waited for."""
+    """Drives the calls from one thread. A call that is under way has a thread to itself, which
+    takes the next one when it has ended. They are daemons: when nobody waits for answers any
+    more, none is waited for."""
 
     call: Call
     classify: Classify
     rate: RateLimit
     attempts: int
+    pace: Pace = field(default_factory=Pace)
     ready: deque[_Task] = field(default_factory=deque)
     later: list[tuple[float, int, _Task]] = field(default_factory=list)
     """A heap: when to try again, a tie-breaker, the task."""
+    begun: SimpleQueue[_Task | None] = field(default_factory=SimpleQueue)
+    """Calls that a thread is to make; None ends one."""
     done: SimpleQueue[tuple[_Task, Prediction | Failure]] = field(default_factory=SimpleQueue)
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    threads: int = 0
     under_way: int = 0
+    """Calls whose end was not taken note of; no more begin while whoever takes the answers is busy
+    with one."""
     calls: int = 0
     answers: int = 0
     exhausted: list[Failure] = field(default_factory=list)
@@ -119,20 +133,33 @@ class _Workers:
         """Begin as many calls as may be under way now."""
         now = time.monotonic()
         while self.later and self.later[0][0] <= now:
-            self.ready.append(heapq.heappop(self.later)[2])
-        while self.ready and self.rate.allows(self.under_way, now):
+            self.ready.appendleft(heapq.heappop(self.later)[2])
+        while self.ready and self.rate.allows(self.under_way, now) and now >= self.pace.opens_at:
             task = self.ready.popleft()
-            task.attempt, task.began = task.attempt + 1, now
+            task.attempt, task.began, task.number = task.attempt + 1, now, self.pace.begin(now)
             self.under_way, self.calls = self.under_way + 1, self.calls + 1
-            threading.Thread(target=self._work, args=(task,), daemon=True).start()
+            self.begun.put(task)
+            if self.threads < self.under_way:
+                self.threads += 1
+                threading.Thread(target=self._work, daemon=True).start()
 
-    def _work(self, task: _Task) -> None:
-        outcome: Prediction | Failure
+    def _work(self) -> None:
+        while (task := self.begun.get()) is not None:
+            outcome: Prediction | Failure
+            try:
+                outcome = self.call(task.request)
+            except Exception as error:  # classified, and raised again where it is not understood
+                outcome = self._classified(error, task.attempt)
+            self.done.put((task, outcome))
+
+    def close(self) -> None:
+        """Make no further call; threads end with the calls that they are at."""
         try:
-            outcome = self.call(task.request)
-        except Exception as error:  # classified, and raised again where it is not understood
-            outcome = self._classified(error, task.attempt)
-        self.done.put((task, outcome))
+            while True:
+                self.begun.get_nowait()
+        except Empty:
+            for _ in range(self.threads):
+                self.begun.put(None)
 
     def _classified(self, error: Exception, attempt: int) -> Failure:
         """A `classify` that raises must not leave the driver waiting for this call for ever."""
@@ -144,8 +171,8 @@ class _Workers:
     def _longest_wait(self) -> float | None:
         """Seconds until something else than an answer may happen; None for never."""
         moments = [self.later[0][0]] if self.later else []
-        if self.ready and self.rate.resume_at > time.monotonic():
-            moments.append(self.rate.resume_at)
+        if self.ready and self.rate.room(self.under_way):
+            moments.append(max(self.rate.resume_at, self.pace.opens_at))
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _settle(self, task: _Task, outcome: Prediction | Failure) -> Prediction | None:
@@ -165,7 +192,8 @@ class _Workers:
     def _put_off(self, task: _Task, failure: Failure) -> Prediction | None:
         now = time.monotonic()
         if failure.kind == "quota":
-            self.rate.refused(task.began, now, failure.retry_after)
+            self.pace.refused(task.number, task.began, now)
+            self.rate.refused(task.began, now, failure.retry_after, cut=self.pace.rate is None)
         if task.attempt < self.attempts:
             wait = max(backoff(task.attempt), failure.retry_after or 0.0)
             heapq.heappush(self.later, (now + wait, next(self.numbers), task))

@@ -50,7 +50,7 @@ def predict(
     when the service owes answers (those that came are kept, and the next call asks for the rest),
     and whatever `generate` and `pay` raise.
     """
-    digests = [_digest(request, key, generation) for request in requests]
+    digests = _digests(requests, key, generation)
     answers = cache.get(sorted(set(digests)))
     missing = _missing(digests, requests, answers)
     done, note = len(requests), "all from the cache"
@@ -89,7 +89,7 @@ def unanswered(
     generation: Generation,
 ) -> list[Request]:
     """The requests that `predict` would put to the model, in their order."""
-    digests = [_digest(request, key, generation) for request in requests]
+    digests = _digests(requests, key, generation)
     return list(_missing(digests, requests, cache.get(sorted(set(digests)))).values())
 
 
@@ -125,15 +125,20 @@ def _asked(
             yield digest_of[answer.id], answer
 
 
-def _digest(request: Request, key: Mapping[str, object], generation: Generation) -> str:
-    """SHA-256 of canonical JSON of everything that determines the answer; the id does not."""
+def _digests(
+    requests: Sequence[Request], key: Mapping[str, object], generation: Generation
+) -> list[str]:
+    """SHA-256 of canonical JSON of everything that determines each answer; the id does not."""
+    shared = {"version": PREDICT_VERSION, "model": key, "generation": asdict(generation)}
+    return [_digest(request, shared) for request in requests]
+
+
+def _digest(request: Request, shared: Mapping[str, object]) -> str:
     parts = {
-        "version": PREDICT_VERSION,
-        "model": key,
+        **shared,
         "contents": [asdict(turn) for turn in request.contents],
         "system": request.system,
         "extras": request.extras,
-        "generation": asdict(generation),
         **({"files": request.files} if request.files else {}),
     }
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))

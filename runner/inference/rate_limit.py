@@ -32,20 +32,27 @@ class RateLimit:
 
     def allows(self, under_way: int, now: float) -> bool:
         """Whether one more call may begin."""
-        return now >= self.resume_at and under_way < int(self.limit)
+        return now >= self.resume_at and self.room(under_way)
+
+    def room(self, under_way: int) -> bool:
+        """Whether the limit leaves room for one more, be it not now."""
+        return under_way < int(self.limit)
 
     def answered(self, under_way: int) -> None:
         """A call was answered; `under_way` counts it."""
         if under_way >= IN_USE * int(self.limit):
             self.limit = min(float(self.ceiling), self.limit + 1 / self.limit)
 
-    def refused(self, began: float, now: float, retry_after: float | None) -> None:
+    def refused(
+        self, began: float, now: float, retry_after: float | None, *, cut: bool = True
+    ) -> None:
         """A call that began at `began` was refused for the number of calls.
 
         Calls of one volley are refused together, so one that began before the last cut does not
-        cut again. `retry_after` is how long to leave the service alone.
+        cut again. Without `cut` the limit stays, since something else slows the calls down.
+        `retry_after` is how long to leave the service alone.
         """
-        if began >= self._cut_at:
+        if cut and began >= self._cut_at:
             self.limit = max(1.0, self.limit * CUT)
             self._cut_at = now
         if retry_after is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from runner.config import Experiment
@@ -36,7 +37,7 @@ class Accounts(Protocol):
     def hold(self, item: Spending, name: str, check: Callable[[Spent], None]) -> None: ...
     def settle(self, item: Spending) -> None: ...
     def release(self, label: str) -> None: ...
-    def add_spending(self, item: Spending) -> None: ...
+    def spender(self) -> AbstractContextManager[Callable[[Spending], None]]: ...
     def spent(
         self, name: str, arm: str, besides: Sequence[str] = (), *, rehearsal: bool = False
     ) -> Spent: ...
@@ -137,16 +138,18 @@ class Account:
             return
         prompt, output = rates
 
-        def write(tokens: int, dollars: float) -> None:
-            self.accounts.add_spending(self._item(label, what, tokens, dollars))
-
-        meter = Meter(prompt.high, output.high, write, self._check)
-        self._check()
         try:
-            for answer in answers:
-                meter(answer.prompt_tokens, answer.output_tokens)
-                yield answer
-                meter.now_and_then()
+            with self.accounts.spender() as spend:
+
+                def write(tokens: int, dollars: float) -> None:
+                    spend(self._item(label, what, tokens, dollars))
+
+                meter = Meter(prompt.high, output.high, write, self._check)
+                self._check()
+                for answer in answers:
+                    meter(answer.prompt_tokens, answer.output_tokens)
+                    yield answer
+                    meter.now_and_then()
         finally:
             _close(answers)
 

@@ -26,9 +26,11 @@ from runner.records.jobs import JobRecord, ResourceRecord
 from runner.records.results import ArmResult, ExperimentResult, Spending, Spent
 from runner.store.tables import (
     NewerLedger,
+    added_spending,
     alone,
     arms,
     claims,
+    each_at_once,
     experiments,
     jobs,
     migrate,
@@ -293,18 +295,28 @@ class Ledger:
     def add_spending(self, item: Spending) -> None:
         """Add to what a set of answers has cost: each call of this is money gone."""
         with self._write(durable=False) as db:
-            asked = upsert(db, spendings).values(**_values(item))
-            new = asked.excluded
-            db.execute(
-                asked.on_conflict_do_update(
-                    index_elements=["label", "what", "month"],
-                    set_={
-                        "usd": spendings.c.usd + new.usd,
-                        "tokens": spendings.c.tokens + new.tokens,
-                        "ms": new.ms,
-                    },
-                )
-            )
+            db.execute(added_spending(db), _values(item))
+
+    @contextmanager
+    def spender(self) -> Iterator[Callable[[Spending], None]]:
+        """`add_spending` for many: each is committed when the call returns. In a file they share
+        a connection, which to open takes longer than to write; one to a server may be lost, and
+        a new one every time is not."""
+        if not self._in_file:
+            yield self.add_spending
+            return
+        with self._explained():
+            db = each_at_once(self._engine)
+
+        def add(item: Spending) -> None:
+            with self._explained():
+                db.execute(asked, _values(item))
+
+        try:
+            asked = added_spending(db)
+            yield add
+        finally:
+            db.close()
 
     def spent(
         self, name: str, arm: str, besides: Sequence[str] = (), *, rehearsal: bool = False

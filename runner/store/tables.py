@@ -148,6 +148,14 @@ def start(connection: Connection, *, durable: bool, writes: bool) -> None:
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
 
+def each_at_once(engine: Engine) -> Connection:
+    """A connection to an SQLite file on which every statement is a transaction of its own, which
+    outlives a kill of this process, but perhaps not a power cut."""
+    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+    return connection
+
+
 def alone(connection: Connection, table: Table) -> None:
     """Let nobody else write to the table until the transaction ends."""
     if connection.dialect.name != "sqlite":  # there, `begin` has seen to it
@@ -203,6 +211,20 @@ def upsert(connection: Connection, table: Table) -> Any:
     """An insert that can say what to do on conflict."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     return dialect.insert(table)
+
+
+def added_spending(connection: Connection) -> Any:
+    """An insert that adds to what the spending of the same label, what and month has come to."""
+    asked = upsert(connection, spendings)
+    new = asked.excluded
+    return asked.on_conflict_do_update(
+        index_elements=["label", "what", "month"],
+        set_={
+            "usd": spendings.c.usd + new.usd,
+            "tokens": spendings.c.tokens + new.tokens,
+            "ms": new.ms,
+        },
+    )
 
 
 def _leave_transactions_to_us(connection: Any, _: Any) -> None:

@@ -14,7 +14,9 @@ from hypothesis import given, settings
 
 from runner.base.errors import BackendError
 from runner.config import OnlineCalls
-from runner.inference import Failure, ask_all, engine
+from runner.inference import Failure, ask_all, engine, pace
+from runner.inference.engine import FIRST_WAIT, LONGEST_WAIT
+from runner.inference.pace import FIRST_HOLD, LONGEST_HOLD
 from runner.records import Prediction, Request, Turn
 
 RETRIED = ("quota", "transient")
@@ -69,6 +71,8 @@ def _short_waits() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "FIRST_WAIT", 0.0005)
         patch.setattr(engine, "LONGEST_WAIT", 0.002)
+        patch.setattr(pace, "FIRST_HOLD", 0.0005)
+        patch.setattr(pace, "LONGEST_HOLD", 0.002)
         yield
 
 
@@ -163,3 +167,55 @@ def test_closing_begins_no_further_call() -> None:
     next(answers)
     answers.close()  # type: ignore[attr-defined]
     assert sum(service.calls.values()) <= 4
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_answers_that_nobody_took_count_as_under_way(at_once: int) -> None:
+    """What is paid for and not on record yet is never more than the limit."""
+    service = Service({f"r{n}": [] for n in range(30)})
+    for taken, _ in enumerate(service.ask(at_once, 1), 1):
+        time.sleep(0.003)  # far longer than the service takes
+        assert sum(service.calls.values()) <= taken - 1 + at_once
+
+
+def test_calls_share_as_many_threads_as_are_under_way_and_leave_none() -> None:
+    seen = set[int]()
+
+    def call(request: Request) -> Prediction:
+        seen.add(threading.get_ident())
+        return Prediction(request.id, "yes")
+
+    requests = [Request(f"r{n}", (Turn("user", "?"),)) for n in range(200)]
+    before = set(threading.enumerate())
+    answers = ask_all(call, Service({}).classify, requests, OnlineCalls(start=4, ceiling=4))
+    assert len(list(answers)) == 200
+    assert len(seen) <= 4
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+def test_a_service_with_a_limit_of_calls_a_second_answers_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It bears 400 calls a second, 20 at once, and is asked as fast as it can be, with the waits
+    that hold outside of these tests."""
+    monkeypatch.setattr(engine, "FIRST_WAIT", FIRST_WAIT)
+    monkeypatch.setattr(engine, "LONGEST_WAIT", LONGEST_WAIT)
+    monkeypatch.setattr(pace, "FIRST_HOLD", FIRST_HOLD)
+    monkeypatch.setattr(pace, "LONGEST_HOLD", LONGEST_HOLD)
+    level, at, lock = [20.0], [time.monotonic()], threading.Lock()
+
+    def call(request: Request) -> Prediction:
+        with lock:
+            now = time.monotonic()
+            level[0], at[0] = min(20.0, level[0] + 400 * (now - at[0])), now
+            if level[0] < 1:
+                raise Fails("quota")
+            level[0] -= 1
+        return Prediction(request.id, "yes")
+
+    requests = [Request(f"r{n}", (Turn("user", "?"),)) for n in range(300)]
+    found = list(ask_all(call, Service({}).classify, requests, OnlineCalls()))
+    assert len(found) == 300
+    assert not any(one.error for one in found)

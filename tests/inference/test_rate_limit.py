@@ -88,3 +88,10 @@ def test_no_call_begins_before_the_service_said() -> None:
     assert rate.allows(0, 15.0)
     rate.refused(began=11.0, now=12.0, retry_after=1.0)
     assert not rate.allows(0, 14.0)
+
+
+def test_without_a_cut_a_refusal_only_says_how_long_to_wait() -> None:
+    rate = RateLimit(20, 100)
+    rate.refused(began=0.0, now=1.0, retry_after=3.0, cut=False)
+    assert rate.limit == 20
+    assert not rate.allows(0, 3.9)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -200,6 +203,37 @@ def test_costs_add_up_and_are_settled_once(open_ledger: Opener) -> None:
     assert ledger.spendings(["q"])[0].tokens == 18
     assert ledger.spent("x", "").experiment == 2.0
     assert ledger.spent("x", "", rehearsal=True).month == 0.0
+
+
+def test_a_spender_adds_up_and_each_is_there_for_others_at_once(open_ledger: Opener) -> None:
+    ledger, other = open_ledger(), open_ledger()
+    bill = {"label": "q", "what": "test", "experiment": "e1", "arm": "d0", "ms": now_ms()}
+    one = Spending(**bill, tokens=9, usd=0.25)
+    with ledger.spender() as spend:
+        for times in range(1, 4):
+            spend(one)
+            assert other.spendings(["q"])[0].tokens == 9 * times
+            other.add_spending(one.model_copy(update={"label": "other"}))
+    assert [(item.label, item.tokens, item.usd) for item in ledger.spendings()] == [
+        ("other", 27, 0.75),
+        ("q", 27, 0.75),
+    ]
+
+
+def test_what_was_spent_outlives_a_kill(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+from pathlib import Path
+from runner.records.results import Spending
+from runner.store.ledger import Ledger
+with Ledger(Path(sys.argv[1])).spender() as spend:
+    for _ in range(3):
+        spend(Spending(label="q", what="test", experiment="e", arm="a", tokens=5, usd=1.0, ms=1))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [(item.tokens, item.usd) for item in Ledger(tmp_path).spendings()] == [(15, 3.0)]
 
 
 def test_claims_keep_their_order(open_ledger: Opener) -> None:
