@@ -30,6 +30,9 @@ from memory import touch
 
 PERMUTATIONS, BANDS, ROWS, NGRAM, THRESHOLD = 128, 16, 8, 5, 0.8
 
+Cut = Callable[[str], Iterator[str]]
+"""From a text to its shingles."""
+
 
 def runs(text: str) -> Iterator[str]:
     words = text.split()
@@ -85,13 +88,13 @@ def loop(texts: list[str]) -> list[int]:
     return _queried(lsh, sketches)
 
 
-def bulk(texts: list[str]) -> list[int]:
+def bulk(texts: list[str], cut: Cut = runs) -> list[int]:
     """datasketch's fastest: `bulk`, xxh32 and LeanMinHash."""
     import xxhash
     from datasketch import LeanMinHash, MinHash, MinHashLSH
 
     lsh, sketches = MinHashLSH(params=(BANDS, ROWS), num_perm=PERMUTATIONS), []
-    sets = ([run.encode() for run in set(runs(text))] for text in texts)
+    sets = ([run.encode() for run in set(cut(text))] for text in texts)
     made = MinHash.generator(sets, num_perm=PERMUTATIONS, hashfunc=xxhash.xxh32_intdigest)
     for row, sketch in enumerate(made):
         sketches.append(LeanMinHash(sketch))
@@ -109,12 +112,12 @@ def _queried(lsh: Any, sketches: list[Any]) -> list[int]:
     return joined(pairs(), len(sketches))
 
 
-def rensa(texts: list[str]) -> list[int]:
+def rensa(texts: list[str], cut: Cut = runs) -> list[int]:
     """`RMinHashDeduplicator` as in rensa's README; it tells what it would drop, not of what."""
     from rensa import RMinHashDeduplicator
 
     dedup = RMinHashDeduplicator(threshold=THRESHOLD, num_perm=PERMUTATIONS, use_lsh=True)
-    keep = dedup.add_pairs((str(row), list(runs(text))) for row, text in enumerate(texts))
+    keep = dedup.add_pairs((str(row), list(cut(text))) for row, text in enumerate(texts))
     return [-1 if kept else row for row, kept in enumerate(keep)]
 
 

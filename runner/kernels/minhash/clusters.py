@@ -14,6 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.kernels.minhash.crowds import (
+    OFTEN,
+    Neighbourhood,
+    Refused,
+    among,
+    crowd_of,
+    rare_pairs,
+)
 from runner.kernels.minhash.engine import Engine
 from runner.kernels.texts import Texts
 
@@ -56,32 +64,73 @@ def connect(texts: Texts, engine: Engine) -> VerifiedPairs:
     """
     import numpy as np
 
-    size = len(texts)
-    parent = np.arange(size)
-    kept: list[tuple[Rows, Rows, NDArray[np.float64]]] = []
-    refused = np.empty(0, np.int64)
-    keys_of_bands = engine.band_keys(texts)
-
-    def shared(band: Hashes) -> Band:
-        return crowded(band, engine.rivals(band))
-
     with texts.scattered():
-        for bands in _rounds(engine.each(shared, keys_of_bands)):
-            for pairs in _proposals(bands, size):
-                left, right = np.divmod(pairs, size)
-                fresh = (engine.roots(parent, left) != engine.roots(parent, right)) & ~among(
-                    pairs, refused
-                )
-                left, right = left[fresh], right[fresh]
-                score = engine.jaccard(texts, left, texts, right)
-                good = score >= engine.plan.threshold
-                refused = np.sort(np.concatenate((refused, (left * size + right)[~good])))
-                kept.append((left[good], right[good], score[good]))
-                engine.unite(parent, left[good], right[good])
-    root = engine.roots(parent, np.arange(size))
+        search = _Search(texts, engine)
+        search.run()
+    size = len(texts)
+    root = engine.roots(search.parent, np.arange(size))
     nothing = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    ends = [np.concatenate(parts) for parts in zip(nothing, *kept, strict=True)]
+    ends = [np.concatenate(parts) for parts in zip(nothing, *search.kept, strict=True)]
     return VerifiedPairs(ends[0], ends[1], ends[2], root)
+
+
+class _Search:
+    """The rows that are connected so far, and the pairs that do it."""
+
+    def __init__(self, texts: Texts, engine: Engine) -> None:
+        import numpy as np
+
+        self.texts, self.engine = texts, engine
+        self.parent: Rows = np.arange(len(texts))
+        self.kept: list[tuple[Rows, Rows, Scores]] = []
+        self.refused = Refused()
+        self.keys = engine.band_keys(texts)
+
+    def run(self) -> None:
+        """Compare neighbours in the buckets; once most of that was in vain, only rows that share
+        something rare."""
+
+        def shared(band: Hashes) -> Band:
+            return crowded(band, self.engine.rivals(band))
+
+        bands = self.engine.each(shared, self.keys)
+        size, crowd, tried = len(self.texts), crowd_of(bands), False
+        for some in _rounds(bands):
+            for pairs in _proposals(some, size):
+                self.verify(pairs)
+                if not tried and self.refused.size > OFTEN * len(crowd):
+                    tried = True
+                    if self.by_rare_shingles(crowd, bands):
+                        return
+
+    def verify(self, pairs: Rows) -> None:
+        """Compare what is neither connected nor refused yet, and connect what is alike."""
+        import numpy as np
+
+        size = len(self.texts)
+        left, right = np.divmod(pairs, size)
+        apart = self.engine.roots(self.parent, left) != self.engine.roots(self.parent, right)
+        fresh = apart & ~self.refused.holds(pairs)
+        left, right = left[fresh], right[fresh]
+        score = self.engine.jaccard(self.texts, left, self.texts, right)
+        good = score >= self.engine.plan.threshold
+        self.refused.add(pairs[fresh][~good])
+        self.kept.append((left[good], right[good], score[good]))
+        self.engine.unite(self.parent, left[good], right[good])
+
+    def by_rare_shingles(self, crowd: Rows, bands: Sequence[Band]) -> bool:
+        """Verify all pairs at or above the threshold that are neighbours in a bucket, at once.
+        False where there is nothing rare about the rows, and nothing was done."""
+        import numpy as np
+
+        found = rare_pairs(self.texts, self.engine, crowd)
+        if found is None:
+            return False
+        size, around = len(self.texts), Neighbourhood.of(self.keys, bands)
+        for left, right in found:
+            pairs = np.unique(np.minimum(left, right) * size + np.maximum(left, right))
+            self.verify(pairs[around.near(*np.divmod(pairs, size), NEIGHBOURS)])
+        return True
 
 
 def _rounds(bands: Sequence[Band]) -> Iterator[Sequence[Band]]:
@@ -109,17 +158,6 @@ def _proposals(bands: Sequence[Band], size: int) -> Iterator[Rows]:
             break
         pairs = np.sort(np.concatenate(found))
         yield pairs[np.append(True, pairs[1:] != pairs[:-1])]
-
-
-def among(pairs: Rows, known: Rows) -> NDArray[np.bool_]:
-    """Which of the pairs stand in a sorted array."""
-    import numpy as np
-
-    if not len(known):
-        return np.zeros(len(pairs), np.bool_)
-    at = np.minimum(np.searchsorted(known, pairs), len(known) - 1)
-    found: NDArray[np.bool_] = known[at] == pairs
-    return found
 
 
 def crowded(band: Hashes, rivals: Rows) -> Band:

@@ -26,6 +26,8 @@ TASK_ROWS = 2048
 TASK_PAIRS = 512
 """Pairs of one task at most; fewer are shared out evenly, down to `FEW_PAIRS` each."""
 FEW_PAIRS = 16
+MOST_COUNTERS = 1 << 24
+"""Counters of shingles, 4 bytes each; shingles that share one only look more frequent."""
 
 
 class Engine:
@@ -89,6 +91,22 @@ class Engine:
         self.each(fill, range(0, len(left), step))
         return out
 
+    def rarest(self, texts: Texts, rows: Rows) -> tuple[Rows, NDArray[np.uint64], Rows]:
+        """The rarest distinct shingles of each row (see `prefix`), end to end; how many
+        they are, and how many shingles the row has."""
+        import numpy as np
+
+        plan, size = self.plan, 1 << 16
+        while size < min(int(np.diff(texts.start)[rows].sum()), MOST_COUNTERS):
+            size *= 2
+        table, counts = np.zeros(size, np.uint32), np.empty(len(rows), np.int64)
+        given = (texts.data, texts.start, rows, plan.unit, self._sizes, table)
+        self._kernels.count_shingles(*given, counts)
+        tokens = np.empty(int(prefix(counts, plan.threshold).sum()), np.uint64)
+        distinct, used = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
+        length = self._kernels.rarest(*given, plan.threshold, tokens, used, distinct)
+        return used, tokens[:length], distinct
+
     def unite(self, parent: Rows, left: Rows, right: Rows) -> None:
         """Join trees of rows (union-find); the smallest row is the root."""
         self._kernels.unite(parent, left, right)
@@ -124,6 +142,15 @@ class Engine:
     def _pool(self) -> ThreadPoolExecutor:
         """Its threads end with the engine."""
         return ThreadPoolExecutor(self._threads)
+
+
+def prefix(sizes: Rows, share: float) -> Rows:
+    """Of so many elements in order, how many come first so that a set which holds at least this
+    share of all holds one of these. Rounding errs on the safe side."""
+    import numpy as np
+
+    first: Rows = sizes - np.ceil(share * sizes - 1e-6).astype(np.int64) + 1
+    return first
 
 
 def _tasks(texts: Texts) -> Iterator[tuple[int, int]]:

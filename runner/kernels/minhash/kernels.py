@@ -20,6 +20,8 @@ WORDS32 = numba.types.Array(numba.uint32, 1, "C", readonly=True)
 MIX32_A, MIX32_B = map(np.uint32, plan.FMIX32)
 S16, S13 = np.uint32(16), np.uint32(13)
 FIFTY_NINE = np.uint64(59)
+FORTY_EIGHT, LOW_48 = np.uint64(48), np.uint64(0xFFFFFFFFFFFF)
+MOST_SEEN = np.uint32(0xFFFF)
 ALL32 = np.uint32(0xFFFFFFFF)
 
 
@@ -238,6 +240,69 @@ def jaccard(
             other_data, other_start[other], other_start[other + 1], unit, sizes, theirs, room
         )
         out[pair] = similarity(mine, size, theirs, count, table, met)
+
+
+@compiled(
+    numba.void(
+        BYTES, PLACES, PLACES, numba.int64, PLACES, numba.uint32[::1], numba.int64[::1]
+    )
+)  # fmt: skip
+def count_shingles(
+    data: Any, start: Any, rows: Any, unit: int, sizes: Any, table: Any, counts: Any
+) -> None:
+    """How often shingles stand in the rows, by the low bits of their hashes (`table` holds a power
+    of two), and how many each row has, repeats included."""
+    most = longest_of(start, rows)
+    shingles, room = np.empty(most + 1, np.uint64), shingles_room(most)
+    mask = np.uint64(len(table) - 1)
+    for place in range(len(rows)):
+        row = rows[place]
+        counts[place] = shingles_of(data, start[row], start[row + 1], unit, sizes, shingles, room)
+        for at in range(counts[place]):
+            table[shingles[at] & mask] += np.uint32(1)
+
+
+@compiled(
+    numba.int64(
+        BYTES, PLACES, PLACES, numba.int64, PLACES, numba.uint32[::1], numba.float64,
+        numba.uint64[::1], numba.int64[::1], numba.int64[::1],
+    )
+)  # fmt: skip
+def rarest(
+    data: Any,
+    start: Any,
+    rows: Any,
+    unit: int,
+    sizes: Any,
+    table: Any,
+    share: float,
+    tokens: Any,
+    used: Any,
+    distinct: Any,
+) -> Any:
+    """Each row's distinct shingles, those first that `table` has seen least, as many as
+    `engine.prefix` says; how many all rows have."""
+    most, length = longest_of(start, rows), np.int64(0)
+    shingles, room = np.empty(most + 1, np.uint64), shingles_room(most)
+    mask = np.uint64(len(table) - 1)
+    for place in range(len(rows)):
+        row = rows[place]
+        count = shingles_of(data, start[row], start[row + 1], unit, sizes, shingles, room)
+        for at in range(count):
+            # Any order will do that is the same in all rows. 48 bits of the hash and 16 of the
+            # count: two shingles of a row of 1,000 are one with a chance of 2e-9.
+            seen = np.uint64(min(table[shingles[at] & mask], MOST_SEEN))
+            shingles[at] = seen << FORTY_EIGHT | shingles[at] & LOW_48
+        ordered = np.sort(shingles[:count])
+        size = 1
+        for at in range(1, count):
+            ordered[size] = ordered[at]
+            size += ordered[at] != ordered[size - 1]
+        first = size + 1 - np.int64(np.ceil(share * size - 1e-6))
+        tokens[length : length + first] = ordered[:first]
+        length += first
+        used[place], distinct[place] = first, size
+    return length
 
 
 @compiled(numba.void(numba.int64[::1], PLACES, PLACES))
