@@ -71,14 +71,17 @@ def template(draw: random.Random) -> Iterator[str]:
 def code(draw: random.Random) -> Iterator[str]:
     found = []
     for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
+        if "site-packages" in path.parts:
+            continue
         try:
             text = path.read_text(encoding="utf-8")
             tree = ast.parse(text)
         except (ValueError, SyntaxError):
             continue
+        lines = text.splitlines()
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
-                found.append(ast.get_source_segment(text, node) or "")
+                found.append("\n".join(lines[node.lineno - 1 : node.end_lineno]))
     draw.shuffle(found)
     yield from dict.fromkeys(found)
 
