@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Hashes = NDArray[np.uint64]
     Band = tuple[Hashes, Rows]
 
-OFTEN = 4
+OFTEN = 2
 """Comparisons a row in vain, from which on an index of rare shingles is worth its making."""
 WORK = 32
 """Pairs a row that the index may propose; with more of them there is nothing rare about the rows,

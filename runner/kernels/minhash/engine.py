@@ -26,7 +26,7 @@ TASK_ROWS = 2048
 TASK_PAIRS = 512
 """Pairs of one task at most; fewer are shared out evenly, down to `FEW_PAIRS` each."""
 FEW_PAIRS = 16
-MOST_COUNTERS = 1 << 24
+MOST_COUNTERS = 1 << 20
 """Counters of shingles, 4 bytes each; shingles that share one only look more frequent."""
 
 
