@@ -109,7 +109,7 @@ class LocalBackend:
         """Exact counts in the model's chat template; None without the extra `local`."""
         if missing(TRAIN_NEEDS):
             return None
-        return [self._chat.count(example) for example in examples]
+        return list(self._chat.counts(examples))
 
     # --- tuning ----------------------------------------------------------------------------
 

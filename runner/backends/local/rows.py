@@ -32,9 +32,8 @@ def encode(path: Path, chat: Chat, context_tokens: int) -> list[Encoded]:
     """All rows of the file. Raises BackendError naming the rows longer than the context."""
     rows, long = [], []
     beginnings: dict[str, int] = {}
-    for raw in read_jsonl(path):
-        example = Example.from_json(raw)
-        ids, cut = chat.example(example.system, example.contents, example.target)
+    examples = [Example.from_json(raw) for raw in read_jsonl(path)]
+    for example, (ids, cut) in zip(examples, chat.examples(examples), strict=True):
         if len(ids) > context_tokens:
             long.append(f"{example.id} ({len(ids)} tokens)")
         beginning = beginnings.setdefault(example.system, len(beginnings))
