@@ -4,7 +4,8 @@ Three things repeat from row to row. The chat template: where it only prints wha
 is rendered once for each sequence of roles, and the texts are put into their places. The text
 between two special tokens: a tokenizer never merges across one, so each such segment has ids of its
 own, and those of the system instruction are the same in all rows. And prompt and whole row: all
-their segments but the answer's are the same. What is left is tokenised in batches.
+their segments but the answer's are the same. What is left is tokenised in batches, where the
+tokenizer lets it a word at a time, each new word once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from jinja2 import Environment, nodes
 
 AT_ONCE = 1000
 """Rows whose segments are tokenised together."""
+WORDS_KEPT = 100_000
 KEPT = 1024
 """Segments that are kept because several rows have them."""
 Message = Mapping[str, str]
@@ -42,6 +44,8 @@ class SegmentEncoder:
         self._cut = re.compile(f"({'|'.join(longest_first) or '(?!)'})")
         self._room = len(self._kept) + KEPT
         self._bytes = _byte_ids(tokenizer)
+        self._by_words = splits_before_spaces(tokenizer)
+        self._words: dict[str, list[int]] = {}
 
     def encode(self, rows: Sequence[tuple[str, str]]) -> Iterator[tuple[list[int], int] | None]:
         """For each row, a prompt and the whole text that begins with it, the ids and how many of
@@ -90,13 +94,30 @@ class SegmentEncoder:
         new = [text for text in texts if text not in self._kept]
         if self._bytes:
             return self._kept | {text: text.encode() for text in new}
-        batch = self._tokenizer.encode_batch_fast(new, add_special_tokens=False)
-        made = {text: each.ids for text, each in zip(new, batch, strict=True)}
+        made = dict(zip(new, self._of_texts(new), strict=True))
         known = self._kept | made
         if len(self._kept) < self._room:
             again = {text: ids for text, ids in made.items() if texts[text] > 1}
             self._kept = {**self._kept, **again}
         return known
+
+    def _of_texts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Their ids, by way of their words where that can be: a word that came before is not
+        tokenised again."""
+        if not self._by_words:
+            return self._of_each(texts)
+        divided = [_words(text) for text in texts]
+        new = {word for words in divided for word in words} - self._words.keys()
+        if len(self._words) + len(new) > WORDS_KEPT:
+            self._words = {}
+            new = {word for words in divided for word in words}
+        known = self._words | dict(zip(new, self._of_each([*new]), strict=True))
+        self._words = known
+        return [[number for word in words for number in known[word]] for words in divided]
+
+    def _of_each(self, texts: Sequence[str]) -> list[list[int]]:
+        batch = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return [each.ids for each in batch]
 
     def _numbers(self, tokens: Tokens) -> Sequence[int]:
         return [self._bytes[byte] for byte in tokens] if isinstance(tokens, bytes) else tokens
@@ -114,6 +135,36 @@ def splits_at_specials(tokenizer: Any) -> bool:
     loose = any(t.normalized or t.lstrip or t.rstrip or t.single_word for t in added)
     told = tokenizer.to_str()
     return not loose and '"prepend_scheme":"first"' not in told and not _model(told).get("dropout")
+
+
+def splits_before_spaces(tokenizer: Any) -> bool:
+    """Whether a space behind something that is no blank always begins a new piece, so that no
+    token has both: GPT-2's way of cutting texts, with digits cut off or not."""
+    told = json.loads(tokenizer.to_str())
+    before, model = told["pre_tokenizer"] or {}, told["model"]
+    if told["normalizer"] or model["type"] != "BPE" or model["dropout"]:
+        return False
+    *others, last = before.get("pretokenizers", [before])
+    gpt2 = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
+    digits = all(other.get("type") == "Digits" for other in others)
+    return digits and all(last.get(name) == value for name, value in gpt2.items())
+
+
+BLANKS = re.compile(r"\s ")
+
+
+def _words(text: str) -> list[str]:
+    """The text, cut before every space that follows something that is no blank."""
+    first, *rest = text.split(" ")
+    if not BLANKS.search(text):
+        return [first, *[f" {word}" for word in rest]]
+    words = [first]
+    for word in rest:
+        if words[-1] and not words[-1][-1].isspace():
+            words.append(f" {word}")
+        else:
+            words[-1] += f" {word}"
+    return words
 
 
 def _byte_ids(tokenizer: Any) -> dict[int, int]:

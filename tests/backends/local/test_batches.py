@@ -23,7 +23,8 @@ PIECES = st.sampled_from(
         "", " ", "\n", "a", "the quick", " brown", "fox.", "héé", "日本", "\u0301", "\x00",
         "\ud800",
         "<|im_end|>", "<|im_start|>", "<|im", "_end|>", "\ue100", "\ue101", "\ue110", "1\ue111",
-        "assistant", "user\n", "{{ x }}", "<extra>",
+        "assistant", "user\n", "{{ x }}", "<extra>", "  ", "\t ", " \n ", " 12 3",
+        "\x85 \x1c ", "'s ",
     ]
 )  # fmt: skip
 TEXTS = st.lists(PIECES, max_size=5).map("".join)
@@ -69,13 +70,15 @@ LOOKING = {
 }
 
 
-def merging_tokenizer(folder: Path) -> None:
-    """A BPE that merges, also over the end of `assistant` and a line, with a token that is added
-    and not special."""
+def merging_tokenizer(folder: Path, *, words: bool) -> None:
+    """A BPE that merges, with a token that is added and not special: within words, digits apart, or
+    over everything, also over the end of `assistant` and a line."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=words)
+    digits = [pre_tokenizers.Digits(individual_digits=True)] * words
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*digits, level]) if words else level
     tokenizer.decoder = decoders.ByteLevel()
     specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     trainer = trainers.BpeTrainer(
@@ -92,10 +95,10 @@ def merging_tokenizer(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def folders(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     out = tmp_path_factory.mktemp("tokenizers")
-    merging = out / "merging"
-    shutil.copytree(tiny, merging)
-    merging_tokenizer(merging)
-    return {"bytes": tiny, "merging": merging}
+    for name in ("merging", "words"):
+        shutil.copytree(tiny, out / name)
+        merging_tokenizer(out / name, words=name == "words")
+    return {"bytes": tiny, "merging": out / "merging", "words": out / "words"}
 
 
 def with_template(folder: Path, out: Path, text: str) -> Chat:
@@ -128,7 +131,7 @@ def outcome(chat: Chat, examples: Sequence[Example], *, at_once: bool) -> object
         return type(error)
 
 
-@pytest.mark.parametrize("kind", ["bytes", "merging"])
+@pytest.mark.parametrize("kind", ["bytes", "merging", "words"])
 @pytest.mark.parametrize("name", [*PRINTING, *LOOKING])
 @given(examples=st.lists(EXAMPLES, min_size=1, max_size=4))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -178,6 +181,13 @@ def test_segments_are_tokenised_once(
     assert list(chat.examples(rows)) == outcome(plain, rows, at_once=False)
     system = [text for text in asked if WORDS.split("<")[0] in text]
     assert len(system) <= 1
+
+
+def test_texts_are_cut_where_the_tokenizer_cuts(folders: dict[str, Path]) -> None:
+    from runner.backends.local.batches import splits_before_spaces
+
+    known = {name: splits_before_spaces(Chat(folder).tokenizer) for name, folder in folders.items()}
+    assert known == {"bytes": False, "merging": False, "words": True}
 
 
 @pytest.mark.parametrize(
