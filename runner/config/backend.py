@@ -32,6 +32,10 @@ class BackendBase(Group):
         are."""
         return self.model_dump(mode="json")
 
+    def identity(self) -> dict[str, Any]:
+        """What is part of every answer's key beside what the backend itself says it is."""
+        return {}
+
 
 class LocalBackendSettings(BackendBase):
     """LoRA tuning and generation on this machine, in processes of their own."""
@@ -67,6 +71,9 @@ class PluginBackend(BackendBase):
     name: str
     """Name of the entry point."""
     options: dict[str, Any] = {}
+
+    def identity(self) -> dict[str, Any]:
+        return {"plugin": self.name, "options": self.options}
 
 
 class OnlineCalls(Group):

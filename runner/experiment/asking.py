@@ -67,7 +67,7 @@ class AskingStage(Stage[list[Prediction]]):
 
     def model(self, run: ArmRun) -> Mapping[str, Any]:
         """Which model answers, as JSON: everything about it that determines an answer."""
-        return {"backend": run.backend.identity(), "checkpoint": None}
+        return {"backend": run.backend_identity(), "checkpoint": None}
 
     def generate(self, run: ArmRun, requests: Sequence[Request]) -> Iterator[Prediction]:
         """Put the requests to it."""

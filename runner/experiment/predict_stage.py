@@ -74,7 +74,7 @@ class PredictStage(AskingStage, AnswerStage[list[Prediction]]):
     def model(self, run: ArmRun) -> Mapping[str, Any]:
         checkpoint = self.answers.checkpoint
         asked = [run.digest(TuneStage()), checkpoint.id] if checkpoint else None
-        return {"backend": run.backend.identity(), "checkpoint": asked}
+        return {"backend": run.backend_identity(), "checkpoint": asked}
 
     def asks(self, run: ArmRun) -> Iterable[Order]:
         """The service's own evaluation of checkpoints puts the same requests, and is billed as

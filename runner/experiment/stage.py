@@ -193,6 +193,11 @@ class ArmRun:
         """How the backend works, as far as time and money depend on it."""
         return backend_terms(self.backend)
 
+    def backend_identity(self) -> dict[str, object]:
+        """What about the backend determines results: what it says of itself and, of a plug-in, what
+        the user has set, whether it speaks of that or not."""
+        return {**self.backend.identity(), **self.experiment.backend.identity()}
+
     def key(self, stage: Stage[Any]) -> Mapping[str, Any]:
         """The stage's key; what it needs is made if it is not there."""
         if stage not in self._keys:

@@ -53,7 +53,7 @@ class TuneStage(Stage[TuningResult]):
             "validation": file_digest(validation),
             "tuning": experiment.tuning.model_dump(mode="json", exclude={"max_epochs"}),
             "seed": experiment.seed,
-            "backend": run.backend.identity(),
+            "backend": run.backend_identity(),
             "settings": settings,
             "learning_rate": experiment.model.base_learning_rate,
             **({"files": files} if any(files) else {}),

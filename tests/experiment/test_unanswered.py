@@ -121,6 +121,25 @@ def test_an_arm_that_leaves_the_hard_rows_out_does_not_win_by_it(trial: Trial) -
     assert (found["test/unanswered"], found["test/unanswered_blocked"]) == (0.4, 0.4)
 
 
+def test_what_is_set_of_a_plugin_is_part_of_every_key(trial: Trial) -> None:
+    """Also where the plug-in does not say so: other options are another model."""
+    zero_shot, tuned = (
+        [each.name for each in trial.run(SCRIPT).result.arms].index(name)
+        for name in ("zero-shot", "epochs 1")
+    )
+
+    def scores(script: dict[str, Any]) -> tuple[float, float]:
+        arms = trial.run(script).result.arms
+        tests = [arms[place].test for place in (zero_shot, tuned)]
+        first, second = (test.overall["exact_match"].value for test in tests if test)
+        return first, second
+
+    assert scores(SCRIPT) == (0.1, 0.7)
+    better = {"right_to": 45}
+    assert scores({**SCRIPT, "0": {"right_to": 10}, "1.1": better, "1.2": better}) == (0.2, 0.9)
+    assert scores(SCRIPT) == (0.1, 0.7)
+
+
 def test_no_arm_wins_with_too_few_answers(trial: Trial) -> None:
     script = {**SCRIPT, "1.1": UNTUNED, "1.2": UNTUNED}
     winner, headline, reasons = said(trial.run(script))
