@@ -14,9 +14,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, nodes
+if TYPE_CHECKING:
+    from jinja2 import Environment, nodes
 
 AT_ONCE = 1000
 """Rows whose segments are tokenised together."""
@@ -225,7 +226,6 @@ class PrintedTemplate:
 
 NO_MESSAGES = {"add_generation_prompt", "raise_exception", "tools", "documents"}
 """What a template knows besides; and special tokens, whose names end with ``_token``."""
-PRINTS = (nodes.Output, nodes.Add, nodes.Concat)
 
 
 def only_prints(environment: Environment, source: str) -> bool:
@@ -237,6 +237,8 @@ def only_prints(environment: Environment, source: str) -> bool:
 
 def _prints(node: nodes.Node, printed: bool) -> bool:
     """`printed`: all above `node`, up to the statement, prints."""
+    from jinja2 import nodes
+
     if _is_content(node):
         return printed
     if isinstance(node, nodes.Const):
@@ -250,15 +252,16 @@ def _prints(node: nodes.Node, printed: bool) -> bool:
             return False
     elif isinstance(node, nodes.Macro | nodes.CallBlock | nodes.FilterBlock | nodes.Assign):
         return False
-    below = isinstance(node, (*PRINTS, nodes.Filter)) and (
-        printed or isinstance(node, nodes.Output)
-    )
+    prints = isinstance(node, nodes.Output | nodes.Add | nodes.Concat | nodes.Filter)
+    below = prints and (printed or isinstance(node, nodes.Output))
     return all(
         _prints(child, below) and not _passed_on(node, child) for child in node.iter_child_nodes()
     )
 
 
 def _is_content(node: nodes.Node) -> bool:
+    from jinja2 import nodes
+
     if isinstance(node, nodes.Getitem):
         return isinstance(node.arg, nodes.Const) and bool(node.arg.value == "content")
     return isinstance(node, nodes.Getattr) and bool(node.attr == "content")
@@ -266,6 +269,8 @@ def _is_content(node: nodes.Node) -> bool:
 
 def _passed_on(node: nodes.Node, child: nodes.Node) -> bool:
     """Whether what may be messages is used as a whole, not to go through it or pick from it."""
+    from jinja2 import nodes
+
     if not isinstance(child, nodes.Name) or child.ctx != "load":
         return False
     if child.name in NO_MESSAGES or child.name.endswith("_token"):
