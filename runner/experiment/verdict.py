@@ -75,9 +75,13 @@ def verdict(
     reasons = list(_not_done(arms))
     if not tuned:
         return Verdict(headline=_without_tuned(arms, suite.primary), reasons=reasons)
-    winner, how = _winner(tuned, suite, seed)
+    winner, split, how = _winner(tuned, suite, seed)
     reasons += how
     difference = next((item for item in found if item.arm == winner.digest), None)
+    if difference and split == "validation":
+        untuned = sum(arm.kind != "tuned" and arm.status == "done" for arm in arms)
+        difference, how = _chosen_before(difference, len(found), untuned, suite)
+        reasons += how
     score = primary_of(winner.test, suite.primary)
     if score.value != score.value:
         return Verdict(headline=_without_answers(winner, suite.primary), reasons=reasons)
@@ -109,8 +113,32 @@ def _not_done(arms: Sequence[ArmResult]) -> Iterator[str]:
             yield f"{count} of {plural(len(arms), 'arm')} {verb}{said}"
 
 
-def _winner(tuned: Sequence[ArmResult], suite: Suite, seed: int) -> tuple[ArmResult, list[str]]:
-    """The arm that validation chose, else the test split; and what to say about it."""
+def _chosen_before(
+    difference: Difference, compared: int, untuned: int, suite: Suite
+) -> tuple[Difference, list[str]]:
+    """The difference of an arm that validation chose, and what to say about its p.
+
+    It is one test, chosen before the test rows were looked at, so there is nothing to correct for
+    over the arms; Holm's correction stays for the table, where all of them are looked at. The
+    untuned arm was chosen on these rows, as the strongest: that can only hide a gain, but it can
+    make up a loss, so a loss counts once for each of them (Bonferroni)."""
+    p = min(1.0, difference.p * untuned) if difference.gain < 0 else difference.p
+    apart = difference.low > 0 or difference.high < 0
+    clear = apart and p < 1 - suite.bootstrap.confidence
+    said = []
+    if clear != difference.clear:
+        times = f" times {untuned} untuned arms" if p != difference.p else ""
+        said.append(
+            f"Validation chose this one of {compared} comparisons, so p{times} counts without "
+            "Holm's correction over the arms."
+        )
+    return difference.model_copy(update={"clear": clear}), said
+
+
+def _winner(
+    tuned: Sequence[ArmResult], suite: Suite, seed: int
+) -> tuple[ArmResult, str, list[str]]:
+    """The arm that validation chose, else the test split; which of them; what to say about it."""
     on_validation, said = chosen_on(tuned, suite, seed)
     validation = {arm.digest: on_validation.get(arm.digest) for arm in tuned}
     test = {arm.digest: arm.test for arm in tuned}
@@ -121,8 +149,8 @@ def _winner(tuned: Sequence[ArmResult], suite: Suite, seed: int) -> tuple[ArmRes
             shown = f"({suite.primary} {_number(score.value, score.scale)})"
             rows = plural(of.rows if of else 0, f"{split} row")
             note = [said] if said and split == "validation" else []
-            return best, [f"{best.name} was chosen on {rows} {shown}.", *note]
-    return tuned[0], []
+            return best, split, [f"{best.name} was chosen on {rows} {shown}.", *note]
+    return tuned[0], "", []
 
 
 def _headline(winner: ArmResult, against: ArmResult, difference: Difference) -> str:

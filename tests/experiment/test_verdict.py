@@ -211,3 +211,36 @@ def test_validation_rows_that_differ_do_not_choose(
     _, won, reasons = concluded(arms, suite())
     assert won == winner
     assert why in reasons
+
+
+def test_validation_makes_the_winners_p_one_test(tmp_path: Path) -> None:
+    """A gain that Holm's correction over ten arms hides is one where validation named the arm, and
+    none where the test rows had to choose it."""
+    zero_shot = arm(tmp_path, "zero-shot", "zero_shot", 20, suite())
+
+    def arms(validation: int | None) -> list[ArmResult]:
+        others = [arm(tmp_path, f"arm {n}", "tuned", 21, suite(), validation) for n in range(9)]
+        best = None if validation is None else validation + 1
+        return [zero_shot, *others, arm(tmp_path, "best", "tuned", 28, suite(), best)]
+
+    found = differences(arms(30), suite(), 1)
+    difference = next(item for item in found if item.arm == "best")
+    assert difference.p < 0.05 < difference.p_holm
+    assert not difference.clear, "the table shows all arms, and corrects for that"
+    headline, winner, reasons = concluded(arms(30), suite())
+    assert (winner, headline[:12]) == ("best", "Tuning pays:")
+    assert "Validation chose this one of 10 comparisons, so p counts without" in reasons
+    headline, winner, _ = concluded(arms(None), suite())
+    assert (winner, headline[:12]) == ("", "Not decided:")
+
+
+def test_a_loss_counts_once_for_each_untuned_arm(tmp_path: Path) -> None:
+    """The strongest of four was picked on the very rows that show the loss."""
+    tuned = arm(tmp_path, "tuned", "tuned", 20, suite(), 30)
+    untuned = [arm(tmp_path, "zero-shot", "zero_shot", 27, suite())]
+    headline, _, _ = concluded([tuned, *untuned], suite())
+    assert headline.startswith("Tuning hurts:")
+    untuned += [arm(tmp_path, f"{n}-shot", "few_shot", 20, suite()) for n in (1, 3, 5)]
+    headline, winner, reasons = concluded([tuned, *untuned], suite())
+    assert (winner, headline[:12]) == ("", "Not decided:")
+    assert "so p times 4 untuned arms counts" in reasons
