@@ -18,8 +18,8 @@ from tests.backends.local import making
 from tests.backends.local.conftest import Trained
 
 KILLS = int(os.environ.get("SFT_WORKER_KILLS", "5"))
-LATEST = 9.0
-"""Seconds; a worker takes about so long for imports and all of its training."""
+LATEST = 0.5
+"""Seconds; a forked worker takes about so long for all of its training."""
 
 
 @pytest.mark.slow
