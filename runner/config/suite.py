@@ -23,9 +23,28 @@ class Classification(Group):
 
 
 class TokenF1(Group):
-    """F1 over whitespace tokens after normalisation (SQuAD v2.0 rules for empty texts)."""
+    """F1 over the words that blanks separate after normalisation (SQuAD v2.0 rules for empty
+    texts). Scripts without blanks (Han, kana, Thai, Lao, Khmer, Burmese, Tibetan) count by letter,
+    as MLQA's evaluation has it."""
 
     kind: Literal["token_f1"]
+
+
+BleuTokenizer = Literal[
+    "auto",
+    "13a",
+    "intl",
+    "zh",
+    "ja-mecab",
+    "ko-mecab",
+    "char",
+    "none",
+    "spm",
+    "flores101",
+    "flores200",
+    "spBLEU-1K",
+]
+RougeTokenizer = Literal["auto", "rouge-score", "unicode"]
 
 
 class Bleu(Group):
@@ -33,6 +52,11 @@ class Bleu(Group):
 
     kind: Literal["sacrebleu"]
     scores: list[Literal["bleu", "chrf", "chrf++", "ter"]] = ["bleu", "chrf"]
+    tokenize: BleuTokenizer = "auto"
+    """BLEU's words, by a tokenizer of sacreBLEU. ``auto`` goes by the script of the references:
+    ``zh`` for Chinese, ``ja-mecab`` and ``ko-mecab`` where they are installed, ``flores200`` for
+    Thai, Lao, Khmer, Burmese and Tibetan where it is, ``char`` for any of these where it is not,
+    else ``13a``. chrF has no words; TER takes each letter of a script without blanks for one."""
 
 
 class Rouge(Group):
@@ -43,6 +67,10 @@ class Rouge(Group):
     stem: bool = False
     aggregate: Literal["max", "mean"] = "max"
     """Over several references."""
+    tokenize: RougeTokenizer = "auto"
+    """``rouge-score``: that package's words, runs of a-z and 0-9. ``unicode``: runs of letters and
+    digits of any script, and each letter of a script without blanks by itself. ``auto`` takes
+    ``unicode`` where most letters of the references are not Latin."""
 
 
 class JsonFields(Group):

@@ -13,12 +13,15 @@ from runner.evaluation.scoring import (
     score_among,
     shared_rows,
 )
+from runner.evaluation.self_score import SelfScore, self_score
 from runner.evaluation.suite import check_suite, known_scores
+from runner.evaluation.tokenizers import settled
 from runner.statistics.significance import holm
 
 __all__ = [
     "NOT_SCORED",
     "SCORE_VERSION",
+    "SelfScore",
     "check_suite",
     "check_targets",
     "compare",
@@ -28,5 +31,7 @@ __all__ = [
     "pick_checkpoint",
     "score",
     "score_among",
+    "self_score",
+    "settled",
     "shared_rows",
 ]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from runner.base.errors import ConfigError, Problem
 from runner.config import Bootstrap, Suite
 from runner.evaluation.extract import answer_of
-from runner.evaluation.scoring import measured_by, only, shared_rows
+from runner.evaluation.scoring import measured_by, only, references_of, shared_rows
 from runner.evaluation.suite import check_suite, kind_of, reference_fields
+from runner.evaluation.tokenizers import settled
 from runner.records import ScoredRow
 from runner.records.results import CheckpointScores, Difference
 from runner.statistics.intervals import percentile, resampled_sums
@@ -42,6 +43,8 @@ def compare(
     p are nan with ``n=0``. The value is the plain difference: `gain` turns its sign so that more
     is better. Raises ConfigError when the suite gives no such score.
     """
+    # By all rows of both, so that the pairs left do not decide how they are measured.
+    suite = settled(suite, references_of([*arm_rows, *against_rows]))
     ours, theirs = _pairs(arm_rows, against_rows, suite)
     measure = _measure([*ours, *theirs], metric, suite)
     size = len(ours)

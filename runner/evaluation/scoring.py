@@ -11,6 +11,7 @@ from runner.config import Metric, PluginMetric, Suite
 from runner.evaluation.extract import answer_of, rows_of
 from runner.evaluation.measure import MetricResult, ScoredAnswer
 from runner.evaluation.suite import check_suite, kind_of, reference_fields
+from runner.evaluation.tokenizers import settled
 from runner.records import Example, Prediction, ScoredRow
 from runner.records.results import Score, Scores
 from runner.statistics.intervals import intervals
@@ -19,7 +20,7 @@ from runner.statistics.measure import Measure, value_of, with_worst
 if TYPE_CHECKING:
     from runner.statistics.measure import Mask
 
-SCORE_VERSION = "2"
+SCORE_VERSION = "3"
 """Raised when the same answers would be scored differently; part of every score's digest."""
 NOT_SCORED = {"name", "generation", "max_unanswered"}
 """What of a suite changes no score."""
@@ -44,6 +45,7 @@ def score(
     with, ValueError when predictions and examples do not belong together.
     """
     rows = rows_of(examples, predictions, suite)
+    suite = settled(suite, references_of(rows))
     counted, measured = _measured(rows, counted_rows(rows, suite), suite)
     own = {row.id: _row_scores(measured.measures, index) for index, row in enumerate(counted)}
     scores = _scores_of(rows, counted, measured, suite, split, seed)
@@ -54,7 +56,9 @@ def score_among(
     rows: Sequence[ScoredRow], ids: Collection[str], suite: Suite, split: str, seed: int
 ) -> Scores:
     """The scores of rows that `score` gave, over those of them that have one of these ids: what
-    one of several candidates has on the rows that all of them are compared on."""
+    one of several candidates has on the rows that all of them are compared on. All `rows`, not
+    only those with these ids, decide on a tokenizer that the suite leaves open."""
+    suite = settled(suite, references_of(rows))
     counted, measured = _measured(rows, ids, suite)
     return _scores_of(rows, counted, measured, suite, split, seed)
 
@@ -86,6 +90,11 @@ def _scores_of(
         overall=overall,
         slices=dict(sorted(tables.items())),
     )
+
+
+def references_of(rows: Iterable[ScoredRow]) -> list[str]:
+    """The targets and references of all rows."""
+    return [text for row in rows for text in (row.target, *row.references)]
 
 
 def measure_all(rows: Sequence[ScoredRow], suite: Suite) -> MetricResult:

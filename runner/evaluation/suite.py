@@ -20,6 +20,7 @@ from runner.evaluation.metrics import (
     token_f1,
 )
 from runner.evaluation.metrics.json_fields import fields_of
+from runner.evaluation.tokenizers import missing_packages
 from runner.statistics.measure import is_mean
 
 FIELD = "json_field/"
@@ -41,6 +42,7 @@ def check_suite(suite: Suite, fields: Sequence[str] = ()) -> None:
     value for rows without a usable answer."""
     names = known_scores(suite, fields)
     problems = extraction_problems(suite.extract, list(suite.normalize))
+    problems += missing_packages(suite)
     for name, count in Counter(names).items():
         if count > 1:
             message = f"{name} is given by {count} metrics"

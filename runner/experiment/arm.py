@@ -22,18 +22,26 @@ Save = Callable[[ArmResult], None]
 
 
 def run_arm(
-    arm: Arm, run: ArmRun, stages: Stages, logs: Path, set_up: Callable[[], None], save: Save
+    arm: Arm,
+    run: ArmRun,
+    stages: Stages,
+    logs: Path,
+    set_up: Callable[[], None],
+    save: Save,
+    warn: Callable[[str], None],
 ) -> ArmResult:
     """Run the arm to its end and return its result; a failure is a result as well.
 
     `set_up` makes the backend ready (weights, credentials) and may be called for each arm.
-    `save` records each new state. The whole traceback of a failure goes to a file in `logs`.
+    `save` records each new state; `warn` is told what to know before scores are believed. The
+    whole traceback of a failure goes to a file in `logs`.
     """
     result = arm.pending().model_copy(update={"status": "running", "started_ms": now_ms()})
     save(result)
     try:
         set_up()
-        check_targets(run)
+        for line in check_targets(run):
+            warn(line)
         made = {stage.name: run.make(stage) for stage in in_order(run, stages)}
         found = _tuned(run) if arm.kind == "tuned" else _untuned(arm, run)
         steps = {**found, **_accounts(made)}

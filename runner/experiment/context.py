@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.backends.protocol import Backend, Uploader
 from runner.base.errors import BackendError
 from runner.records import Checkpoint, CurvePoint, Progress
 from runner.store.artifacts import ArtifactStore
 from runner.store.ledger import Ledger
+
+if TYPE_CHECKING:
+    from runner.evaluation import SelfScore
 
 Watch = Callable[[str], Progress]
 """Makes a progress bar for a stage by its name."""
@@ -29,6 +32,8 @@ class RunContext:
     listen: Callable[[Sequence[CurvePoint]], None]
     slots: AbstractContextManager[Any] = field(default_factory=nullcontext)
     """Held while a tuning job is under way: no more of them at a time than a service takes."""
+    self_scores: dict[str, SelfScore] = field(default_factory=dict)
+    """What came of scoring references against themselves, by the digest of rows and suite."""
 
     @property
     def known_digests(self) -> Path:

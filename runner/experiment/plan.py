@@ -19,6 +19,7 @@ from runner.experiment.console import Console
 from runner.experiment.forecast import Forecast
 from runner.experiment.render_stage import RenderStage
 from runner.experiment.run import Sweep
+from runner.experiment.score_stage import check_targets
 from runner.experiment.stage import ArmRun, Stage
 from runner.experiment.stages import Stages, data_stages, get_tokenizer, in_order
 from runner.experiment.tune_stage import TuneStage, epochs
@@ -87,10 +88,15 @@ class PlannedArm:
     seconds: float | None
     price: Price | None
     """What is left to pay; None where nothing has a price."""
+    warnings: tuple[str, ...] = ()
+    """Where the suite would not score right answers as such."""
 
 
 def plan(sweep: Sweep, console: Console) -> list[PlannedArm]:
-    """The plan of every arm, in the order in which they would run."""
+    """The plan of every arm, in the order in which they would run.
+
+    Raises DataError and ConfigError where the suite cannot score right answers as such.
+    """
     set_up: set[int] = set()
     for run in sweep.runs.values():
         if id(run.backend) not in set_up:
@@ -119,6 +125,7 @@ def _line(arm: Arm, sweep: Sweep, done: bool, look: _Look) -> PlannedArm:
         run.make(stage)
     rendered = run.read(RenderStage())
     state = "done" if done else look.jobs.state(run) if tuned else "new"
+    warnings = check_targets(run)
     price = look.forecast.price(run)
     tokens = _tokens(run, rendered.train_tokens, price)
     finished = state in ("done", "tuned")
@@ -135,6 +142,7 @@ def _line(arm: Arm, sweep: Sweep, done: bool, look: _Look) -> PlannedArm:
         tokens_high=round(tokens.high),
         seconds=0.0 if finished else _guess(run, sweep.ledger, tokens.high),
         price=price,
+        warnings=warnings,
     )
 
 

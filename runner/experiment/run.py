@@ -273,6 +273,13 @@ def _run_arms(
         sweep.ledger.put_arm(known.digest, result)
         results[result.digest] = result
 
+    warned: set[str] = set()
+
+    def warn(line: str) -> None:
+        if line not in warned:  # most arms have their rows and the suite in common
+            warned.add(line)
+            console.say(f"warning: {line}")
+
     def job(number: int, arm: Arm) -> None:
         if order.exists():
             raise KeyboardInterrupt
@@ -283,7 +290,7 @@ def _run_arms(
         console.on_points(_forward(tracker, known.digest, arm.digest))
         mine, logs = sweep.runs[arm.digest], sweep.home / "logs"
         set_up = partial(mine.backend.setup, console.watch("model"))
-        console.arm_done(run_arm(arm, mine, sweep.stages, logs, set_up, save))
+        console.arm_done(run_arm(arm, mine, sweep.stages, logs, set_up, save, warn))
 
     numbered = list(enumerate(sweep.arms, 1))
     jobs = {arm.digest: sweep.runs[arm.digest].terms.jobs_at_once for arm in sweep.arms}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.base.digests import digest_of
+from runner.base.errors import ConfigError
 from runner.experiment.predict_stage import PredictStage
 from runner.experiment.render_stage import RenderStage, examples
 from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, Stage
@@ -32,13 +33,17 @@ class ScoreStage(AnswerStage[Scores]):
         return (RenderStage(), PredictStage(self.answers))
 
     def key(self, run: ArmRun) -> Mapping[str, Any]:
-        from runner.evaluation import NOT_SCORED
+        from runner.evaluation import NOT_SCORED, settled
 
-        suite, split = run.experiment.suite, self.answers.split
+        split = self.answers.split
+        asked = examples(run, split)
+        texts = [text for each in asked for text in (each.target, *each.references)]
+        # A tokenizer that the suite leaves open depends on what is installed.
+        suite = settled(run.experiment.suite, texts)
         return {
             "version": self.version(),
             "predicted": run.digest(PredictStage(self.answers)),
-            "examples": digest_of([example.to_json() for example in examples(run, split)]),
+            "examples": digest_of([example.to_json() for example in asked]),
             "suite": suite.model_dump(mode="json", exclude=NOT_SCORED),
             "split": split,
             "seed": run.experiment.seed,
@@ -62,9 +67,27 @@ def rows_file(run: ArmRun, answers: AnswerSet) -> Path:
     return run.make(ScoreStage(answers)).path / ROWS
 
 
-def check_targets(run: ArmRun) -> None:
-    """Raise DataError for evaluation rows that the suite cannot score an answer by."""
-    from runner.evaluation import check_targets
+def check_targets(run: ArmRun) -> tuple[str, ...]:
+    """What to know before any score of the arm is believed: where right answers would not be
+    scored as such, by the references scored against themselves.
 
-    every = [example for split in ("validation", "test") for example in examples(run, split)]
-    check_targets(every, run.experiment.suite)
+    Raises DataError for evaluation rows that the suite cannot score an answer by, ConfigError for
+    a metric to which right answers are as bad as wrong ones.
+    """
+    from runner.evaluation import check_targets, self_score
+
+    splits = {split: examples(run, split) for split in ("validation", "test")}
+    suite = run.experiment.suite
+    check_targets([example for rows in splits.values() for example in rows], suite)
+    known = run.context.self_scores
+    found = []
+    for split, rows in splits.items():
+        # Arms of a sweep mostly have them in common.
+        rendered, seed = run.digest(RenderStage()), run.experiment.seed
+        key = digest_of([rendered, split, seed, suite.model_dump(mode="json")])
+        if key not in known:
+            known[key] = self_score(rows, suite)
+        found.append(known[key])
+    if refused := list(dict.fromkeys(each for one in found for each in one.refused)):
+        raise ConfigError(refused)
+    return tuple(dict.fromkeys(str(each) for one in found for each in one.warned))

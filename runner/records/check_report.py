@@ -98,6 +98,8 @@ class CheckReport:
     query_bytes: int | None
     """Bytes that reading the source once more costs; None where it is no query."""
     suite_faults: tuple[str, ...]
+    suite_warnings: tuple[str, ...]
+    """Where the suite would not score right answers as such."""
     skew: tuple[str, ...] | None
     """Where production differs from the tuning prompts; None when it was not asked."""
     skew_refused: tuple[str, ...]
@@ -113,6 +115,7 @@ class CheckReport:
             "gemini_warnings": self.gemini_warnings,
             **billed,
             "suite_faults": self.suite_faults,
+            "suite_warnings": self.suite_warnings,
             "skew": self.skew,
             "skew_refused": self.skew_refused,
             **fields_of(self.files),

@@ -119,6 +119,7 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> CheckReport:
     card = run.context.home / "reports" / card_name(rendered)
     card.parent.mkdir(parents=True, exist_ok=True)
     write_data_card(prepared, rendered, card)
+    suite_faults, suite_warnings = _suite(runs)
     skew = find_skew(run, card.parent)
     return CheckReport(
         arms=tuple(arm.name for arm in arms),
@@ -126,7 +127,8 @@ def _checked(arms: list[Arm], sweep: Sweep, console: Console) -> CheckReport:
         gemini_faults=faults,
         gemini_warnings=warnings,
         query_bytes=_billed(run.experiment),
-        suite_faults=_suite_faults(runs),
+        suite_faults=suite_faults,
+        suite_warnings=suite_warnings,
         skew=tuple(skew.warnings) if skew else None,
         skew_refused=tuple(skew.refused) if skew else (),
         files=CheckFiles(
@@ -178,18 +180,22 @@ def _gemini(folder: Path, runs: Sequence[ArmRun]) -> tuple[tuple[str, ...], tupl
     return (*map(str, verdict.faults), *more), (*verdict.warnings, *unasked)
 
 
-def _suite_faults(runs: list[ArmRun]) -> tuple[str, ...]:
-    """What the suites of these arms cannot judge; a sweep may vary the suite."""
-    from runner.base.errors import DataError
+def _suite(runs: list[ArmRun]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the suites of these arms cannot judge, and where they miss right answers; a sweep may
+    vary the suite."""
+    from runner.base.errors import ConfigError, DataError
     from runner.experiment.score_stage import check_targets
 
     found: dict[str, None] = {}
+    warned: dict[str, None] = {}
     for run in {each.experiment.suite.model_dump_json(): each for each in runs}.values():
         try:
-            check_targets(run)
+            warned.update(dict.fromkeys(check_targets(run)))
+        except ConfigError as error:
+            found.update(dict.fromkeys(map(str, error.problems)))
         except DataError as error:
             found.update(dict.fromkeys(str(error).splitlines()))
-    return tuple(found)
+    return tuple(found), tuple(warned)
 
 
 def _show(report: CheckReport) -> None:

@@ -33,6 +33,7 @@ def check_warnings(report: CheckReport) -> Iterator[str]:
     yield from _listed("gemini faults", report.gemini_faults)
     yield from _listed("gemini warnings", report.gemini_warnings)
     yield from _listed("suite faults", report.suite_faults)
+    yield from _listed("suite warnings", report.suite_warnings)
 
 
 def _faults(

@@ -46,6 +46,8 @@ def main(options: argparse.Namespace) -> int:
         else:
             order = [kind.name for kind in sweep.stages]
             _show(lines, together(sweep, lines), shadowed, order)
+            for line in dict.fromkeys(each for arm in lines for each in arm.warnings):
+                console.say(f"warning: {line}")
             print_prices(sweep, lines)
         return 0
 

@@ -13,8 +13,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Protocol
 
+from runner.base.scripts import words
 from runner.config import Rouge, Suite
 from runner.evaluation.measure import MetricResult, ScoredAnswer
+from runner.evaluation.tokenizers import rouge_tokenizer
 from runner.records import SHARE
 from runner.statistics.measure import mean_of
 
@@ -27,26 +29,31 @@ def names(metric: Rouge, fields: Sequence[str]) -> list[str]:
 
 def measure(rows: Sequence[ScoredAnswer], metric: Rouge, suite: Suite) -> MetricResult:
     references = [text for row in rows for text in row.references]
-    for warning in warnings(references, metric.types):
+    tokenize = rouge_tokenizer(references) if metric.tokenize == "auto" else metric.tokenize
+    whole = tokenize == "unicode"
+    for warning in warnings(references, metric.types, whole):
         log.warning("%s", warning)
     signature = f"rouge-score:0.1.2|stem:{'yes' if metric.stem else 'no'}|refs:{metric.aggregate}"
-    values = {name: [_over_references(name, row, metric) for row in rows] for name in metric.types}
+    signature += "|tok:unicode" if whole else ""
+    values = {
+        name: [_over_references(name, row, metric, whole) for row in rows] for name in metric.types
+    }
     return MetricResult(
         [mean_of(name, of, signature=signature, scale=SHARE) for name, of in values.items()]
     )
 
 
-def _over_references(name: str, row: ScoredAnswer, metric: Rouge) -> float:
-    scores = [rouge(name, text, row.text, metric.stem) for text in row.references]
+def _over_references(name: str, row: ScoredAnswer, metric: Rouge, whole: bool) -> float:
+    scores = [rouge(name, text, row.text, metric.stem, whole) for text in row.references]
     return max(scores) if metric.aggregate == "max" else sum(scores) / len(scores)
 
 
-def rouge(name: str, reference: str, answer: str, stem: bool) -> float:
+def rouge(name: str, reference: str, answer: str, stem: bool, whole: bool = False) -> float:
     """One F-measure in [0, 1] of one pair; `name` is ``rouge1``, ``rouge2``, ``rougeL`` or
-    ``rougeLsum``."""
+    ``rougeLsum``; `whole` takes the words of any script."""
     if name == "rougeLsum":
-        return _summary_level(sentences(reference, stem), sentences(answer, stem))
-    expected, given = tokens(reference, stem), tokens(answer, stem)
+        return _summary_level(sentences(reference, stem, whole), sentences(answer, stem, whole))
+    expected, given = tokens(reference, stem, whole), tokens(answer, stem, whole)
     if name == "rougeL":
         return _f_measure(lcs_length(expected, given), len(expected), len(given))
     return _ngrams(expected, given, int(name.removeprefix("rouge")))
@@ -100,16 +107,25 @@ class Stemmer(Protocol):
 
 
 @lru_cache(maxsize=1 << 14)
-def tokens(text: str, stem: bool) -> tuple[str, ...]:
-    """Lower-cased runs of ``[a-z0-9]``; with `stem`, Porter stems of words above 3 letters."""
+def tokens(text: str, stem: bool, whole: bool = False) -> tuple[str, ...]:
+    """Lower-cased runs of ``[a-z0-9]``; with `whole`, the words of any script; with `stem`, Porter
+    stems of words above 3 letters."""
+    if whole:
+        found = words(text.lower())
+        # Porter's rules are for English: words in other letters stay.
+        return tuple(_stem(word) if stem and word.isascii() else word for word in found)
     from rouge_score.tokenize import tokenize
 
     return tuple(tokenize(text, _stemmer() if stem else None))
 
 
-def sentences(text: str, stem: bool) -> list[tuple[str, ...]]:
+def sentences(text: str, stem: bool, whole: bool = False) -> list[tuple[str, ...]]:
     """The words of each line: rouge-score takes the newline for the end of a sentence."""
-    return [tokens(line, stem) for line in text.split("\n") if line]
+    return [tokens(line, stem, whole) for line in text.split("\n") if line]
+
+
+def _stem(word: str) -> str:
+    return _stemmer().stem(word) if len(word) > 3 else word
 
 
 @cache
@@ -124,14 +140,14 @@ def _stemmer() -> Stemmer:
     return Remembering()
 
 
-def warnings(references: Sequence[str], types: Sequence[str]) -> Iterator[str]:
+def warnings(references: Sequence[str], types: Sequence[str], whole: bool = False) -> Iterator[str]:
     """What a reader should know before believing the numbers."""
     letters = [char for text in references for char in text.lower() if char.isalpha()]
     foreign = sum(not "a" <= char <= "z" for char in letters)
-    if letters and foreign / len(letters) > FOREIGN_SHARE:
+    if letters and not whole and foreign / len(letters) > FOREIGN_SHARE:
         yield (
             f"rouge ignores every letter outside a-z, {foreign / len(letters):.0%} of the "
-            "references' letters; chrf reads all of them"
+            "references' letters; tokenize: unicode and chrf read all of them"
         )
     if "rougeLsum" in types and references and not any("\n" in text for text in references):
         yield "rougeLsum splits sentences at newlines; no reference has one, so it equals rougeL"
