@@ -43,9 +43,9 @@ class SelfScore:
     """Where some right answers are not scored as such."""
 
 
-def self_score(examples: Sequence[Example], suite: Suite) -> SelfScore:
-    """Score every reference as the answer to its own row. Raises DataError for targets that have
-    no JSON where the suite asks for it."""
+def self_score(examples: Sequence[Example], suite: Suite, split: str = "") -> SelfScore:
+    """Score every reference as the answer to its own row; `split` is where problems say they are.
+    Raises DataError for targets that have no JSON where the suite asks for it."""
     texts = [text for each in examples for text in (each.target, *each.references)]
     if not texts:
         return SelfScore()
@@ -56,6 +56,9 @@ def self_score(examples: Sequence[Example], suite: Suite) -> SelfScore:
     for metric in suite.metrics:
         for found, at_worst in _of_metric(metric, rows, suite):
             (refused if at_worst else warned).append(found)
+    refused, warned = (
+        [replace(each, where=split) for each in found] for found in (refused, warned)
+    )
     return SelfScore(tuple(refused), tuple(warned))
 
 

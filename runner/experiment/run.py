@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -21,9 +21,10 @@ from runner.experiment.console import Console
 from runner.experiment.context import RunContext
 from runner.experiment.forecast import check_affordable
 from runner.experiment.parallel import EVALUATING, Slots, run_parallel, stop_order
-from runner.experiment.prepare_stage import PrepareStage
+from runner.experiment.prepare_stage import PrepareStage, data_warnings
 from runner.experiment.recovery import checkpoints_damage, from_ledger
 from runner.experiment.same_rows import on_common_rows
+from runner.experiment.score_stage import refuse_unfit
 from runner.experiment.stage import ArmRun
 from runner.experiment.stages import STAGES, Stages, get_tokenizer
 from runner.experiment.treatment_effects import treatment_differences
@@ -231,11 +232,12 @@ def _common_ground(sweep: Sweep, first: ArmRun, console: Console) -> None:
 
 
 def _warn(sweep: Sweep, left: Sequence[Arm], console: Console) -> None:
-    """What the data of the arms that are left should be looked at for, before any is tuned."""
-    from runner.experiment.prepare_stage import data_warnings
-
-    for line in data_warnings(sweep.runs[arm.digest] for arm in left):
+    """What the data of the arms that are left should be looked at for, before any is tuned. Raises
+    ConfigError where no arm's right answers would count as such."""
+    runs = [sweep.runs[arm.digest] for arm in left]
+    for line in data_warnings(runs):
         console.say(f"warning: {line}")
+    refuse_unfit(runs)
 
 
 def _skew(sweep: Sweep, left: Sequence[Arm], console: Console) -> dict[str, Path]:
@@ -273,12 +275,8 @@ def _run_arms(
         sweep.ledger.put_arm(known.digest, result)
         results[result.digest] = result
 
-    warned: set[str] = set()
-
-    def warn(line: str) -> None:
-        if line not in warned:  # most arms have their rows and the suite in common
-            warned.add(line)
-            console.say(f"warning: {line}")
+    # Each line once: most arms have their rows and the suite in common.
+    warn = cache(lambda line: console.say(f"warning: {line}"))
 
     def job(number: int, arm: Arm) -> None:
         if order.exists():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runner.base.digests import digest_of
-from runner.base.errors import ConfigError
+from runner.base.errors import ConfigError, SftError
 from runner.experiment.predict_stage import PredictStage
 from runner.experiment.render_stage import RenderStage, examples
 from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, Stage
@@ -86,8 +86,26 @@ def check_targets(run: ArmRun) -> tuple[str, ...]:
         rendered, seed = run.digest(RenderStage()), run.experiment.seed
         key = digest_of([rendered, split, seed, suite.model_dump(mode="json")])
         if key not in known:
-            known[key] = self_score(rows, suite)
+            known[key] = self_score(rows, suite, split)
         found.append(known[key])
-    if refused := list(dict.fromkeys(each for one in found for each in one.refused)):
+    if refused := [each for one in found for each in one.refused]:
         raise ConfigError(refused)
-    return tuple(dict.fromkeys(str(each) for one in found for each in one.warned))
+    return tuple(str(each) for one in found for each in one.warned)
+
+
+def refuse_unfit(runs: Sequence[ArmRun]) -> None:
+    """Raise ConfigError when a metric is of no use for any of the arms: one sentence before the
+    first of them, and not a red row for each. Where arms differ, each finds out for itself, and
+    so do arms of several models, since this machine holds one at a time."""
+    if len({id(run.backend) for run in runs}) != 1:
+        return
+    refused = []
+    for run in runs:
+        try:
+            check_targets(run)
+            return
+        except ConfigError as error:
+            refused.append(error)
+        except SftError:
+            return  # that is told where the arm runs
+    raise refused[0]

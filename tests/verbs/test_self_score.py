@@ -57,6 +57,7 @@ def test_an_unfit_tokenizer_is_refused_before_tuning(tmp_path: Path, verb: str) 
     assert "tokenizer 13a does not split the words" in told
     assert "tokenize: auto" in told
     assert "Traceback" not in said.stderr
+    assert told.count("test: suite.metrics: bleu of") == 1  # and not once for each arm
     assert not list(tmp_path.rglob("store/tune/*"))
 
 
