@@ -137,9 +137,10 @@ class GenerationSettings(Group):
 
 
 class Bootstrap(Group):
-    """Percentile bootstrap intervals over rows."""
+    """How sure intervals are, and how the spread of corpus scores (BLEU, macro F1) is found."""
 
     samples: int = Field(default=2000, ge=100)
+    """Resamples of the rows; means of row scores need none."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
 
 

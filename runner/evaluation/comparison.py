@@ -8,14 +8,14 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from runner.base.errors import ConfigError, Problem
-from runner.config import Bootstrap, Suite
+from runner.config import Suite
 from runner.evaluation.extract import answer_of
 from runner.evaluation.scoring import measured_by, only, references_of, shared_rows
 from runner.evaluation.suite import check_suite, kind_of, reference_fields
 from runner.evaluation.tokenizers import settled
 from runner.records import ScoredRow
 from runner.records.results import CheckpointScores, Difference
-from runner.statistics.intervals import percentile, resampled_sums
+from runner.statistics.intervals import difference_interval
 from runner.statistics.measure import Measure, share_of
 from runner.statistics.significance import mcnemar, swap_test
 
@@ -36,11 +36,12 @@ def compare(
     """The paired difference `arm` minus `against` of one score, over the rows that count for both.
 
     Rows are those that `score` gives, paired by id; as in the scores themselves, one without a
-    usable answer is at its worst, or left out for both (`suite.unanswered`). The interval is a
-    percentile bootstrap that draws pairs; p is two-sided, exact McNemar for 0/1 scores and a
-    swap test for the others (sign flips for means, approximate randomisation for corpus scores);
-    `p_holm` is p until `holm` has seen all differences. Without a common row value, interval and
-    p are nan with ``n=0``. The value is the plain difference: `gain` turns its sign so that more
+    usable answer is at its worst, or left out for both (`suite.unanswered`). The interval is made
+    of those of the two scores and their correlation (Newcombe); p is two-sided, exact McNemar for
+    0/1 scores and a swap test for the others (sign flips for means, approximate randomisation for
+    corpus scores); `p_holm` is p until `holm` has seen all differences. Without a common row
+    value, interval and p are nan with ``n=0``; a single row that is not 0 or 1 has no interval.
+    The value is the plain difference: `gain` turns its sign so that more
     is better. Raises ConfigError when the suite gives no such score.
     """
     # By all rows of both, so that the pairs left do not decide how they are measured.
@@ -50,23 +51,24 @@ def compare(
     size = len(ours)
     both = measure.counted[:size] & measure.counted[size:]
     a, b = measure.statistics[:size][both], measure.statistics[size:][both]
-    value, low, high = _value_and_interval(measure, a, b, suite.bootstrap, seed)
-    both_scores = [_score(measure, part) for part in (a, b)]
+    one, other = (_score(measure, part) for part in (a, b))
+    found = difference_interval(measure, a, b, suite.bootstrap, seed)
     p = _p(measure, a, b, seed)
     return Difference(
         arm=arm,
         against=against,
         metric=metric,
-        value=value,
-        low=low,
-        high=high,
+        value=one - other,
+        low=found.low,
+        high=found.high,
+        method=found.method,
         p=p,
         p_holm=p,
         n=len(a),
         discordant=int((a != b).any(axis=1).sum()),
         scale=measure.scale,
-        ours=both_scores[0],
-        theirs=both_scores[1],
+        ours=one,
+        theirs=other,
     )
 
 
@@ -99,25 +101,6 @@ def _score(measure: Measure, statistics: Matrix) -> float:
     if not len(statistics):
         return float("nan")
     return float(measure.combine(statistics.sum(axis=0, keepdims=True))[0])
-
-
-def _value_and_interval(
-    measure: Measure, ours: Matrix, theirs: Matrix, rule: Bootstrap, seed: int
-) -> tuple[float, float, float]:
-    import numpy as np
-
-    if not len(ours):
-        return float("nan"), float("nan"), float("nan")
-    pairs = np.concatenate([ours, theirs], axis=1)
-    value = float(_difference(measure, pairs.sum(axis=0, keepdims=True))[0])
-    drawn = _difference(measure, resampled_sums(pairs, rule.samples, seed))
-    return value, *percentile(drawn, value, rule.confidence)
-
-
-def _difference(measure: Measure, sums: Matrix) -> Matrix:
-    """Of sums that hold the one arm's columns, then the other's."""
-    width = sums.shape[1] // 2
-    return measure.combine(sums[:, :width]) - measure.combine(sums[:, width:])
 
 
 def _p(measure: Measure, ours: Matrix, theirs: Matrix, seed: int) -> float:

@@ -37,9 +37,9 @@ def score(
 
     A row without a usable answer counts with the worst value there is, or, where the suite
     compares on `common` rows, is left out; `Scores.unanswered` counts such rows by cause either
-    way. Scores do not depend on the order of the rows. Intervals: Wilson for shares of 0/1 rows,
-    else a percentile bootstrap over rows. A set of fewer than `suite.slice_min` rows gets none
-    as a slice. No rows give nan with ``n=0``.
+    way. Scores do not depend on the order of the rows. Each says its interval's `method`
+    (`runner.statistics.intervals`). A set of fewer than `suite.slice_min` rows gets none as a
+    slice. No rows give nan with ``n=0``.
 
     Raises ConfigError for a suite that cannot work, DataError for targets it cannot compare
     with, ValueError when predictions and examples do not belong together.
@@ -142,7 +142,9 @@ def _overall(
     tables: dict[str, dict[str, Score]] = {}
     for (name, item), found in zip(shown, scores[len(measured.measures) :], strict=True):
         if found.n < suite.slice_min:
-            found = found.model_copy(update={"low": float("nan"), "high": float("nan")})
+            found = found.model_copy(
+                update={"low": float("nan"), "high": float("nan"), "method": ""}
+            )
         tables.setdefault(name, {})[item.name] = found
     return overall, tables
 
@@ -182,13 +184,14 @@ def _scores(
     return [
         Score(
             value=value,
-            low=low,
-            high=high,
+            low=found.low,
+            high=found.high,
+            method=found.method,
             n=count,
             signature=measure.signature,
             scale=measure.scale,
         )
-        for measure, (value, count), (low, high) in zip(measures, pairs, limits, strict=True)
+        for measure, (value, count), found in zip(measures, pairs, limits, strict=True)
     ]
 
 

@@ -31,6 +31,9 @@ class Score(_Result):
     """sacreBLEU's signature, or the variant of the rule."""
     scale: Scale = UNKNOWN
     """What the value means, as the metric says."""
+    method: str = ""
+    """How the interval was made, in words; empty where there is none, or it was stored before it
+    was said (Wilson for 0/1 rows then, else the percentile bootstrap)."""
 
 
 class Scores(_Result):
@@ -242,14 +245,15 @@ class Difference(_Result):
     """Rows where the two arms' values differ."""
     clear: bool = False
     """Whether this is more than luck: the interval leaves 0 out, and `p_holm` is below one minus
-    the suite's confidence. Both, because a percentile bootstrap is too narrow for few
-    discordant rows."""
+    the suite's confidence. Both, because each is approximate where few rows are discordant."""
     scale: Scale = UNKNOWN
     """Of the two scores, as the metric says."""
     ours: float = math.nan
     """The arm's own score on the `n` rows; nan where it was not recorded."""
     theirs: float = math.nan
     """The other arm's, on the same rows."""
+    method: str = ""
+    """How the interval was made, as in `Score`."""
 
     @model_validator(mode="before")
     @classmethod

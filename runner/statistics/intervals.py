@@ -1,19 +1,28 @@
-"""Intervals: Wilson for shares of 0/1 rows, the percentile bootstrap over rows for the rest.
+"""Intervals of scores and of paired differences; which method covers what: docs/log.md, 2026-11-27.
 
-Wilson stays honest where the bootstrap collapses (all right, all wrong, few rows). The bootstrap
-draws rows with replacement and re-adds their statistics, so it serves means, macro F1 and corpus
-BLEU alike; it takes what `runner.evaluation.measure` calls additive statistics.
+A score with bounds gets Wilson's score interval (Wilson 1927) with an effective number of rows:
+as many rows of 0 and 1 as would have the score's variance (Dean and Pacifico 2015 call it the
+modified Wilson interval of surveys). For 0/1 rows that is Wilson's own. The variance of a mean is
+that of its rows, of a corpus score (BLEU, macro F1) that of the bootstrap over rows. Near a bound
+a sample may lack the rare rows that make up most of the variance, so what it shows is weighed
+against what 0/1 rows would have. A score without both bounds gets the t interval.
+
+The interval of a paired difference is put together from those of the two scores and their
+correlation (Newcombe 1998, method 8; MOVER: Zou and Donner 2008).
+`benchmarks/interval_coverage.py` measures how often all of them hold the true value.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from runner.config import Bootstrap
-from runner.statistics.measure import Measure
+from runner.records import Scale
+from runner.statistics.measure import Measure, is_mean
 
 if TYPE_CHECKING:
     from runner.statistics.measure import Mask, Matrix
@@ -21,15 +30,53 @@ if TYPE_CHECKING:
 _CELLS = 4_000_000
 """Weights held at once (32 MB), whatever the number of rows and resamples."""
 
+WILSON = "Wilson"
+GRADED = "Wilson, effective rows"
+RESAMPLED = "Wilson, bootstrap variance"
+STUDENT = "t"
+STUDENT_RESAMPLED = "t, bootstrap variance"
+PAIRED = "Newcombe"
+PAIRED_RESAMPLED = "Newcombe, bootstrap variance"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """`low` and `high` are nan where nothing can be said; `method` is for people."""
+
+    low: float
+    high: float
+    method: str
+
+
+UNDEFINED = Interval(math.nan, math.nan, "")
+
 
 def wilson(share: float, count: int, confidence: float) -> tuple[float, float]:
     """Wilson's score interval of a share of `count` rows (Wilson 1927)."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    middle, scale = share + z * z / (2 * count), 1 + z * z / count
+    return _wilson(share, 1 / count, z)
+
+
+def _wilson(share: float, per_row: float, z: float) -> tuple[float, float]:
+    """Of `share` in [0, 1]; `per_row` is one over the number of rows."""
+    spread = z * math.sqrt(per_row * share * (1 - share) + (z * per_row / 2) ** 2)
+    middle, scale = share + z * z * per_row / 2, 1 + z * z * per_row
     # The ends are 0 and 1 exactly for no and all hits; rounding must not cut the value off.
     low, high = max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
     return min(low, share), max(high, share)
+
+
+def per_effective_row(share: float, variance: float, units: int) -> float:
+    """One over the effective number of rows of a score in [0, 1], and of its `variance`.
+
+    0/1 rows, one a unit, have the variance ``share * (1 - share) / units``; bounded rows have
+    less. What the sample shows has the weight ``(units * share * (1 - share)) ** 2``, the square
+    of about how many units differ from the bound, against a weight of 1 for 0/1 units.
+    """
+    most = share * (1 - share)
+    weight = (units * most) ** 2
+    seen = variance / most if most > 0 else 0.0
+    return (seen * weight + 1 / units) / (weight + 1)
 
 
 def resampled_sums(statistics: Matrix, samples: int, seed: int) -> Matrix:
@@ -57,7 +104,8 @@ def percentile(values: Matrix, around: float, confidence: float) -> tuple[float,
     """The central `confidence` share of resampled scores (undefined ones left out).
 
     Widened to contain `around`, the score itself: resampling is biased for scores that are no
-    means (a resample of few rows has fewer labels, and lower BLEU).
+    means (a resample of few rows has fewer labels, and lower BLEU). Too narrow near bounds:
+    `intervals` serves scores.
     """
     import numpy as np
 
@@ -72,30 +120,138 @@ def intervals(
     picked: Mask,
     rule: Bootstrap,
     seed: int,
-) -> list[tuple[float, float]]:
-    """The interval of each measure's value over the picked rows; nan where the value is nan,
-    and for resampled scores of a single row, which say nothing about spread."""
+) -> list[Interval]:
+    """The interval of each measure's value over the picked rows; undefined where the value is
+    nan, and for a single row that is not 0 or 1, which says nothing about spread."""
+    found = [UNDEFINED] * len(measures)
+    drawn = []
+    for index, (item, value) in enumerate(zip(measures, values, strict=True)):
+        if value != value:
+            continue
+        if is_mean(item):
+            found[index] = _of_mean(item, value, picked, rule.confidence)
+        elif picked.sum() > 1:
+            drawn.append(index)
+    statistics = [measures[index].statistics[picked] for index in drawn]
+    for index, scores in zip(
+        drawn, _resampled([measures[index] for index in drawn], statistics, rule, seed), strict=True
+    ):
+        item, units = measures[index], len(statistics[0])
+        ends = _ends(item.scale, values[index], _variance(scores), units, rule.confidence)
+        method = RESAMPLED if _bounded(item.scale) else STUDENT_RESAMPLED
+        found[index] = Interval(*ends, method)
+    return found
+
+
+def difference_interval(
+    measure: Measure, ours: Matrix, theirs: Matrix, rule: Bootstrap, seed: int
+) -> Interval:
+    """Of the score of `ours` minus that of `theirs`: (n, k) statistics of the same rows.
+
+    Undefined for no rows, and for a single one that is not 0 or 1, as `intervals` is.
+    """
     import numpy as np
 
-    drawn = [
-        index
-        for index, item in enumerate(measures)
-        if not item.binary and values[index] == values[index]
+    units = len(ours)
+    if not units or (units == 1 and not measure.binary):
+        return UNDEFINED
+    sides = (ours, theirs)
+    values = [float(measure.combine(side.sum(axis=0, keepdims=True))[0]) for side in sides]
+    if is_mean(measure):
+        away = np.stack([_deviations(side) for side in sides])
+        shared = away @ away.T
+    else:
+        both = np.stack(_resampled([measure, measure], sides, rule, seed))
+        shared = np.cov(both[:, np.isfinite(both).all(axis=0)])
+    limits = [
+        wilson(value, units, rule.confidence)
+        if measure.binary
+        else _ends(measure.scale, value, shared[at, at], units, rule.confidence)
+        for at, value in enumerate(values)
     ]
-    found = [(float("nan"), float("nan"))] * len(measures)
-    for index, item in enumerate(measures):
-        if item.binary and values[index] == values[index]:
-            count = int((picked & item.counted).sum())
-            found[index] = wilson(values[index], count, rule.confidence)
-    if not drawn or picked.sum() < 2:
-        return found
+    spread = math.sqrt(shared[0, 0] * shared[1, 1])
+    # Where a score has no spread there is no correlation, and pairs gain nothing.
+    related = max(-1.0, min(1.0, shared[0, 1] / spread)) if spread > 0 else 0.0
+    low, high = _paired(values, limits, related)
+    return Interval(low, high, PAIRED if is_mean(measure) else PAIRED_RESAMPLED)
+
+
+def _of_mean(measure: Measure, value: float, picked: Mask, confidence: float) -> Interval:
+    statistics = measure.statistics[picked & measure.counted]
+    count = len(statistics)
+    if measure.binary:
+        return Interval(*wilson(value, count, confidence), WILSON)
+    if count < 2:
+        return UNDEFINED
+    variance = float((_deviations(statistics) ** 2).sum())
+    ends = _ends(measure.scale, value, variance, count, confidence)
+    return Interval(*ends, GRADED if _bounded(measure.scale) else STUDENT)
+
+
+def _deviations(statistics: Matrix) -> Matrix:
+    """How far each unit pulls the mean of all; statistics are those of `mean_of`, (sum, count) a
+    unit. The sum of squares estimates the variance of the mean."""
+    sums, counts = statistics[:, 0], statistics[:, 1]
+    units, rows = len(sums), counts.sum()
+    away: Matrix = (sums - counts * (sums.sum() / rows)) / rows
+    return away * math.sqrt(units / (units - 1)) if units > 1 else away
+
+
+def _resampled(
+    measures: Sequence[Measure], statistics: Sequence[Matrix], rule: Bootstrap, seed: int
+) -> list[Matrix]:
+    """Each measure's scores of the same resamples, (samples,); nan where undefined."""
+    import numpy as np
+
+    if not measures:
+        return []
     # All statistics side by side: one draw and one matrix product serve every score.
-    together = np.concatenate([measures[index].statistics[picked] for index in drawn], axis=1)
-    sums = resampled_sums(together, rule.samples, seed)
-    start = 0
-    for index in drawn:
-        width = measures[index].statistics.shape[1]
-        scores = measures[index].combine(sums[:, start : start + width])
-        found[index] = percentile(scores, values[index], rule.confidence)
-        start += width
-    return found
+    sums = resampled_sums(np.concatenate(statistics, axis=1), rule.samples, seed)
+    ends = np.cumsum([part.shape[1] for part in statistics])
+    parts = np.split(sums, ends[:-1], axis=1)
+    return [item.combine(part) for item, part in zip(measures, parts, strict=True)]
+
+
+def _variance(scores: Matrix) -> float:
+    import numpy as np
+
+    known = scores[np.isfinite(scores)]
+    return float(known.var(ddof=1)) if len(known) > 1 else math.nan
+
+
+def _ends(
+    scale: Scale, value: float, variance: float, units: int, confidence: float
+) -> tuple[float, float]:
+    """The ends for a score of this variance over so many units, at least two of them."""
+    from scipy.special import stdtrit
+
+    if variance != variance:
+        return math.nan, math.nan
+    t = float(stdtrit(units - 1, 0.5 + confidence / 2))
+    if scale.lowest is None or scale.highest is None:
+        low, high = value - t * math.sqrt(variance), value + t * math.sqrt(variance)
+        least = low if scale.lowest is None else max(low, scale.lowest)
+        return least, high if scale.highest is None else min(high, scale.highest)
+    width = scale.highest - scale.lowest
+    share = min(1.0, max(0.0, (value - scale.lowest) / width))
+    each = per_effective_row(share, variance / width**2, units)
+    low, high = (scale.lowest + width * end for end in _wilson(share, each, t))
+    return min(low, value), max(high, value)
+
+
+def _bounded(scale: Scale) -> bool:
+    return scale.lowest is not None and scale.highest is not None
+
+
+def _paired(
+    values: Sequence[float], limits: Sequence[tuple[float, float]], related: float
+) -> tuple[float, float]:
+    """MOVER: the distances from the values to their limits, added as standard errors are."""
+    (ours, theirs), ((low, high), (their_low, their_high)) = values, limits
+    down = _together(ours - low, their_high - theirs, related)
+    up = _together(high - ours, theirs - their_low, related)
+    return ours - theirs - down, ours - theirs + up
+
+
+def _together(one: float, other: float, related: float) -> float:
+    return math.sqrt(max(0.0, one * one + other * other - 2 * related * one * other))

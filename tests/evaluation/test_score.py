@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from runner.evaluation import check_suite, known_scores, score, score_among
 from runner.records import (
     EDITS,
     POINTS,
+    SHARE,
     UNKNOWN,
     Example,
     Prediction,
@@ -27,6 +29,8 @@ from runner.records import (
     write_rows,
 )
 from runner.records.results import Score, Scores
+from runner.statistics.intervals import intervals
+from runner.statistics.measure import mean_of
 from tests.evaluation.make import example, scored, suite, values
 
 SUITES = sorted((Path(__file__).resolve().parents[2] / "conf" / "suite").glob("*.yaml"))
@@ -191,20 +195,40 @@ def test_a_shares_interval_is_wilsons() -> None:
     assert perfect.overall["exact_match"].low == pytest.approx(0.7225, abs=1e-4)
 
 
-def test_the_bootstrap_covers_the_true_mean() -> None:
-    """Of 95 % intervals of a mean over 60 rows, about 95 % hold the true one."""
-    import random
+def test_graded_rows_near_the_bound_keep_their_interval_open() -> None:
+    """40 of 40 right: the percentile bootstrap gave [1, 1] to token F1 and BLEU."""
+    every = [(f"a b c d e{n}", f"a b c d e{n}") for n in range(40)]
+    found = scored(every, suite("exact_match", "token_f1", {"kind": "sacrebleu"}))[0].overall
+    assert found["exact_match"].low == pytest.approx(0.9124, abs=1e-4)
+    assert found["token_f1"].low == pytest.approx(0.9073, abs=1e-4)
+    assert found["bleu"].low == pytest.approx(90.73, abs=0.01)
+    methods = [found[name].method for name in ("exact_match", "token_f1", "bleu")]
+    assert methods == ["Wilson", "Wilson, effective rows", "Wilson, bootstrap variance"]
 
-    rng = random.Random(5)
-    chosen = suite("token_f1", bootstrap={"samples": 300})
-    pool = {"a b": 2 / 3, "a": 1.0, "b": 0.0, "a c d": 0.5}
-    truth = sum(pool.values()) / len(pool)
+
+def test_a_mean_without_an_upper_bound_has_students_interval() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    rows = [2.0, 5.0, 3.0, 8.0]
+    measure = mean_of("length", rows, scale=Scale("characters", 0.0, None))
+    everyone = np.ones(4, dtype=np.bool_)
+    (found,) = intervals([measure], [4.5], everyone, suite("exact_match").bootstrap, 1)
+    ends = stats.t.interval(0.95, 3, loc=4.5, scale=stats.sem(rows))
+    assert (found.low, found.high) == pytest.approx(ends)
+    assert found.method == "t"
+
+
+def test_graded_rows_cover_the_true_mean_near_the_bound() -> None:
+    """Of 95 % intervals of 40 rows with mean .975, about 95 % hold it; the percentile bootstrap,
+    86 %."""
+    rng = np.random.default_rng(5)
+    rule = suite("exact_match").bootstrap
     held = 0
-    for _ in range(200):
-        drawn = [("a", rng.choice(list(pool))) for _ in range(60)]
-        found = scored(drawn, chosen, seed=rng.randrange(2**31))[0].overall["token_f1"]
-        held += found.low <= truth <= found.high
-    assert 176 <= held <= 200
+    for _ in range(400):
+        rows = np.where(rng.random(40) < 0.05, rng.random(40), 1.0)
+        measure, everyone = mean_of("m", rows.tolist(), scale=SHARE), np.ones(40, dtype=np.bool_)
+        (found,) = intervals([measure], [float(rows.mean())], everyone, rule, 1)
+        held += found.low <= 0.975 <= found.high
+    assert 372 <= held <= 396  # 93 to 99 %
 
 
 def test_rows_are_ready_for_jsonl(tmp_path: Path) -> None:
@@ -227,6 +251,7 @@ def test_rows_and_scores_of_an_earlier_version_are_read(tmp_path: Path) -> None:
     stored = {"split": "test", "rows": 9, "errors": 3, "overall": of, "slices": {"k=v": of}}
     found = Scores.model_validate_json(json.dumps(stored))
     assert found.why_unanswered() == "33 % unanswered: unknown 33 %"
+    assert found.overall["bleu"].method == ""
     for scores in (found.overall, found.slices["k=v"]):
         assert [scores[name].scale for name in of] == [EDITS, POINTS, UNKNOWN]
     assert Scores.model_validate_json(found.model_dump_json()) == found
