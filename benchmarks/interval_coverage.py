@@ -30,7 +30,8 @@ from runner.statistics.intervals import (
     percentile,
     resampled_sums,
 )
-from runner.statistics.measure import Measure, mean_of, value_of
+from runner.statistics.measure import Measure, by_group, mean_of, value_of
+from runner.statistics.significance import holm_adjusted, mcnemar, swap_test
 
 Matrix = NDArray[np.float64]
 Ends = tuple[float, float]
@@ -182,13 +183,19 @@ def seed() -> int:
 def ours(measure: Measure) -> Ends:
     everyone = np.ones(len(measure.counted), dtype=np.bool_)
     value, _ = value_of(measure, everyone)
-    (found,) = intervals([measure], [value], everyone, RULE, seed())
+    (found,) = intervals([measure], [value], everyone, RULE, seed(), groups=alone(measure))
     return found.low, found.high
 
 
 def ours_paired(measure: Measure, theirs: Measure) -> Ends:
-    found = difference_interval(measure, measure.statistics, theirs.statistics, RULE, seed())
+    sides = measure.statistics, theirs.statistics
+    found = difference_interval(measure, *sides, RULE, seed(), groups=alone(measure))
     return found.low, found.high
+
+
+def alone(measure: Measure) -> NDArray[np.int64]:
+    """Every row a group of its own."""
+    return np.arange(len(measure.counted))
 
 
 # The tables.
@@ -272,6 +279,62 @@ def paired(runs: int) -> Iterator[str]:
                 yield line(name, n, f"{truth:+.3f}", 0.0 if p == q else truth, found)
 
 
+def grouped(runs: int) -> Iterator[str]:
+    """20 arms without any gain against one that is as good, on 0/1 and graded rows in groups of
+    10: arms are good at some groups and bad at others. An arm is `better` as in a verdict: interval
+    above 0 and p below .05, by itself (`any`) and after Holm's correction (`Holm`)."""
+    yield "\ngroups of 10, 20 arms   by   any   Holm   one arm   cover of score   of difference"
+    for kind in ("0/1", "graded"):
+        for count in (10, 20, 40):
+            ids = np.repeat(np.arange(count), 10)
+            each = {"row": np.arange(count * 10), "group": ids}
+            seen: dict[str, list[Matrix]] = {way: [] for way in each}
+            for _ in range(max(50, runs // (2 * SLOW))):
+                arms = [in_groups(kind, ids) for _ in range(21)]
+                for way, groups in each.items():
+                    seen[way].append(sweep(kind, arms, groups))
+            for way, found in seen.items():
+                shares = np.mean(found, axis=0)
+                error = math.sqrt(max(0.01, shares[0] * (1 - shares[0])) / len(found))
+                cells = "".join(f"{share:9.3f}" for share in shares)
+                yield f"{kind:7} {count:3} groups {way:>6}{cells}  +-{error:.3f}"
+
+
+def in_groups(kind: str, ids: NDArray[np.int64]) -> Matrix:
+    """Rows with mean .7 and a correlation of about .3 within a group."""
+    level = rng.beta(1.63, 0.7, ids.max() + 1)[ids]
+    if kind == "0/1":
+        return (rng.random(len(ids)) < level).astype(np.float64)
+    return np.clip(level + rng.uniform(-1, 1, len(ids)) * np.minimum(level, 1 - level), 0, 1)
+
+
+def sweep(kind: str, arms: list[Matrix], groups: NDArray[np.int64]) -> Matrix:
+    """Whether any arm is better, whether any is after Holm, the share that is, and what of the
+    scores' and the differences' intervals hold the truth."""
+    binary, truth = kind == "0/1", 1.63 / 2.33
+    base, *others = (graded(rows, binary) for rows in arms)
+    held, apart, p_values, cover = [], [], [], []
+    for arm in others:
+        value, _ = value_of(arm, arm.counted)
+        (own,) = intervals([arm], [value], arm.counted, RULE, 1, groups=groups)
+        held.append(own.low <= truth <= own.high)
+        sides = arm.statistics, base.statistics
+        found = difference_interval(arm, *sides, RULE, 1, groups=groups)
+        one, other = (by_group(side, groups) for side in sides)
+        change = one[:, 0] - other[:, 0]
+        if binary and len(one) == len(groups):
+            p = mcnemar(int((change > 0).sum()), int((change < 0).sum()))
+        else:
+            p = swap_test(one, other, arm.combine, 1)
+        apart.append(found.low > 0)
+        p_values.append(p)
+        cover.append(found.low <= 0 <= found.high)
+    alone = np.array(apart) & (np.array(p_values) < 0.05)
+    corrected = np.array(apart) & (np.array(holm_adjusted(p_values)) < 0.05)
+    shares = [alone.any(), corrected.any(), alone.mean(), np.mean(held), np.mean(cover)]
+    return np.array(shares, dtype=np.float64)
+
+
 def difference_of(combine: Callable[[Matrix], Matrix]) -> Callable[[Matrix], Matrix]:
     def difference(sums: Matrix) -> Matrix:
         width = sums.shape[1] // 2
@@ -283,9 +346,9 @@ def difference_of(combine: Callable[[Matrix], Matrix]) -> Callable[[Matrix], Mat
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=int, default=2000)
-    parser.add_argument("--tables", default="single,corpora,paired")
+    parser.add_argument("--tables", default="single,corpora,paired,grouped")
     arguments = parser.parse_args()
-    tables = {"single": single, "corpora": corpora, "paired": paired}
+    tables = {"single": single, "corpora": corpora, "paired": paired, "grouped": grouped}
     started = time.process_time()
     for name in arguments.tables.split(","):
         for text in tables[name](arguments.runs):

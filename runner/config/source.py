@@ -57,7 +57,8 @@ class ColumnSource(SourceBase):
     slices: list[str] = []
     """Columns to report scores by; missing values are fine."""
     group: str | None = None
-    """Rows with equal values in this column never straddle a split."""
+    """Rows with equal values in this column never straddle a split, and scores take them as
+    dependent: intervals and tests go by group."""
     media: dict[str, str | None] = {}
     """Columns with the path or URI (``gs://``, ``https://``) of an image, a recording, a video or
     a PDF to show with the prompt, each with its MIME type; null goes by the ending."""

@@ -16,11 +16,11 @@ from runner.evaluation.tokenizers import settled
 from runner.records import ScoredRow
 from runner.records.results import CheckpointScores, Difference
 from runner.statistics.intervals import difference_interval
-from runner.statistics.measure import Measure, share_of
+from runner.statistics.measure import Measure, by_group, group_ids, share_of
 from runner.statistics.significance import mcnemar, swap_test
 
 if TYPE_CHECKING:
-    from runner.statistics.measure import Matrix
+    from runner.statistics.measure import Ids, Matrix
 
 
 def compare(
@@ -39,9 +39,10 @@ def compare(
     usable answer is at its worst, or left out for both (`suite.unanswered`). The interval is made
     of those of the two scores and their correlation (Newcombe); p is two-sided, exact McNemar for
     0/1 scores and a swap test for the others (sign flips for means, approximate randomisation for
-    corpus scores); `p_holm` is p until `holm` has seen all differences. Without a common row
-    value, interval and p are nan with ``n=0``; a single row that is not 0 or 1 has no interval.
-    The value is the plain difference: `gain` turns its sign so that more
+    corpus scores). Where rows have groups, the interval goes by group and the test swaps whole
+    groups, of 0/1 scores as well. `p_holm` is p until `holm` has seen all differences. Without a
+    common row value, interval and p are nan with ``n=0``; a single row that is not 0 or 1 has no
+    interval. The value is the plain difference: `gain` turns its sign so that more
     is better. Raises ConfigError when the suite gives no such score.
     """
     # By all rows of both, so that the pairs left do not decide how they are measured.
@@ -52,8 +53,9 @@ def compare(
     both = measure.counted[:size] & measure.counted[size:]
     a, b = measure.statistics[:size][both], measure.statistics[size:][both]
     one, other = (_score(measure, part) for part in (a, b))
-    found = difference_interval(measure, a, b, suite.bootstrap, seed)
-    p = _p(measure, a, b, seed)
+    groups = group_ids([row.group for row in ours])[both]
+    found = difference_interval(measure, a, b, suite.bootstrap, seed, groups=groups)
+    p = _p(measure, a, b, groups, seed)
     return Difference(
         arm=arm,
         against=against,
@@ -62,6 +64,7 @@ def compare(
         low=found.low,
         high=found.high,
         method=found.method,
+        groups=found.groups,
         p=p,
         p_holm=p,
         n=len(a),
@@ -103,13 +106,14 @@ def _score(measure: Measure, statistics: Matrix) -> float:
     return float(measure.combine(statistics.sum(axis=0, keepdims=True))[0])
 
 
-def _p(measure: Measure, ours: Matrix, theirs: Matrix, seed: int) -> float:
+def _p(measure: Measure, ours: Matrix, theirs: Matrix, groups: Ids, seed: int) -> float:
     if not len(ours):
         return float("nan")
-    if measure.binary:
+    one, other = by_group(ours, groups), by_group(theirs, groups)
+    if measure.binary and len(one) == len(ours):
         change = ours[:, 0] - theirs[:, 0]
         return mcnemar(int((change > 0).sum()), int((change < 0).sum()))
-    return swap_test(ours, theirs, measure.combine, seed)
+    return swap_test(one, other, measure.combine, seed)
 
 
 # Which checkpoint of a tuning job to ship.

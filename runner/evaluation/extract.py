@@ -203,6 +203,7 @@ def _row(example: Example, answer: Prediction, suite: Suite) -> ScoredRow:
         finish=answer.finish,
         unanswered=cause or "",
         slices=dict(example.slices),
+        group=example.group,
     )
 
 

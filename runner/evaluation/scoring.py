@@ -15,10 +15,10 @@ from runner.evaluation.tokenizers import settled
 from runner.records import Example, Prediction, ScoredRow
 from runner.records.results import Score, Scores
 from runner.statistics.intervals import intervals
-from runner.statistics.measure import Measure, value_of, with_worst
+from runner.statistics.measure import Measure, group_ids, value_of, with_worst
 
 if TYPE_CHECKING:
-    from runner.statistics.measure import Mask
+    from runner.statistics.measure import Ids, Mask
 
 SCORE_VERSION = "3"
 """Raised when the same answers would be scored differently; part of every score's digest."""
@@ -38,8 +38,8 @@ def score(
     A row without a usable answer counts with the worst value there is, or, where the suite
     compares on `common` rows, is left out; `Scores.unanswered` counts such rows by cause either
     way. Scores do not depend on the order of the rows. Each says its interval's `method`
-    (`runner.statistics.intervals`). A set of fewer than `suite.slice_min` rows gets none as a
-    slice. No rows give nan with ``n=0``.
+    (`runner.statistics.intervals`), which goes by group where rows have groups. A set of fewer
+    than `suite.slice_min` rows gets none as a slice. No rows give nan with ``n=0``.
 
     Raises ConfigError for a suite that cannot work, DataError for targets it cannot compare
     with, ValueError when predictions and examples do not belong together.
@@ -80,8 +80,9 @@ def _scores_of(
     split: str,
     seed: int,
 ) -> Scores:
-    overall, tables = _overall(measured, len(counted), suite, seed)
-    for name, by_name in _slices(rows, counted, measured.measures, suite, seed).items():
+    groups = group_ids([row.group for row in counted])
+    overall, tables = _overall(measured, groups, suite, seed)
+    for name, by_name in _slices(rows, counted, groups, measured.measures, suite, seed).items():
         tables[name] = {**by_name, **tables.get(name, {})}
     return Scores(
         split=split,
@@ -129,21 +130,21 @@ def _row_scores(measures: Iterable[Measure], index: int) -> dict[str, float]:
 
 
 def _overall(
-    measured: MetricResult, count: int, suite: Suite, seed: int
+    measured: MetricResult, groups: Ids, suite: Suite, seed: int
 ) -> tuple[dict[str, Score], dict[str, dict[str, Score]]]:
     """The suite's scores over all rows, and the metrics' own tables, from one resampling."""
     import numpy as np
 
-    everyone = np.ones(count, dtype=np.bool_)
+    everyone = np.ones(len(groups), dtype=np.bool_)
     shown = [(name, item) for name, table in measured.tables.items() for item in table]
     measures = [*measured.measures, *(item for _, item in shown)]
-    scores = _scores(measures, everyone, suite, seed, minimum=1)
+    scores = _scores(measures, everyone, groups, suite, seed, minimum=1)
     overall = {item.name: scores[index] for index, item in enumerate(measured.measures)}
     tables: dict[str, dict[str, Score]] = {}
     for (name, item), found in zip(shown, scores[len(measured.measures) :], strict=True):
         if found.n < suite.slice_min:
             found = found.model_copy(
-                update={"low": float("nan"), "high": float("nan"), "method": ""}
+                update={"low": float("nan"), "high": float("nan"), "method": "", "groups": 0}
             )
         tables.setdefault(name, {})[item.name] = found
     return overall, tables
@@ -152,6 +153,7 @@ def _overall(
 def _slices(
     rows: Sequence[ScoredRow],
     counted: Sequence[ScoredRow],
+    groups: Ids,
     measures: Sequence[Measure],
     suite: Suite,
     seed: int,
@@ -169,24 +171,25 @@ def _slices(
     for name, indices in members.items():
         picked = np.zeros(len(counted), dtype=np.bool_)
         picked[indices] = True
-        scores = _scores(measures, picked, suite, seed, minimum=suite.slice_min)
+        scores = _scores(measures, picked, groups, suite, seed, minimum=suite.slice_min)
         found[name] = {item.name: score for item, score in zip(measures, scores, strict=True)}
     return found
 
 
 def _scores(
-    measures: Sequence[Measure], picked: Mask, suite: Suite, seed: int, minimum: int
+    measures: Sequence[Measure], picked: Mask, groups: Ids, suite: Suite, seed: int, minimum: int
 ) -> list[Score]:
     """One score a measure over the picked rows; no interval below `minimum` rows."""
     pairs = [value_of(measure, picked) for measure in measures]
     values = [value if count >= minimum else float("nan") for value, count in pairs]
-    limits = intervals(measures, values, picked, suite.bootstrap, seed)
+    limits = intervals(measures, values, picked, suite.bootstrap, seed, groups=groups)
     return [
         Score(
             value=value,
             low=found.low,
             high=found.high,
             method=found.method,
+            groups=found.groups,
             n=count,
             signature=measure.signature,
             scale=measure.scale,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -98,11 +98,14 @@ def _hard_scores(run: ArmRun) -> str:
 
 
 def examples(run: ArmRun, split: str) -> list[Example]:
-    """The split's examples in file order; of validation a seeded draw of
+    """The split's examples in file order, with their groups; of validation a seeded draw of
     ``suite.max_validation``, since the first rows of a sorted file are of one class."""
     from runner.inference import sample
 
     found = list(_examples_in(run.read(RenderStage()).file(split)))
+    if run.experiment.source.group:
+        groups = _groups_in(run.read(PrepareStage()) / f"{split}.jsonl")
+        found = [replace(example, group=groups.get(example.id, "")) for example in found]
     limit = run.experiment.suite.max_validation if split == "validation" else None
     return found if limit is None else sample(found, limit, run.experiment.seed)
 
@@ -112,3 +115,9 @@ def _examples_in(file: Path) -> tuple[Example, ...]:
     """An artifact's file never changes, and those of the evaluation splits are asked for a dozen
     times an arm."""
     return tuple(Example.from_json(row) for row in read_jsonl(file))
+
+
+@lru_cache(maxsize=2)
+def _groups_in(file: Path) -> Mapping[str, str]:
+    """Id to group of the rows as prepared: rendered ones do not say it."""
+    return {row["id"]: row["group"] for row in read_jsonl(file) if row.get("group")}

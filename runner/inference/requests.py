@@ -122,11 +122,21 @@ def _digest(content: str, seed: int) -> str:
 
 def sample(examples: Sequence[Example], limit: int, seed: int) -> list[Example]:
     """At most `limit` examples, drawn by seed and id, in their order: none moves out of the draw
-    because rows it does not compete with join the file."""
-    by_lot = sorted(range(len(examples)), key=lambda at: _lot(examples[at], seed))
-    drawn = set(by_lot[:limit])
+    because rows it does not compete with join the file. Groups are drawn whole: one that no longer
+    fits is left out, and cut only where none fits."""
+    lots: dict[bytes, list[int]] = {}
+    for at, example in enumerate(examples):
+        lots.setdefault(_lot(example, seed), []).append(at)
+    by_lot = [lots[lot] for lot in sorted(lots)]
+    drawn: set[int] = set()
+    for members in by_lot:
+        if len(drawn) + len(members) <= limit:
+            drawn.update(members)
+    if not drawn and by_lot:
+        drawn.update(by_lot[0][:limit])
     return [example for at, example in enumerate(examples) if at in drawn]
 
 
 def _lot(example: Example, seed: int) -> bytes:
-    return hashlib.blake2b(f"{seed}/{example.id}".encode(), digest_size=16).digest()
+    name = f"{seed}//{example.group}" if example.group else f"{seed}/{example.id}"
+    return hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=16).digest()

@@ -34,6 +34,8 @@ class Score(_Result):
     method: str = ""
     """How the interval was made, in words; empty where there is none, or it was stored before it
     was said (Wilson for 0/1 rows then, else the percentile bootstrap)."""
+    groups: int = 0
+    """Groups of rows that the interval goes by; 0 where every row stands for itself."""
 
 
 class Scores(_Result):
@@ -237,7 +239,8 @@ class Difference(_Result):
     low: float
     high: float
     p: float
-    """Two-sided; exact McNemar for 0/1 metrics, else sign-flip permutation."""
+    """Two-sided; exact McNemar for 0/1 metrics, else sign-flip permutation, of whole groups
+    where rows have groups."""
     p_holm: float
     """Holm-corrected over the arms of the experiment."""
     n: int
@@ -254,6 +257,8 @@ class Difference(_Result):
     """The other arm's, on the same rows."""
     method: str = ""
     """How the interval was made, as in `Score`."""
+    groups: int = 0
+    """Groups of rows that interval and p go by; 0 where every row stands for itself."""
 
     @model_validator(mode="before")
     @classmethod

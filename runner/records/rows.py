@@ -113,6 +113,9 @@ class Example:
     """As in `Row`."""
     rejected: str = ""
     extras: Mapping[str, Any] = field(default_factory=dict)
+    group: str = ""
+    """As in `Row`, for scores. Rendered files lack it: nothing that a model sees depends on it,
+    and a tuning job is known by their content."""
 
     def to_json(self) -> dict[str, object]:
         return compact(self)
@@ -130,6 +133,7 @@ class Example:
             target_parts=tuple(raw.get("target_parts", ())),
             rejected=raw.get("rejected", ""),
             extras=raw.get("extras", {}),
+            group=raw.get("group", ""),
         )
 
     def to_gemini(self) -> dict[str, Any]:

@@ -85,6 +85,8 @@ class ScoredRow:
     unanswered: Cause | Literal[""] = ""
     """Why there is no usable answer; empty where there is one."""
     slices: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
+    """Rows of one non-empty group depend on each other (`source.group`)."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """The row's own value of every score that has one."""
 

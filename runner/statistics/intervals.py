@@ -10,6 +10,9 @@ against what 0/1 rows would have. A score without both bounds gets the t interva
 The interval of a paired difference is put together from those of the two scores and their
 correlation (Newcombe 1998, method 8; MOVER: Zou and Donner 2008).
 `benchmarks/interval_coverage.py` measures how often all of them hold the true value.
+
+Where rows come in groups, the groups are the units that vary: their sums make the variance
+(cluster-robust: Liang and Zeger 1986), and they are what the bootstrap draws.
 """
 
 from __future__ import annotations
@@ -22,10 +25,10 @@ from typing import TYPE_CHECKING
 
 from runner.config import Bootstrap
 from runner.records import Scale
-from runner.statistics.measure import Measure, is_mean
+from runner.statistics.measure import Measure, by_group, is_mean
 
 if TYPE_CHECKING:
-    from runner.statistics.measure import Mask, Matrix
+    from runner.statistics.measure import Ids, Mask, Matrix
 
 _CELLS = 4_000_000
 """Weights held at once (32 MB), whatever the number of rows and resamples."""
@@ -46,6 +49,8 @@ class Interval:
     low: float
     high: float
     method: str
+    groups: int = 0
+    """Groups that it goes by; 0 where every row stands for itself."""
 
 
 UNDEFINED = Interval(math.nan, math.nan, "")
@@ -120,42 +125,56 @@ def intervals(
     picked: Mask,
     rule: Bootstrap,
     seed: int,
+    *,
+    groups: Ids,
 ) -> list[Interval]:
     """The interval of each measure's value over the picked rows; undefined where the value is
-    nan, and for a single row that is not 0 or 1, which says nothing about spread."""
+    nan, and for a single group, or a single row that is not 0 or 1: they say nothing about
+    spread. `groups` are (n,) numbers of the rows' groups (`group_ids`)."""
+    import numpy as np
+
     found = [UNDEFINED] * len(measures)
     drawn = []
     for index, (item, value) in enumerate(zip(measures, values, strict=True)):
         if value != value:
             continue
         if is_mean(item):
-            found[index] = _of_mean(item, value, picked, rule.confidence)
-        elif picked.sum() > 1:
+            found[index] = _of_mean(item, value, picked, groups, rule.confidence)
+        else:
             drawn.append(index)
-    statistics = [measures[index].statistics[picked] for index in drawn]
+    statistics = [by_group(measures[index].statistics[picked], groups[picked]) for index in drawn]
+    if not drawn or len(statistics[0]) < 2:
+        return found
     for index, scores in zip(
         drawn, _resampled([measures[index] for index in drawn], statistics, rule, seed), strict=True
     ):
-        item, units = measures[index], len(statistics[0])
+        item = measures[index]
+        counted = picked & item.counted
+        rows, units = int(counted.sum()), len(np.unique(groups[counted]))
+        if units < 2:
+            continue
         ends = _ends(item.scale, values[index], _variance(scores), units, rule.confidence)
         method = RESAMPLED if _bounded(item.scale) else STUDENT_RESAMPLED
-        found[index] = Interval(*ends, method)
+        found[index] = _named(ends, method, units, rows)
     return found
 
 
 def difference_interval(
-    measure: Measure, ours: Matrix, theirs: Matrix, rule: Bootstrap, seed: int
+    measure: Measure, ours: Matrix, theirs: Matrix, rule: Bootstrap, seed: int, *, groups: Ids
 ) -> Interval:
-    """Of the score of `ours` minus that of `theirs`: (n, k) statistics of the same rows.
+    """Of the score of `ours` minus that of `theirs`: (n, k) statistics of the same rows, whose
+    groups are `groups`, (n,) numbers.
 
     Undefined for no rows, and for a single one that is not 0 or 1, as `intervals` is.
     """
     import numpy as np
 
-    units = len(ours)
-    if not units or (units == 1 and not measure.binary):
+    rows = len(ours)
+    sides = [by_group(side, groups) for side in (ours, theirs)]
+    units = len(sides[0])
+    exact = measure.binary and units == rows
+    if not units or (units == 1 and not exact):
         return UNDEFINED
-    sides = (ours, theirs)
     values = [float(measure.combine(side.sum(axis=0, keepdims=True))[0]) for side in sides]
     if is_mean(measure):
         away = np.stack([_deviations(side) for side in sides])
@@ -165,27 +184,35 @@ def difference_interval(
         shared = np.cov(both[:, np.isfinite(both).all(axis=0)])
     limits = [
         wilson(value, units, rule.confidence)
-        if measure.binary
+        if exact
         else _ends(measure.scale, value, shared[at, at], units, rule.confidence)
         for at, value in enumerate(values)
     ]
     spread = math.sqrt(shared[0, 0] * shared[1, 1])
     # Where a score has no spread there is no correlation, and pairs gain nothing.
     related = max(-1.0, min(1.0, shared[0, 1] / spread)) if spread > 0 else 0.0
-    low, high = _paired(values, limits, related)
-    return Interval(low, high, PAIRED if is_mean(measure) else PAIRED_RESAMPLED)
+    method = PAIRED if is_mean(measure) else PAIRED_RESAMPLED
+    return _named(_paired(values, limits, related), method, units, rows)
 
 
-def _of_mean(measure: Measure, value: float, picked: Mask, confidence: float) -> Interval:
-    statistics = measure.statistics[picked & measure.counted]
-    count = len(statistics)
-    if measure.binary:
-        return Interval(*wilson(value, count, confidence), WILSON)
-    if count < 2:
+def _of_mean(
+    measure: Measure, value: float, picked: Mask, groups: Ids, confidence: float
+) -> Interval:
+    counted = picked & measure.counted
+    rows = int(counted.sum())
+    statistics = by_group(measure.statistics[counted], groups[counted])
+    units = len(statistics)
+    if measure.binary and units == rows:
+        return Interval(*wilson(value, rows, confidence), WILSON)
+    if units < 2:
         return UNDEFINED
     variance = float((_deviations(statistics) ** 2).sum())
-    ends = _ends(measure.scale, value, variance, count, confidence)
-    return Interval(*ends, GRADED if _bounded(measure.scale) else STUDENT)
+    ends = _ends(measure.scale, value, variance, units, confidence)
+    return _named(ends, GRADED if _bounded(measure.scale) else STUDENT, units, rows)
+
+
+def _named(ends: tuple[float, float], method: str, units: int, rows: int) -> Interval:
+    return Interval(*ends, method, units if units < rows else 0)
 
 
 def _deviations(statistics: Matrix) -> Matrix:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Matrix: TypeAlias = NDArray[np.float64]
     Mask: TypeAlias = NDArray[np.bool_]
+    Ids: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,29 @@ def with_worst(measure: Measure, unanswered: Mask) -> Measure:
     rows = np.where(unanswered, worst, measure.rows)
     again = mean_of(measure.name, rows.tolist())
     return replace(measure, rows=rows, statistics=again.statistics, counted=again.counted)
+
+
+def group_ids(groups: Sequence[str]) -> Ids:
+    """(n,) numbers of the rows' groups; a row without one is a group of its own."""
+    import numpy as np
+
+    known = {name: at for at, name in enumerate(sorted(set(groups) - {""}))}
+    alone = range(len(known), len(known) + len(groups))
+    found = [known.get(name, own) for name, own in zip(groups, alone, strict=True)]
+    return np.asarray(found, dtype=np.int64)
+
+
+def by_group(statistics: Matrix, groups: Ids) -> Matrix:
+    """(g, k): the sums of each group's rows. Statistics are additive, so what holds for rows holds
+    for groups; the same statistics where every row is a group of its own."""
+    import numpy as np
+
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    if len(first) == len(statistics):
+        return statistics
+    out = np.zeros((len(first), statistics.shape[1]))
+    np.add.at(out, inverse, statistics)
+    return out
 
 
 def ratio(top: Matrix, bottom: Matrix) -> Matrix:

@@ -27,6 +27,7 @@ def example(
     name: str,
     references: Sequence[str] = (),
     slices: dict[str, str] | None = None,
+    group: str = "",
 ) -> Example:
     return Example(
         id=name,
@@ -35,6 +36,7 @@ def example(
         origin=Origin("test.jsonl", 1),
         references=tuple(references),
         slices=slices or {},
+        group=group,
     )
 
 

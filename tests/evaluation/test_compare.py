@@ -210,6 +210,40 @@ def test_on_common_rows_only_those_that_both_answered_count() -> None:
     assert math.isnan(nothing.p)
 
 
+@pytest.mark.parametrize("metric", ["exact_match", "token_f1"])
+def test_whole_groups_are_swapped(metric: str) -> None:
+    """30 rows better in 3 groups are 3 groups better: 2 of the 8 ways to swap are as extreme."""
+    answers = [("a b", "a b", "c")] * 30 + [("a b", "c", "c")] * 10
+    one, other = (
+        [replace(row, group=f"g{index // 10}") for index, row in enumerate(rows)]
+        for rows in arms(answers, METRICS[metric])
+    )
+    found = compare(one, other, metric, METRICS[metric], 1)
+    assert (found.value, found.p) == (0.75, 2 / 8)
+    assert (found.n, found.groups, found.discordant) == (40, 4, 30)
+    alone = compare(*arms(answers, METRICS[metric]), metric, METRICS[metric], 1)
+    assert (alone.groups, alone.p < 1e-3) == (0, True)
+    assert found.high - found.low > alone.high - alone.low
+    single = [[replace(row, group=row.id) for row in rows] for rows in (one, other)]
+    assert compare(*single, metric, METRICS[metric], 1) == alone
+
+
+def test_a_true_null_with_groups_is_rarely_rejected() -> None:
+    """Rows of a group are all right or all wrong, by luck of the arm: McNemar over rows rejects
+    this in most cases."""
+    rng = random.Random(4)
+    chosen = METRICS["exact_match"]
+    rejected = 0
+    for _ in range(100):
+        answers = [("a", rng.choice("ab"), rng.choice("ab")) for _ in range(12)]
+        one, other = (
+            [replace(row, group=f"g{index // 10}") for index, row in enumerate(rows)]
+            for rows in arms([each for each in answers for _ in range(10)], chosen)
+        )
+        rejected += compare(one, other, "exact_match", chosen, 1).p <= 0.05
+    assert rejected <= 11
+
+
 def test_an_unknown_score_is_explained() -> None:
     chosen = METRICS["macro_f1"]
     one, other = arms([("a", "a", "b")], chosen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from runner.statistics.intervals import intervals
 from runner.statistics.measure import mean_of
 from tests.evaluation.make import example, scored, suite, values
 
+RULE = suite("exact_match").bootstrap
 SUITES = sorted((Path(__file__).resolve().parents[2] / "conf" / "suite").glob("*.yaml"))
 EVERYTHING = (
     "exact_match",
@@ -211,7 +213,7 @@ def test_a_mean_without_an_upper_bound_has_students_interval() -> None:
     rows = [2.0, 5.0, 3.0, 8.0]
     measure = mean_of("length", rows, scale=Scale("characters", 0.0, None))
     everyone = np.ones(4, dtype=np.bool_)
-    (found,) = intervals([measure], [4.5], everyone, suite("exact_match").bootstrap, 1)
+    (found,) = intervals([measure], [4.5], everyone, RULE, 1, groups=np.arange(4))
     ends = stats.t.interval(0.95, 3, loc=4.5, scale=stats.sem(rows))
     assert (found.low, found.high) == pytest.approx(ends)
     assert found.method == "t"
@@ -221,14 +223,42 @@ def test_graded_rows_cover_the_true_mean_near_the_bound() -> None:
     """Of 95 % intervals of 40 rows with mean .975, about 95 % hold it; the percentile bootstrap,
     86 %."""
     rng = np.random.default_rng(5)
-    rule = suite("exact_match").bootstrap
     held = 0
     for _ in range(400):
         rows = np.where(rng.random(40) < 0.05, rng.random(40), 1.0)
         measure, everyone = mean_of("m", rows.tolist(), scale=SHARE), np.ones(40, dtype=np.bool_)
-        (found,) = intervals([measure], [float(rows.mean())], everyone, rule, 1)
+        (found,) = intervals(
+            [measure], [float(rows.mean())], everyone, RULE, 1, groups=np.arange(40)
+        )
         held += found.low <= 0.975 <= found.high
     assert 372 <= held <= 396  # 93 to 99 %
+
+
+def test_intervals_go_by_group() -> None:
+    """Two rows that always agree count as one: as wide as those of half the rows."""
+    chosen = suite("exact_match", "token_f1", {"kind": "sacrebleu"}, "classification")
+    pairs = [("a b c d e", "a b c d e" if n % 4 else "a b c x y") for n in range(12)]
+    few, _ = scored(pairs, chosen)
+    rows = [
+        example(t, f"r{n:03}-{k}", group=f"g{n:02}") for n, (t, _) in enumerate(pairs) for k in "ab"
+    ]
+    answers = [Prediction(row.id, pairs[at // 2][1]) for at, row in enumerate(rows)]
+    many, kept = score(rows, answers, chosen, "test", 1)
+    assert kept[2].group == "g01"
+    for name, found in many.overall.items():
+        assert (found.n, found.groups) == (24, 12), name
+        if few.overall[name].method != "Wilson":  # of 0/1 rows, exact without groups
+            width = few.overall[name].high - few.overall[name].low
+            assert found.high - found.low == pytest.approx(width), name
+    alone, _ = score([replace(row, group="") for row in rows], answers, chosen, "test", 1)
+    for name, found in alone.overall.items():
+        grouped = many.overall[name]
+        assert found.groups == 0
+        assert found.value == grouped.value
+        assert found.high - found.low < 0.9 * (grouped.high - grouped.low), name
+    one_group = [replace(row, group="g") for row in rows]
+    lost = score(one_group, answers, chosen, "test", 1)[0].overall
+    assert all(math.isnan(found.low) for found in lost.values())
 
 
 def test_rows_are_ready_for_jsonl(tmp_path: Path) -> None:
