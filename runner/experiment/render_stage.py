@@ -103,7 +103,7 @@ def examples(run: ArmRun, split: str) -> list[Example]:
     from runner.inference import sample
 
     found = list(_examples_in(run.read(RenderStage()).file(split)))
-    if run.experiment.source.group:
+    if getattr(run.experiment.source, "group", None):
         groups = _groups_in(run.read(PrepareStage()) / f"{split}.jsonl")
         found = [replace(example, group=groups.get(example.id, "")) for example in found]
     limit = run.experiment.suite.max_validation if split == "validation" else None

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from runner.base.text import plural
 from runner.records import EDITS, POINTS, UNKNOWN, Scale, TuningResult
 
 
@@ -36,6 +37,12 @@ class Score(_Result):
     was said (Wilson for 0/1 rows then, else the percentile bootstrap)."""
     groups: int = 0
     """Groups of rows that the interval goes by; 0 where every row stands for itself."""
+
+    @property
+    def basis(self) -> str:
+        """``400 rows in 40 groups; interval: Wilson, effective rows``."""
+        method = f"; interval: {self.method}" if self.method else ""
+        return in_groups(plural(self.n, "row"), self.groups) + method
 
 
 class Scores(_Result):
@@ -76,6 +83,11 @@ class Scores(_Result):
             return ""
         parts = ", ".join(f"{in_words(c)} {_percent(n, self.rows)}" for c, n in found.items())
         return f"{_percent(sum(found.values()), self.rows)} unanswered: {parts}"
+
+
+def in_groups(rows: str, groups: int) -> str:
+    """``400 rows in 40 groups``, or the rows alone where they have none."""
+    return f"{rows} in {plural(groups, 'group')}" if groups else rows
 
 
 def in_words(cause: str) -> str:
@@ -270,6 +282,13 @@ class Difference(_Result):
     def gain(self) -> float:
         """The value with its sign turned so that more is better."""
         return self.scale.gain(self.value)
+
+    @property
+    def basis(self) -> str:
+        """As of a score, and how many of the paired rows differ."""
+        method = f"; interval: {self.method}" if self.method else ""
+        rows = in_groups(plural(self.n, "row"), self.groups)
+        return f"{rows}, {self.discordant} of them differ{method}"
 
 
 class Verdict(_Result):

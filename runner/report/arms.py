@@ -160,7 +160,7 @@ def _score(score: Score | None, places: int, warning: str = "") -> ArmCell:
         note=shown,
         warning=warning,
         sort=repr(score.value),
-        title=f"over {plural(score.n, 'row')}",
+        title=f"over {score.basis}",
     )
 
 
@@ -179,7 +179,7 @@ def _difference(line: ScoreboardLine) -> ArmCell:
         signed(found.value, places),
         note=interval(found.low, found.high, places),
         sort=repr(found.value),
-        title=f"paired over {plural(found.n, 'row')}, {found.discordant} of them differ",
+        title=f"paired over {found.basis}",
     )
 
 

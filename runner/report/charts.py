@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Self
 
 from markupsafe import Markup
 
-from runner.base.text import plural
 from runner.records.results import ArmResult, Score
 from runner.report.format import interval, number
 from runner.report.page import percent, tag
@@ -62,6 +61,13 @@ class Axis:
         exact = 3 - math.floor(math.log10(step))
         ticks = tuple(round(index * step, exact) for index in range(first, last + 1))
         return cls(ticks[0], ticks[-1], ticks)
+
+    def within(self, lowest: float | None, highest: float | None) -> Self:
+        """The same scale, cut where there can be no values; None for no bound."""
+        low = self.low if lowest is None else max(self.low, lowest)
+        high = self.high if highest is None else min(self.high, highest)
+        ticks = tuple(tick for tick in self.ticks if low <= tick <= high)
+        return replace(self, low=low, high=high, ticks=ticks) if low < high and ticks else self
 
     @classmethod
     def _logarithmic(cls, low: float, high: float) -> Self:
@@ -230,10 +236,11 @@ class ChartEntry:
 
 
 def scale(entries: Sequence[ChartEntry]) -> Axis:
-    """A scale over all points and interval ends; shares get room from 0 to 1 at most."""
+    """A scale over all points and interval ends, within the bounds of the metric."""
     known = [entry.score for entry in entries if entry.score]
     values = [x for score in known for x in (score.value, score.low, score.high)]
-    return Axis.over(values, around=5)
+    axis = Axis.over(values, around=5)
+    return axis.within(known[0].scale.lowest, known[0].scale.highest) if known else axis
 
 
 def track(entry: ChartEntry, axis: Axis, places: int, reference: float | None) -> ChartLine:
@@ -282,7 +289,7 @@ def _mark(entry: ChartEntry, score: Score, axis: Axis, places: int) -> list[Mark
     marks.append(
         tag(
             "circle",
-            tag("title", f"{label}, {plural(score.n, 'row')}"),
+            tag("title", f"{label}, {score.basis}"),
             cx=percent(axis.at(score.value)),
             cy="50%",
             r="5",

@@ -163,12 +163,14 @@ FIELD = "json_field/"
 
 @dataclass(frozen=True, slots=True)
 class ScoreCell:
-    """One arm's score: `width` is its share of the full bar in per cent, `best` in its row."""
+    """One arm's score: `width` is its share of the full bar in per cent, `best` in its row,
+    `title` what the interval rests on."""
 
     text: str
     interval: str
     width: float
     best: bool
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,4 +230,5 @@ def _cell(
         interval=interval(score.low, score.high, places),
         width=max(0.0, min(100.0, 100 * (score.value - ends[0]) / (ends[1] - ends[0]))),
         best=score.value == top,
+        title=score.basis,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from runner.base.errors import INCOMPLETE
+from runner.base.text import plural
 from runner.records.results import ExperimentResult, Score
 from runner.report.arms import KINDS, verdict_of
 from runner.report.format import (
@@ -51,7 +52,7 @@ def print_leaderboard(result: ExperimentResult, console: Console) -> None:
     if any(line.test for line in lines):
         level = f"{100 * confidence(result):g} %"
         lower = "" if result.scale.higher_is_better else " (lower is better)"
-        words = f"{visible(result.primary)}{lower} with {level} intervals"
+        words = f"{visible(result.primary)}{lower} with {level} intervals{_how(lines)}"
         if against:
             words += f"; gain is paired, against {one_line(against, 80)}; p after Holm's correction"
         console.print(words, style="dim", markup=False, highlight=False)
@@ -206,6 +207,15 @@ def columns_for(width: int, *, priced: bool = False, gaps: bool = False) -> list
 def _examples(line: ScoreboardLine) -> str:
     tuned = line.arm.kind == "tuned" and line.arm.train_examples
     return count(line.arm.train_examples) if tuned else MISSING
+
+
+def _how(lines: Sequence[ScoreboardLine]) -> str:
+    """`` (Wilson; rows in 40 groups)``: how the intervals of the test scores were made."""
+    scores = [line.test for line in lines if line.test]
+    said = list(dict.fromkeys(score.method for score in scores if score.method))
+    groups = max((score.groups for score in scores), default=0)
+    said += [f"by group, {plural(groups, 'group')}"] if groups else []
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def _unanswered(line: ScoreboardLine, _: int) -> str:

@@ -12,7 +12,13 @@ from typing import Any
 from runner.base.digests import digest_of
 from runner.base.text import plural
 from runner.records import ScoredRow, read_rows
-from runner.records.results import ArmResult, CheckpointScores, ExperimentResult, Score
+from runner.records.results import (
+    ArmResult,
+    CheckpointScores,
+    ExperimentResult,
+    Score,
+    in_groups,
+)
 from runner.tracking.facts import (
     MAX_NAME,
     MAX_TAG,
@@ -219,8 +225,7 @@ def arm_note(result: ExperimentResult, arm: ArmResult, places: RunIds) -> str:
     if arm.test and result.primary in arm.test.overall:
         score = arm.test.overall[result.primary]
         parts.append(
-            f"**{result.primary} on test: {interval(score)}** over {plural(score.n, 'row')}"
-            f"{lost(arm)}."
+            f"**{result.primary} on test: {interval(score)}** over {score.basis}{lost(arm)}."
         )
     if line := _difference(result, arm):
         parts.append(line)
@@ -263,7 +268,7 @@ def _difference(result: ExperimentResult, arm: ArmResult) -> str:
     return (
         f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) {found.metric} over "
         f"{code(other)}, p = {found.p_holm:.3g} after Holm's correction, on "
-        f"{plural(found.n, 'paired row')}."
+        f"{in_groups(plural(found.n, 'paired row'), found.groups)}."
     )
 
 

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.report.charts import MAX_POINTS, Axis, thinned
+from runner.records import SHARE
+from runner.records.results import Score
+from runner.report.charts import MAX_POINTS, Axis, ChartEntry, scale, thinned
 
 NUMBERS = st.floats(-1e9, 1e9, allow_nan=False).filter(lambda x: x == 0 or abs(x) > 1e-9)
 
@@ -137,3 +139,14 @@ def test_arm_colours_stay_apart(theme: dict[str, str], eyes: tuple[tuple[float, 
     colours = [value for name, value in theme.items() if re.fullmatch(r"c\d", name)]
     for one, other in itertools.combinations(colours, 2):
         assert math.dist(lab(one, eyes), lab(other, eyes)) >= 18, (one, other)
+
+
+def test_a_scale_ends_where_the_metric_does() -> None:
+    """All right, or all but: no room is drawn above the highest value there can be."""
+    for values in ([1.0], [0.93, 1.0]):
+        score = Score(value=1.0, low=min(values), high=1.0, n=40, scale=SHARE)
+        axis = scale([ChartEntry("arm", "c1", score)])
+        assert axis.high == 1.0
+        assert 0.0 <= axis.low < 1.0
+        assert axis.ticks[-1] <= 1.0
+    assert scale([ChartEntry("arm", "c1", Score(value=0, low=0, high=0, n=9))]).low < 0

@@ -12,6 +12,7 @@ import pytest
 from runner.records import EDITS, POINTS
 from runner.records.results import ArmResult, ExperimentResult, Score, Verdict
 from runner.report import write_report
+from runner.report.terminal import plain_leaderboard
 from tests.report.tree import Element, read
 
 SECTIONS = ["Verdict", "Arms", "Curves", "Checkpoints", "Slices", "Scores"]
@@ -368,3 +369,30 @@ def test_a_page_is_never_seen_half_written(result: ExperimentResult, tmp_path: P
     write_report(result, out)
     write_report(result, out)
     assert [path.name for path in out.parent.iterdir()] == ["report.html"]
+
+
+def test_scores_say_how_their_intervals_were_made(result: ExperimentResult, tmp_path: Path) -> None:
+    """The page in a title, the terminal below the table; scores of old ledgers say nothing."""
+    primary = result.primary
+
+    def told(arm: ArmResult) -> ArmResult:
+        if arm.test is None or primary not in arm.test.overall:
+            return arm
+        found = {"method": "Wilson, effective rows", "groups": 12}
+        score = arm.test.overall[primary].model_copy(update=found)
+        overall = {**arm.test.overall, primary: score}
+        return arm.model_copy(update={"test": arm.test.model_copy(update={"overall": overall})})
+
+    grouped = result.model_copy(update={"arms": [told(arm) for arm in result.arms]})
+    folder = tmp_path / "grouped"
+    folder.mkdir()
+    write_report(grouped, folder / "page.html")
+    page = (folder / "page.html").read_text()
+    assert "in 12 groups; interval: Wilson, effective rows" in page
+    shown = plain_leaderboard(grouped)
+    assert "Wilson, effective rows; by group, 12 groups" in " ".join(shown.split())
+    old = grouped.arms[0].model_dump(mode="json")
+    for scores in (old["test"], old["validation"]):
+        for score in (scores or {"overall": {}})["overall"].values():
+            del score["method"], score["groups"]
+    assert ArmResult.model_validate(old).digest == old["digest"]
