@@ -4,7 +4,10 @@ A sequence of named steps, applied in the order given:
 
 - ``unicode``       NFKC composition
 - ``case``          Unicode case folding
+- ``lower``         lower case, as SQuAD's script has it (``case`` also makes ß to ss)
 - ``punctuation``   remove every character of a Unicode punctuation category, and ``$+<=>^`|~``
+- ``ascii_punctuation``  remove `string.punctuation` and nothing else, as SQuAD's script does
+- ``final_punctuation``  remove full stops, commas, ``;:!?`` and blanks at the end
 - ``articles``      the English articles a, an, the become a blank (SQuAD's rule)
 - ``alphanumeric``  every character that is no letter, number or combining mark becomes a blank
 - ``whitespace``    runs of white space become one blank, ends trimmed
@@ -13,6 +16,7 @@ A sequence of named steps, applied in the order given:
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -20,6 +24,8 @@ from typing import Any
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b", re.IGNORECASE)
 _ASCII_SYMBOLS = "$+<=>^`|~"
+_ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_FINAL = ".,;:!?。！？؟।" + string.whitespace
 
 
 class _Punctuation(dict[int, int | None]):
@@ -56,6 +62,9 @@ STEPS: dict[str, Callable[[str], str]] = {
     "unicode": lambda text: unicodedata.normalize("NFKC", text),
     "case": str.casefold,
     "punctuation": lambda text: text.translate(_punctuation),
+    "lower": str.lower,
+    "ascii_punctuation": lambda text: text.translate(_ASCII_PUNCTUATION),
+    "final_punctuation": lambda text: text.rstrip(_FINAL) or text,
     "articles": lambda text: _ARTICLES.sub(" ", text),
     "alphanumeric": lambda text: text.translate(_alphanumeric()),
     "whitespace": lambda text: " ".join(text.split()),

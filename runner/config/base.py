@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Normalizer = Literal["unicode", "case", "whitespace", "punctuation", "articles", "alphanumeric"]
+Normalizer = Literal[
+    "unicode",
+    "case",
+    "lower",
+    "whitespace",
+    "punctuation",
+    "ascii_punctuation",
+    "final_punctuation",
+    "articles",
+    "alphanumeric",
+]
 """Steps of `runner.base.text.normalize`, applied in the order they are listed."""
 
 Share = Annotated[float, Field(ge=0, le=1)]

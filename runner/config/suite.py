@@ -13,21 +13,31 @@ class ExactMatch(Group):
     """1 when the normalised answer equals a normalised reference."""
 
     kind: Literal["exact_match"]
+    squad: Literal["v1.1", "v2.0"] = "v1.1"
+    """Every reference counts in v1.1; in v2.0 those of which normalisation leaves nothing only
+    where it leaves nothing of any."""
 
 
 class Classification(Group):
-    """Accuracy, micro and macro F1 over the labels seen in the references. An answer that is
-    none of the labels counts against its reference's recall."""
+    """Accuracy, micro, macro and weighted F1 over the labels seen in the references. An answer
+    that is none of the labels counts against its reference's recall."""
 
     kind: Literal["classification"]
+    outside: Literal["miss", "as_sklearn"] = "miss"
+    """What an answer that is none of the references' labels is: only a miss of its reference's
+    label (``miss``), or a label of its own with an F1 of 0, which lowers macro and micro F1 as
+    scikit-learn does where it is given no list of labels (``as_sklearn``)."""
 
 
 class TokenF1(Group):
-    """F1 over the words that blanks separate after normalisation (SQuAD v2.0 rules for empty
-    texts). Scripts without blanks (Han, kana, Thai, Lao, Khmer, Burmese, Tibetan) count by letter,
-    as MLQA's evaluation has it."""
+    """F1 over the words that blanks separate after normalisation (SQuAD's rules). Scripts without
+    blanks (Han, kana, Thai, Lao, Khmer, Burmese, Tibetan) count by letter, as MLQA's evaluation
+    has it."""
 
     kind: Literal["token_f1"]
+    squad: Literal["v2.0", "v1.1"] = "v2.0"
+    """Two empty texts agree in v2.0 (F1 1) and do not in v1.1 (0). References of which
+    normalisation leaves nothing count in v2.0 only where it leaves nothing of any."""
 
 
 BleuTokenizer = Literal[
@@ -79,6 +89,34 @@ class JsonFields(Group):
     kind: Literal["json_fields"]
     fields: list[str] | None = None
     """Null takes every key that stands in a reference. Nested keys as ``a.b``."""
+    lists: dict[str, Literal["set", "sequence"]] = {}
+    """Fields that hold a list, each with an F1 of its own, ``json_field/NAME/f1``: of its items
+    without order and repetition (``set``), or of the longest common subsequence (``sequence``).
+    ``json_list_f1`` is the mean over these fields. As a ``set`` two lists are also equal in
+    another order."""
+
+
+class NumberMatch(Group):
+    """1 when the number in the answer equals the number in a reference: ``10`` is ``10.0``,
+    ``1,000`` is ``1000``, ``3/4`` is ``0.75``."""
+
+    kind: Literal["number"]
+    which: Literal["first", "last"] = "last"
+    """The number that counts where a text has several."""
+    absolute_tolerance: float = Field(default=0.0, ge=0)
+    """Difference up to which two numbers are equal."""
+    relative_tolerance: float = Field(default=0.0, ge=0, lt=1)
+    """Difference up to which two numbers are equal, as a share of the reference. The wider of
+    both tolerances counts."""
+    percent: Literal["number", "share"] = "number"
+    """Whether ``50%`` is 50 or 0.5."""
+    units: Literal["ignore", "same"] = "ignore"
+    """Whether a currency, a percent sign and the word after a number have to be the same,
+    wherever the reference has one."""
+    fractions: bool = True
+    """Whether ``3/4``, ``1 1/2`` and ``½`` are one number."""
+    decimal: Literal[".", ","] = "."
+    """The decimal mark; the other of the two separates thousands."""
 
 
 class PluginMetric(Group):
@@ -91,7 +129,7 @@ class PluginMetric(Group):
 
 
 Metric = Annotated[
-    ExactMatch | Classification | TokenF1 | Bleu | Rouge | JsonFields | PluginMetric,
+    ExactMatch | Classification | TokenF1 | Bleu | Rouge | JsonFields | NumberMatch | PluginMetric,
     Field(discriminator="kind"),
 ]
 
@@ -103,23 +141,32 @@ class NoExtraction(Group):
 
 
 class RegexExtraction(Group):
-    """The first match of `pattern` (its group 1, if it has one) is scored."""
+    """A match of `pattern` (its group 1, if it has one) is scored."""
 
     kind: Literal["regex"]
     pattern: str
+    otherwise: list[str] = []
+    """Patterns that are tried in their order where `pattern` matches nothing."""
+    which: Literal["first", "last"] = "first"
+    """The match that counts where a pattern has several."""
 
 
 class ChoiceExtraction(Group):
-    """The first of `choices` that stands in the answer as a word is scored."""
+    """One of `choices` that stands in the answer as a word is scored."""
 
     kind: Literal["choice"]
     choices: list[str]
+    which: Literal["first", "last"] = "first"
+    """The one that counts where several stand in the answer."""
 
 
 class JsonExtraction(Group):
-    """The first JSON value in the answer, rewritten with sorted keys and no blanks."""
+    """The first JSON value in the answer, rewritten with sorted keys and no blanks; of several
+    the first that is an object, list, text ... as the target is."""
 
     kind: Literal["json"]
+    strict: bool = False
+    """Only an answer that is JSON as a whole, in a code fence or without."""
 
 
 Extraction = Annotated[
@@ -156,6 +203,10 @@ class Suite(Group):
     """Applied to answers and references before they are compared (not to BLEU and ROUGE,
     which have rules of their own)."""
     extract: Extraction = NoExtraction(kind="none")
+    thinking: Literal["keep", "strip", "after"] = "keep"
+    """What of an answer with ``<think>...</think>`` is looked at: all of it, all but the thinking
+    (``strip``), or only what follows the last ``</think>``, so that an answer without it is none
+    (``after``)."""
     generation: GenerationSettings = GenerationSettings()
     bootstrap: Bootstrap = Bootstrap()
     unanswered: Literal["wrong", "common"] = "wrong"

@@ -4,7 +4,6 @@ The doors are the names below; see `runner.evaluation.measure` for how a metric 
 """
 
 from runner.evaluation.comparison import compare, pick_checkpoint
-from runner.evaluation.extract import check_targets
 from runner.evaluation.scoring import (
     NOT_SCORED,
     SCORE_VERSION,
@@ -15,6 +14,7 @@ from runner.evaluation.scoring import (
 )
 from runner.evaluation.self_score import SelfScore, self_score
 from runner.evaluation.suite import check_suite, known_scores
+from runner.evaluation.targets import check_targets
 from runner.evaluation.tokenizers import settled
 from runner.statistics.significance import holm
 

@@ -7,52 +7,98 @@ through the same extraction; where it finds nothing in a reference, the referenc
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 
 from runner.base.errors import ConfigError, DataError, Problem, RowFault
 from runner.base.text import normalize, plural
-from runner.config import ChoiceExtraction, Extraction, JsonExtraction, RegexExtraction, Suite
+from runner.config import (
+    ChoiceExtraction,
+    Extraction,
+    JsonExtraction,
+    NumberMatch,
+    RegexExtraction,
+    Suite,
+)
 from runner.evaluation.json_text import canonical, first_value, mapped, parse
 from runner.evaluation.measure import ScoredAnswer
+from runner.evaluation.numbers import number_in
 from runner.records import Cause, Example, Prediction, ScoredRow
 
 REGEX_SECONDS = 1.0
 """Longest time one pattern may take on one answer."""
 
 
-def extracted(text: str, suite: Suite) -> str | None:
-    """The scored part of `text`, None when there is none.
+def extracted(text: str, suite: Suite, target: str | None = None) -> str | None:
+    """The scored part of the answer `text`, None when there is none. Of several JSON values the
+    first of the `target`'s type is taken.
 
     Raises ConfigError for a pattern that backtracks for more than `REGEX_SECONDS`.
     """
     rule = suite.extract
-    if isinstance(rule, RegexExtraction):
-        return _match(rule.pattern, text)
-    if isinstance(rule, ChoiceExtraction):
-        return _choice(tuple(rule.choices), tuple(suite.normalize), text)
-    if isinstance(rule, JsonExtraction):
+    spoken = without_thinking(text, suite.thinking)
+    # By kind: `isinstance` on pydantic's models takes longer than all the rest for a short text.
+    if spoken is None or rule.kind == "none":
+        return spoken
+    if rule.kind == "json":
+        like = None if target is None else first_value(target)
         try:
-            return canonical(first_value(text))
+            return canonical(first_value(spoken, like, strict=rule.strict))
         except ValueError:
             return None
+    return _part(spoken, suite)
+
+
+def _part(text: str, suite: Suite) -> str | None:
+    rule = suite.extract
+    if isinstance(rule, RegexExtraction):
+        found = (_match(pattern, text, rule.which) for pattern in (rule.pattern, *rule.otherwise))
+        return next((match for match in found if match is not None), None)
+    if isinstance(rule, ChoiceExtraction):
+        return _choice(tuple(rule.choices), tuple(suite.normalize), text, rule.which)
     return text
+
+
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+_END_OF_THOUGHT = "</think>"
+
+
+def without_thinking(text: str, how: str) -> str | None:
+    """`text` as `suite.thinking` has it; None when an answer has to follow ``</think>`` and
+    does not, or thinking is all there is. Thinking whose ``<think>`` stands in the prompt is
+    thinking as well."""
+    if how == "keep":
+        return text
+    if how == "after":
+        return text.rpartition(_END_OF_THOUGHT)[2].strip() if _END_OF_THOUGHT in text else None
+    spoken = _THOUGHT.sub("", text).rpartition(_END_OF_THOUGHT)[2].strip()
+    return spoken or (None if text.strip() else "")
 
 
 def extracted_reference(text: str, suite: Suite) -> str:
     """The scored part of a reference. Raises ValueError where JSON is asked for and the
     reference has none."""
-    if isinstance(suite.extract, JsonExtraction):
+    if suite.extract.kind == "none":
+        return text
+    if suite.extract.kind == "json":
         return canonical(first_value(text))
-    found = extracted(text, suite)
+    found = _part(text, suite)
     return text if found is None else found
 
 
-@lru_cache(maxsize=1 << 15)
+SHORT = 200
+"""Characters of a text whose normal form is remembered: metrics, arms and comparisons come back to
+the same 100,000 answers. At most some 150 MB; long texts are seldom short of time."""
+
+
 def _normal(text: str, steps: tuple[str, ...], is_json: bool) -> str:
     if is_json:
         return canonical(mapped(parse(text), lambda part: normalize(part, steps)))
     return normalize(text, steps)
+
+
+_remembered = lru_cache(maxsize=1 << 18)(_normal)
 
 
 def comparable(text: str, suite: Suite) -> str:
@@ -61,15 +107,20 @@ def comparable(text: str, suite: Suite) -> str:
     Of JSON only the texts inside are normalised; keys and structure stay, so that dropping
     punctuation cannot make two different objects equal.
     """
-    return _normal(text, tuple(suite.normalize), isinstance(suite.extract, JsonExtraction))
+    normal = _remembered if len(text) <= SHORT else _normal
+    return normal(text, tuple(suite.normalize), suite.extract.kind == "json")
 
 
-def _match(pattern: str, text: str) -> str | None:
+def _match(pattern: str, text: str, which: str) -> str | None:
     # The standard library's engine cannot be stopped; `regex` (which sacreBLEU brings) can.
     import regex
 
     try:
-        found = regex.search(pattern, text, timeout=REGEX_SECONDS)
+        if which == "last":
+            matches = regex.finditer(pattern, text, timeout=REGEX_SECONDS)
+            found = next(iter(deque(matches, maxlen=1)), None)
+        else:
+            found = regex.search(pattern, text, timeout=REGEX_SECONDS)
     except TimeoutError:
         raise ConfigError(
             [
@@ -86,10 +137,10 @@ def _match(pattern: str, text: str) -> str | None:
     return found.group(1 if found.re.groups else 0)  # type: ignore[no-any-return]
 
 
-def _choice(choices: tuple[str, ...], steps: tuple[str, ...], text: str) -> str | None:
+def _choice(choices: tuple[str, ...], steps: tuple[str, ...], text: str, which: str) -> str | None:
     words, original = _choice_pattern(choices, steps)
-    found = words.search(normalize(text, steps))
-    return original[found.group()] if found else None
+    found = words.findall(normalize(text, steps))
+    return original[found[-1 if which == "last" else 0]] if found else None
 
 
 @lru_cache(maxsize=64)
@@ -106,20 +157,23 @@ def _choice_pattern(
 def extraction_problems(rule: Extraction, steps: list[str]) -> list[Problem]:
     """What is wrong with the extraction itself, before any answer is seen."""
     if isinstance(rule, RegexExtraction):
-        return _pattern_problems(rule.pattern)
+        problems = _pattern_problems("suite.extract.pattern", rule.pattern)
+        for index, pattern in enumerate(rule.otherwise):
+            problems += _pattern_problems(f"suite.extract.otherwise[{index}]", pattern)
+        return problems
     if isinstance(rule, ChoiceExtraction):
         return _choice_problems(rule.choices, steps)
     return []
 
 
-def _pattern_problems(pattern: str) -> list[Problem]:
+def _pattern_problems(key: str, pattern: str) -> list[Problem]:
     import regex
 
     try:
         regex.compile(pattern)
     except regex.error as error:
         mark = "" if error.pos is None else f" at position {error.pos}"
-        return [Problem("suite.extract.pattern", f"{pattern!r} is no regex: {error.msg}{mark}")]
+        return [Problem(key, f"{pattern!r} is no regex: {error.msg}{mark}")]
     return []
 
 
@@ -138,6 +192,21 @@ def _choice_problems(choices: list[str], steps: list[str]) -> list[Problem]:
             problems.append(Problem(key, message, hint="drop one of them"))
         seen[normal] = choice
     return problems
+
+
+def reading(suite: Suite) -> str:
+    """How the suite reads answers where that is not the default, for a score's signature, e.g.
+    ``extract.which:last|thinking:strip``; of ``otherwise`` the number of patterns."""
+    rule, found = suite.extract, {}
+    if isinstance(rule, JsonExtraction) and rule.strict:
+        found["extract.strict"] = "true"
+    if isinstance(rule, RegexExtraction) and rule.otherwise:
+        found["extract.otherwise"] = str(len(rule.otherwise))
+    if isinstance(rule, RegexExtraction | ChoiceExtraction) and rule.which != "first":
+        found["extract.which"] = rule.which
+    if suite.thinking != "keep":
+        found["thinking"] = suite.thinking
+    return "|".join(f"{key}:{value}" for key, value in found.items())
 
 
 # From an example and its prediction to what metrics score, and to the row that is kept.
@@ -159,15 +228,12 @@ def rows_of(
             f"{len(predictions)} predictions do not answer {len(examples)} examples with "
             f"{len(asked)} ids one to one; unanswered: {missing}"
         )
-    check_targets(examples, suite)
+    check_comparable(examples, suite)
     return [_row(example, answers[example.id], suite) for example in examples]
 
 
-def check_targets(examples: Sequence[Example], suite: Suite) -> None:
-    """Raise DataError for every target and reference the suite cannot compare an answer with.
-
-    Cheap; worth calling before anything is generated.
-    """
+def check_comparable(examples: Sequence[Example], suite: Suite) -> None:
+    """Raise DataError for every target and reference the suite cannot compare an answer with."""
     faults = []
     for example in examples:
         for name, text in [("target", example.target), *_named(example.references)]:
@@ -177,9 +243,31 @@ def check_targets(examples: Sequence[Example], suite: Suite) -> None:
                 message = f"has no JSON value, but suite.extract.kind is json: {text[:80]!r}"
                 place = example.origin
                 faults.append(RowFault(place.file, place.line, "target_not_json", message, name))
+    if not faults:
+        _check_numbers(examples, suite)
     if faults:
         raise DataError(
             f"{plural(len(faults), 'target')} cannot be compared as JSON; another suite, "
+            "such as text, compares them as they are",
+            faults,
+        )
+
+
+def _check_numbers(examples: Sequence[Example], suite: Suite) -> None:
+    """Raise DataError for every target and reference that has no number where a metric of the
+    suite compares numbers."""
+    faults = []
+    for metric in (item for item in suite.metrics if isinstance(item, NumberMatch)):
+        for example in examples:
+            for name, text in [("target", example.target), *_named(example.references)]:
+                if number_in(extracted_reference(text, suite), metric) is None:
+                    message = f"has no number, but suite.metrics compares numbers: {text[:80]!r}"
+                    place = example.origin
+                    fault = RowFault(place.file, place.line, "target_not_number", message, name)
+                    faults.append(fault)
+    if faults:
+        raise DataError(
+            f"{plural(len(faults), 'target')} cannot be compared as a number; another suite, "
             "such as text, compares them as they are",
             faults,
         )
@@ -190,7 +278,7 @@ def _named(references: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _row(example: Example, answer: Prediction, suite: Suite) -> ScoredRow:
-    found = None if answer.error else extracted(answer.text, suite)
+    found = None if answer.error else extracted(answer.text, suite, example.target)
     cause = cause_of(answer, found, (example.target, *example.references), suite)
     return ScoredRow(
         id=example.id,
@@ -210,6 +298,8 @@ def _row(example: Example, answer: Prediction, suite: Suite) -> ScoredRow:
 def answer_of(row: ScoredRow, suite: Suite) -> ScoredAnswer:
     """A row as metrics see it."""
     texts = (row.target, *row.references)
+    if suite.extract.kind == "none":
+        return ScoredAnswer(row.extracted, texts)
     return ScoredAnswer(row.extracted, tuple(extracted_reference(text, suite) for text in texts))
 
 

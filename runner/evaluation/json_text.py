@@ -18,6 +18,19 @@ MAX_DEPTH = 64
 _EXACT_FLOAT = 2**53
 _OPENING = re.compile(r"[{\[]")
 _FENCE = re.compile(r"```[A-Za-z0-9_-]*[ \t]*\n?")
+_WHOLE_FENCE = re.compile(r"```[A-Za-z0-9_-]*\s(.*)```", re.DOTALL)
+_TOKEN = re.compile(
+    r"""[{}\[\]] | "(?:\\.|[^"\\])*+(?:"|$) | (?<=[{\[,:\s])'(?:\\.|[^'\\])*+'(?=\s*+[,:}\]])""",
+    re.VERBOSE | re.DOTALL,
+)
+"""A bracket, or a text in quotes; a single quote opens one only where a value may stand."""
+_QUOTE = "[\"'“”‘’„«]"
+_WORD = "(?:true|false|null|True|False|None|NaN|-?Infinity|undefined)"
+_ITEM = rf"(?:-?\d[\d.eE+-]*+|{_WORD})\s*+(?:[,\]]|\Z)"
+_JSON_LIKE = re.compile(
+    rf"\{{\s*+(?:{_QUOTE}|\}}|//|/\*|[\w$-]++\s*+:|\Z)|\[\s*+(?:{_QUOTE}|[\[\]{{]|{_ITEM}|\Z)"
+)
+"""A bracket that begins JSON, whole or broken, and not a remark in prose."""
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -45,40 +58,90 @@ def parse(text: str) -> Any:
     return value
 
 
-def first_value(text: str) -> Any:
-    """The first JSON value in `text`. Raises ValueError when there is none.
+def first_value(text: str, like: Any = None, *, strict: bool = False) -> Any:
+    """The JSON value that `text` gives as an answer. Raises ValueError when there is none.
 
-    The whole text when it is JSON (then also a bare number or string), else the first code
-    fence whose content is JSON, else the first object or array in the prose. A piece of a
-    broken object is never taken for an answer: the search goes on behind what was read.
+    The whole text when it is JSON (then also a bare number or string), else what stands in code
+    fences, else the objects and arrays in the prose; of several the first that is of the same
+    type as `like` (an object, a list ...), or, when none is, the first. A piece of a broken
+    object or array is never taken for an answer: all that its brackets hold is passed over, and
+    all that follows where they are not closed. A ``{`` begins one before a text in quotes, a name
+    and a colon, a comment or ``}``, a ``[`` before a quote, a bracket, ``]``, or a number or
+    constant and a comma or ``]``; any other bracket is prose, and what follows it is looked at.
+
+    Where `strict`, only a text that is one value as a whole will do, in a fence or without.
     """
-    for candidate in (text.strip(), *_fenced(text)):
+    whole = text.strip()
+    if strict and (fence := _WHOLE_FENCE.fullmatch(whole)):
+        whole = fence.group(1)
+    try:
+        return parse(whole)
+    except ValueError:
+        if strict:
+            raise
+    found = None
+    for value in _values(text):
+        if like is None or isinstance(value, type(like)):
+            return value
+        found = found or (value,)
+    if found is None:
+        raise ValueError("no JSON value in the text")
+    return found[0]
+
+
+def _values(text: str) -> Iterator[Any]:
+    """What stands in fences, then the structures in all of the text."""
+    structures = list(_structures(text))
+    for start, content in _fenced(text):
+        if any(low < start < high for low, high, _ in structures):
+            continue  # a fence inside a text of an object
         try:
-            return parse(candidate)
+            yield parse(content)
         except ValueError:
             continue
-    return _first_structure(text)
+    yield from (values[0] for _, _, values in structures if values)
 
 
-def _fenced(text: str) -> Iterator[str]:
-    """The contents between the markers of code fences; an unclosed fence runs to the end."""
-    return (part.strip() for part in _FENCE.split(text)[1::2])
+def _fenced(text: str) -> Iterator[tuple[int, str]]:
+    """Where code fences open, and what they hold; an unclosed fence runs to the end."""
+    marks = [*_FENCE.finditer(text), None]
+    for opening, closing in zip(marks[0::2], marks[1::2], strict=False):
+        if opening is not None:
+            end = len(text) if closing is None else closing.start()
+            yield opening.start(), text[opening.end() : end].strip()
 
 
-def _first_structure(text: str) -> Any:
+def _structures(text: str) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
+    """(start, end, value) of the outermost objects and arrays; no value for a broken one. A broken
+    one that is never closed is the last."""
     start = _OPENING.search(text)
     while start:
         try:
-            value, _ = _DECODER.raw_decode(text, start.start())
-        except json.JSONDecodeError as error:
-            start = _OPENING.search(text, max(error.pos, start.end()))
-            continue
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
-        if _too_deep(value):
-            raise ValueError("nested too deeply")
-        return value
-    raise ValueError("no JSON value in the text")
+            value, end = _DECODER.raw_decode(text, start.start())
+            values = () if _too_deep(value) else (value,)
+        except (ValueError, RecursionError):
+            if not _JSON_LIKE.match(text, start.start()):
+                start = _OPENING.search(text, start.end())
+                continue
+            values, end = (), _end_of_broken(text, start.start())
+            if end == len(text):
+                return
+        yield start.start(), end, values
+        start = _OPENING.search(text, end)
+
+
+def _end_of_broken(text: str, start: int) -> int:
+    """Where the structure that opens at `start` is closed, brackets in quotes not counted; the
+    end of the text when it is not."""
+    depth = 0
+    for token in _TOKEN.finditer(text, start):
+        if token.group() in ("{", "["):
+            depth += 1
+        elif token.group() in ("}", "]"):
+            depth -= 1
+            if depth == 0:
+                return token.end()
+    return len(text)
 
 
 def _too_deep(value: Any) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.config import Metric, PluginMetric, Suite
-from runner.evaluation.extract import answer_of, rows_of
+from runner.evaluation.extract import answer_of, reading, rows_of
 from runner.evaluation.measure import MetricResult, ScoredAnswer
 from runner.evaluation.suite import check_suite, kind_of, reference_fields
 from runner.evaluation.tokenizers import settled
@@ -20,7 +20,7 @@ from runner.statistics.measure import Measure, group_ids, value_of, with_worst
 if TYPE_CHECKING:
     from runner.statistics.measure import Ids, Mask
 
-SCORE_VERSION = "3"
+SCORE_VERSION = "4"
 """Raised when the same answers would be scored differently; part of every score's digest."""
 NOT_SCORED = {"name", "generation", "max_unanswered"}
 """What of a suite changes no score."""
@@ -47,7 +47,7 @@ def score(
     rows = rows_of(examples, predictions, suite)
     suite = settled(suite, references_of(rows))
     counted, measured = _measured(rows, counted_rows(rows, suite), suite)
-    own = {row.id: _row_scores(measured.measures, index) for index, row in enumerate(counted)}
+    own = _row_scores(counted, measured.measures)
     scores = _scores_of(rows, counted, measured, suite, split, seed)
     return scores, [replace(row, scores=own.get(row.id, {})) for row in rows]
 
@@ -113,20 +113,43 @@ def measured_by(
     metric: Metric, rows: Sequence[ScoredRow], answers: Sequence[ScoredAnswer], suite: Suite
 ) -> MetricResult:
     """What one metric makes of the rows, those without a usable answer at their worst. The
-    metrics of this package see to that themselves; a plug-in need not."""
+    metrics of this package see to that themselves; a plug-in need not. Signatures say how
+    answers were read where the suite departs from the default."""
     import numpy as np
 
-    found = kind_of(metric).measure(answers, metric, suite)
+    found = _signed(kind_of(metric).measure(answers, metric, suite), reading(suite))
     if not isinstance(metric, PluginMetric):
         return found
     unanswered = np.asarray([bool(row.unanswered) for row in rows], dtype=np.bool_)
     return replace(found, measures=[with_worst(item, unanswered) for item in found.measures])
 
 
-def _row_scores(measures: Iterable[Measure], index: int) -> dict[str, float]:
-    """Defined scores of one row; JSON has no nan."""
-    found = {item.name: float(item.rows[index]) for item in measures if item.rows is not None}
-    return {name: value for name, value in found.items() if value == value}
+def _signed(found: MetricResult, reading: str) -> MetricResult:
+    if not reading:
+        return found
+
+    def signed(measures: Iterable[Measure]) -> list[Measure]:
+        return [
+            replace(item, signature="|".join(filter(None, (item.signature, reading))))
+            for item in measures
+        ]
+
+    tables = {name: signed(table) for name, table in found.tables.items()}
+    return MetricResult(signed(found.measures), tables)
+
+
+def _row_scores(
+    rows: Sequence[ScoredRow], measures: Iterable[Measure]
+) -> dict[str, dict[str, float]]:
+    """Defined scores of each row by its id; JSON has no nan."""
+    found: dict[str, dict[str, float]] = {row.id: {} for row in rows}
+    for item in measures:
+        if item.rows is None:
+            continue
+        for row, value in zip(rows, item.rows.tolist(), strict=True):
+            if value == value:
+                found[row.id][item.name] = value
+    return found
 
 
 def _overall(

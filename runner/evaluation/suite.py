@@ -16,6 +16,7 @@ from runner.evaluation.metrics import (
     corpus,
     exact_match,
     json_fields,
+    number,
     rouge,
     token_f1,
 )
@@ -104,6 +105,7 @@ KINDS: dict[str, MetricKind] = {
     "sacrebleu": corpus,
     "rouge": rouge,
     "json_fields": json_fields,
+    "number": number,
 }
 
 

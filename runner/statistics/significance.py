@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SWAPS = 9_999
 """Random swaps; the smallest p is 1 / (SWAPS + 1)."""
 _CELLS = 4_000_000
+_MANY = 32
+"""Pairs with the same difference from which one binomial number costs less than a coin each."""
 
 
 def mcnemar(wins: int, losses: int) -> float:
@@ -53,30 +55,47 @@ def swap_test(
     # Sums in another order differ in the last bits; equal differences must count as equal.
     bar = observed - 1e-9 * max(1.0, observed)
     reached = tried = 0
-    for swaps in _swaps(len(change), seed):
-        moved = swaps @ change
+    exact = 2 ** len(change) <= SWAPS + 1
+    for moved in _every_swap(change) if exact else _random_swaps(change, seed):
         differences = combine(sums[0] - moved) - combine(sums[1] + moved)
         reached += int(np.count_nonzero(np.abs(differences) >= bar))
-        tried += len(swaps)
-    if 2 ** len(change) <= SWAPS + 1:
-        return reached / tried
-    return (reached + 1) / (tried + 1)
+        tried += len(moved)
+    return reached / tried if exact else (reached + 1) / (tried + 1)
 
 
-def _swaps(count: int, seed: int) -> Iterator[Matrix]:
-    """0/1 rows that say which of `count` pairs are swapped: all of them, or `SWAPS` at random."""
+def _every_swap(change: Matrix) -> Iterator[Matrix]:
+    """What each way to swap some of the pairs moves from one side to the other, (m, k)."""
     import numpy as np
 
-    if 2**count <= SWAPS + 1:
-        every = np.arange(2**count)[:, None] >> np.arange(count) & 1
-        yield every.astype(np.float64)
-        return
+    swaps = np.arange(2 ** len(change))[:, None] >> np.arange(len(change)) & 1
+    yield swaps.astype(np.float64) @ change
+
+
+def _random_swaps(change: Matrix, seed: int) -> Iterator[Matrix]:
+    """The same for `SWAPS` ways at random, some at a time.
+
+    Of c pairs with the same difference it only matters how many are swapped, which is binomial
+    (c, 1/2): short answers have few different F1 values, so that 100,000 rows are some hundred
+    numbers. Pairs with a difference of their own have a coin each.
+    """
+    import numpy as np
+
     rng = np.random.default_rng(seed)
-    step = max(1, _CELLS // count)
+    # Adding 0 makes -0 to 0, which would count as another value.
+    values, inverse, counts = np.unique(
+        change + 0.0, axis=0, return_inverse=True, return_counts=True
+    )
+    many = counts >= _MANY
+    alone = change[~many[inverse.reshape(-1)]]
+    size, wide = int(many.sum()), len(alone)
+    step = max(1, _CELLS // (size + wide))
     for start in range(0, SWAPS, step):
-        size = min(step, SWAPS - start)
-        bits = np.frombuffer(rng.bytes(size * -(-count // 8)), dtype=np.uint8)
-        yield np.unpackbits(bits.reshape(size, -1), axis=1)[:, :count].astype(np.float64)
+        ways = min(step, SWAPS - start)
+        # A value's numbers one after another: NumPy sets a binomial up once for each run of them.
+        swapped = rng.binomial(counts[many][:, None], 0.5, size=(size, ways))
+        bits = np.frombuffer(rng.bytes(ways * -(-wide // 8)), dtype=np.uint8)
+        coins = np.unpackbits(bits.reshape(ways, -1), axis=1)[:, :wide]
+        yield swapped.T.astype(np.float64) @ values[many] + coins.astype(np.float64) @ alone
 
 
 def holm(differences: Sequence[Difference]) -> list[Difference]:

@@ -104,7 +104,8 @@ CASES = {
         GOOD + "suite:\n  normalize:\n    - unicode\n    - Case\n",
         [
             "exp.yaml:6: suite.normalize.1: 'Case' is not allowed; allowed are 'unicode', 'case', "
-            "'whitespace', 'punctuation', 'articles' or 'alphanumeric'\n"
+            "'lower', 'whitespace', 'punctuation', 'ascii_punctuation', 'final_punctuation', "
+            "'articles' or 'alphanumeric'\n"
             "      did you mean 'case'?"
         ],
     ),
@@ -212,7 +213,7 @@ CASES = {
         GOOD + "suite:\n  metrics:\n    - stem: true\n",
         [
             "exp.yaml:5: suite.metrics.0.kind: no kind is named; the kinds are exact_match, "
-            "classification, token_f1, sacrebleu, rouge, json_fields, plugin"
+            "classification, token_f1, sacrebleu, rouge, json_fields, number, plugin"
         ],
     ),
     "missing key of a kind": Case(

@@ -23,7 +23,7 @@ def test_equal_to_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     labels = sorted(set(gold))
     found = values(scores)
     assert found["accuracy"] == pytest.approx(metrics.accuracy_score(gold, given_))
-    for average in ("micro", "macro"):
+    for average in ("micro", "macro", "weighted"):
         expected = metrics.f1_score(gold, given_, labels=labels, average=average, zero_division=0)
         assert found[f"{average}_f1"] == pytest.approx(expected)
     rows = metrics.precision_recall_fscore_support(
@@ -37,10 +37,22 @@ def test_equal_to_scikit_learn(pairs: list[tuple[str, str]]) -> None:
         assert table["f1"].n == support
 
 
+@given(st.lists(st.tuples(gold_labels, answers), min_size=1, max_size=30))
+def test_answers_outside_the_labels_as_scikit_learn_counts_them(
+    pairs: list[tuple[str, str]],
+) -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="parity with scikit-learn")
+    scores, _ = scored(pairs, suite({"kind": "classification", "outside": "as_sklearn"}))
+    gold, given_ = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    for average in ("micro", "macro", "weighted"):
+        expected = metrics.f1_score(gold, given_, average=average, zero_division=0)
+        assert values(scores)[f"{average}_f1"] == pytest.approx(expected)
+
+
 def test_any_accepted_label_will_do_and_spelling_is_normalised() -> None:
     chosen = suite("classification", normalize=["case", "whitespace"])
     scores, _ = scored([("Card", "refund", ["Refund"]), ("refund", "REFUND ")], chosen)
-    assert values(scores) == {"accuracy": 1, "micro_f1": 1, "macro_f1": 1}
+    assert values(scores) == {"accuracy": 1, "micro_f1": 1, "macro_f1": 1, "weighted_f1": 1}
     assert set(scores.slices) == {"label=Refund"}
 
 

@@ -113,3 +113,40 @@ def test_targets_without_json_are_data_errors_all_at_once() -> None:
     with pytest.raises(DataError, match=r"f.jsonl:2(.|\n)*f.jsonl:3"):
         score(rows, answers, chosen, "test", 0)
     check_targets(rows[:1], chosen)
+
+
+@pytest.mark.parametrize(
+    ("how", "text", "found"),
+    [
+        ("keep", "<think>1</think>2", "1"),
+        ("strip", "<think>1</think>2", "2"),
+        ("strip", "1</think>2", "2"),
+        ("strip", "2", "2"),
+        ("strip", "<think>1", None),
+        ("after", "<think>1</think>2", "2"),
+        ("after", "2", None),
+    ],
+)
+def test_thinking_is_no_answer_where_the_suite_says_so(
+    how: str, text: str, found: str | None
+) -> None:
+    assert extracted(text, {"kind": "regex", "pattern": r"\d"}, thinking=how) == found
+
+
+def test_patterns_are_tried_in_their_order() -> None:
+    rule = {"kind": "regex", "pattern": r"#### (\d+)", "otherwise": [r"is (\d+)", r"\d+"]}
+    assert extracted("5 is 6 #### 7", rule) == "7"
+    assert extracted("5 is 6", rule) == "6"
+    assert extracted("5", rule) == "5"
+
+
+def test_the_last_match_counts_where_the_suite_says_so() -> None:
+    assert extracted("1 2 3", {"kind": "regex", "pattern": r"\d", "which": "last"}) == "3"
+    rule = {"kind": "choice", "choices": ["yes", "no"], "which": "last"}
+    assert extracted("yes or no", rule) == "no"
+
+
+def test_a_broken_further_pattern_is_named() -> None:
+    rule = {"kind": "regex", "pattern": "a", "otherwise": ["(a"]}
+    with pytest.raises(ConfigError, match=r"suite.extract.otherwise\[0\].*'\(a' is no regex"):
+        check_suite(suite("exact_match", extract=rule))

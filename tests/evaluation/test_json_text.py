@@ -104,3 +104,105 @@ def test_fields_by_dotted_path() -> None:
         with pytest.raises(KeyError):
             field(value, path)
     assert list(leaves([1, 2])) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'a':1,'d':[1,2,3]}",
+        '{"a": 1, "d": [1, 2],}',
+        '{"a": 1, "d": {"e": 2}',
+        '[{"a": 1}, {"b": 2}',
+        '{"a": "x, "b": [1]}',
+        "{'a': '}', 'b': [1,2]}",
+        '{"a": NaN, "b": [1]}',
+        '```json\n{"a": [1],}\n```',
+        '{"a": 1 // one\n, "b": [2]}',
+        '{"a": True, "b": [1]}',
+    ],
+)
+def test_no_piece_of_a_broken_value_is_taken(text: str) -> None:
+    with pytest.raises(ValueError, match="no JSON value"):
+        first_value(text)
+
+
+@given(st.dictionaries(st.text(), structures, min_size=1, max_size=3), st.integers(1, 50))
+def test_a_cut_object_has_no_value(value: object, cut: int) -> None:
+    text = json.dumps(value)
+    with pytest.raises(ValueError, match="no JSON value"):
+        first_value(text[: -min(cut, len(text) - 1)])
+
+
+@pytest.mark.parametrize("text", ["{" * 200_000, '{"' * 100_000, '{"\\"' * 100_000, "{'" * 100_000])
+def test_hostile_text_is_read_once(text: str) -> None:
+    with pytest.raises(ValueError, match="no JSON value"):
+        first_value(text)
+
+
+def test_the_targets_type_is_preferred() -> None:
+    text = 'Steps [1, 2] give {"a": 1}'
+    assert first_value(text) == [1, 2]
+    assert first_value(text, {"b": 2}) == {"a": 1}
+    assert first_value("only [1]", {}) == [1]
+    assert first_value('```json\n[1]\n```\n```json\n{"a": 1}\n```', {}) == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', ' ```json\n{"a": 1}\n``` '])
+def test_strict_takes_a_whole_answer(text: str) -> None:
+    assert first_value(text, strict=True) == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ['Sure: {"a": 1}', '```json\n{"a": 1}\n```\nHope!', '{"a": 1}.'])
+def test_strict_refuses_what_stands_beside_it(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 the decoder's own words
+        first_value(text, strict=True)
+
+
+words = st.text(st.sampled_from("abcxyz ,.'é\n"), max_size=12)
+
+
+@given(st.sampled_from("[{"), st.sampled_from("abcé$("), words, structures, words)
+def test_a_bracket_of_prose_hides_nothing(
+    bracket: str, first: str, more: str, value: object, after: str
+) -> None:
+    text = f"I picked {bracket}{first}{more} from it. {json.dumps(value)} {after}"
+    assert first_value(text) == value
+
+
+letters = st.text(st.sampled_from("abc"), min_size=1, max_size=3)
+broken = st.recursive(
+    st.integers(0, 9) | letters,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(letters, inner, max_size=3),
+)
+
+
+@given(st.dictionaries(letters, broken, min_size=1, max_size=3), prose)
+def test_no_piece_of_a_python_dictionary_is_taken(value: dict[str, object], before: str) -> None:
+    with pytest.raises(ValueError, match="no JSON value"):
+        first_value(f"{before} {value!r}")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('I picked [a from the list. {"a": 1}', {"a": 1}),
+        ('as in [1 of them. {"a": 1}', {"a": 1}),
+        ('x [see {"a": 1}]', {"a": 1}),
+        ("all {x in S. [1]", [1]),
+    ],
+)
+def test_prose_is_looked_into(text: str, value: object) -> None:
+    assert first_value(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["{a: [1, 2]}", "{“a”: [1]}", '[true, {"a": 1}', "{/* x */ a: [1]}", '[1, 2 {"a": 1}']
+)
+def test_what_looks_like_json_hides_what_it_holds(text: str) -> None:
+    with pytest.raises(ValueError, match="no JSON value"):
+        first_value(text)
+
+
+@pytest.mark.parametrize("piece", ["[1 x ", "{a ", "[a", "[ ", "{ "])
+def test_many_brackets_of_prose_are_read_once(piece: str) -> None:
+    assert first_value(piece.replace("[ ", "[ x").replace("{ ", "{ x") * 50_000 + "[1]") == [1]

@@ -1,9 +1,10 @@
-"""Accuracy, micro and macro F1 over the labels that stand in the references.
+"""Accuracy, micro, macro and weighted F1 over the labels that stand in the references.
 
 A row with several acceptable labels counts for the one that was answered, else for its target.
 An answer that is no label at all is a miss of the row's label and nobody's false positive. The
 labels of a set of rows are those its rows count for: a label that a slice or a resample lost
-leaves the averages, as ``sklearn.metrics.f1_score(labels=sorted(set(gold)))`` has it.
+leaves the averages, as ``sklearn.metrics.f1_score(labels=sorted(set(gold)))`` has it. With
+``outside: as_sklearn`` the answers' labels count as well, as without its ``labels``.
 """
 
 from __future__ import annotations
@@ -30,20 +31,23 @@ MAX_TABLE = 100
 
 
 def names(metric: Classification, fields: Sequence[str]) -> list[str]:
-    return ["accuracy", "micro_f1", "macro_f1"]
+    return ["accuracy", "micro_f1", "macro_f1", "weighted_f1"]
 
 
 def measure(rows: Sequence[ScoredAnswer], metric: Classification, suite: Suite) -> MetricResult:
     gold, answers, shown = _labels(rows, suite)
     labels = sorted(set(gold))
+    if metric.outside == "as_sklearn":
+        labels = sorted({*gold, *(answer for answer in answers if answer is not None)})
     _refuse_free_text(labels, len(rows))
-    signature = f"labels:references|{rule(suite)}"
+    seen = "references" if metric.outside == "miss" else "references+answers"
+    signature = f"labels:{seen}|{rule(suite)}"
+    averages = AVERAGES[metric.outside]
     correct = [float(label == answer) for label, answer in zip(gold, answers, strict=True)]
     statistics = _counts(gold, answers, labels)
     measures = [
         share_of("accuracy", correct, signature),
-        _over_rows("micro_f1", statistics, _micro, signature),
-        _over_rows("macro_f1", statistics, _macro, signature),
+        *(_over_rows(name, statistics, combine, signature) for name, combine in averages),
     ]
     return MetricResult(measures, _table(gold, labels, shown, statistics, signature))
 
@@ -108,6 +112,38 @@ def _macro(sums: Matrix) -> Matrix:
     f1 = ratio(2 * hits, 2 * hits + false + missed)
     f1[~present] = 0.0
     return ratio(f1.sum(axis=1), present.sum(axis=1))
+
+
+def _micro_of_all(sums: Matrix) -> Matrix:
+    hits, false, missed = (part.sum(axis=1) for part in _split(sums))
+    return ratio(2 * hits, 2 * hits + false + missed)
+
+
+def _macro_of_all(sums: Matrix) -> Matrix:
+    hits, false, missed = _split(sums)
+    present = hits + false + missed > 0
+    f1 = ratio(2 * hits, 2 * hits + false + missed)
+    f1[~present] = 0.0
+    return ratio(f1.sum(axis=1), present.sum(axis=1))
+
+
+def _weighted(sums: Matrix) -> Matrix:
+    hits, false, missed = _split(sums)
+    support = hits + missed
+    f1 = ratio(2 * hits, 2 * hits + false + missed)
+    f1[support == 0] = 0.0
+    return ratio((f1 * support).sum(axis=1), support.sum(axis=1))
+
+
+AVERAGES: dict[str, tuple[tuple[str, Callable[[Matrix], Matrix]], ...]] = {
+    "miss": (("micro_f1", _micro), ("macro_f1", _macro), ("weighted_f1", _weighted)),
+    "as_sklearn": (
+        ("micro_f1", _micro_of_all),
+        ("macro_f1", _macro_of_all),
+        ("weighted_f1", _weighted),
+    ),
+}
+"""The averages over labels, by what an answer outside the references' labels is."""
 
 
 def _over_rows(

@@ -18,16 +18,25 @@ def names(metric: ExactMatch, fields: Sequence[str]) -> list[str]:
 
 
 def measure(rows: Sequence[ScoredAnswer], metric: ExactMatch, suite: Suite) -> MetricResult:
-    values = [float(matches(row, suite)) for row in rows]
-    return MetricResult([share_of("exact_match", values, rule(suite))])
+    values = [float(matches(row, suite, metric.squad)) for row in rows]
+    signature = "" if metric.squad == "v1.1" else f"squad:{metric.squad}|"
+    return MetricResult([share_of("exact_match", values, f"{signature}{rule(suite)}")])
 
 
-def matches(row: ScoredAnswer, suite: Suite) -> bool:
+def matches(row: ScoredAnswer, suite: Suite, squad: str) -> bool:
     """Whether the answer is one of the references."""
     if row.answer is None:
         return False
-    answer = comparable(row.answer, suite)
-    return any(comparable(reference, suite) == answer for reference in row.references)
+    return comparable(row.answer, suite) in accepted(row, suite, squad)
+
+
+def accepted(row: ScoredAnswer, suite: Suite, squad: str) -> list[str]:
+    """The references as they are compared; in SQuAD's v2.0 without those that are empty then,
+    unless all are (``get_raw_scores`` of its official script)."""
+    texts = [comparable(text, suite) for text in row.references]
+    if squad == "v1.1":
+        return texts
+    return [text for text in texts if text] or [""]
 
 
 def rule(suite: Suite) -> str:
