@@ -83,7 +83,7 @@ def test_two_homes_at_once_make_one_job() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", list(bought_once.WAYS))
 def test_twenty_times(way: str) -> None:
-    pace = Pace(slow=20, kill_after=1, visible=25)
+    pace = Pace(slow=12, kill_after=1, visible=16)
     assert [done.faults for _ in range(20) if (done := bought_once.once(way, pace)).faults] == []
 
 
