@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -27,6 +27,35 @@ class SweepSettings(Group):
     """Key to list of values, e.g. ``tuning.epochs: [1, 3]`` or a group: ``template: [a, b]``."""
 
 
+class Replicates(Group):
+    """How many runs each recipe gets: the same settings, with a draw of rows (where rows are
+    drawn), an order and an initialisation of its own. ``replicates: 3`` is short for the count."""
+
+    count: int = Field(default=1, ge=1, le=50)
+    """Runs of one recipe. From 2 on, recipes are compared by what they give on average."""
+    of: Literal["all", "contenders"] = "all"
+    """``contenders``: one run of every recipe first, the others only of those that may still win
+    by their validation rows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_alone(cls, raw: Any) -> Any:
+        return {"count": raw} if isinstance(raw, int) and not isinstance(raw, bool) else raw
+
+
+class Planning(Group):
+    """What `sft plan` takes rows and runs to vary by, where the home has no earlier replicates of
+    the same model and suite to go by. In shares of the primary score's scale."""
+
+    run_deviation: float = Field(default=0.02, gt=0, lt=1)
+    """Standard deviation between runs of one recipe, beyond what their rows explain."""
+    row_variance: float = Field(default=0.25, gt=0, le=4)
+    """Variance of one row's difference between two runs; of 0/1 scores the share of rows on which
+    two runs differ."""
+    large: float = Field(default=0.2, gt=0, lt=1)
+    """A plan that could only find differences above this is warned of."""
+
+
 class Budget(Group):
     """What may be spent, in US dollars; null is no limit. Refused before a job is submitted
     (exit 4), and held while answers are asked for."""
@@ -46,6 +75,8 @@ class Experiment(Group):
     question: str = ""
     """What the experiment is to find out, one sentence, shown at the top of the report."""
     seed: int = Field(default=17, ge=0)
+    replicates: Replicates = Replicates()
+    """Runs of each recipe; a number, or ``{count: 3, of: contenders}``."""
     source: Source
     prepare: Prepare
     template: Template
@@ -58,6 +89,7 @@ class Experiment(Group):
     store: StoreSettings
     paths: PathsGroup
     budget: Budget = Budget()
+    planning: Planning = Planning()
     skew: Skew = NoSkew(kind="none")
     sweep: SweepSettings = SweepSettings()
 

@@ -216,6 +216,9 @@ class Suite(Group):
     max_unanswered: float | None = Field(default=None, ge=0, le=1)
     """Share of test rows without a usable answer above which an arm does not win; null: no
     limit."""
+    margin: float | None = Field(default=None, gt=0)
+    """Two recipes whose scores differ by less are as good as each other, in the primary score's
+    unit; null: nothing is called equivalent."""
     max_validation: int | None = Field(default=None, gt=0)
     """Rows that choose the checkpoint; null takes all of the validation split."""
     slice_min: int = Field(default=5, ge=1)

@@ -3,7 +3,7 @@
 The doors are the names below; see `runner.evaluation.measure` for how a metric is added.
 """
 
-from runner.evaluation.comparison import compare, pick_checkpoint
+from runner.evaluation.comparison import compare, contributions, pick_checkpoint
 from runner.evaluation.scoring import (
     NOT_SCORED,
     SCORE_VERSION,
@@ -13,7 +13,7 @@ from runner.evaluation.scoring import (
     shared_rows,
 )
 from runner.evaluation.self_score import SelfScore, self_score
-from runner.evaluation.suite import check_suite, known_scores
+from runner.evaluation.suite import check_suite, known_scores, primary_scale
 from runner.evaluation.targets import check_targets
 from runner.evaluation.tokenizers import settled
 from runner.statistics.significance import holm
@@ -25,10 +25,12 @@ __all__ = [
     "check_suite",
     "check_targets",
     "compare",
+    "contributions",
     "holm",
     "known_scores",
     "only",
     "pick_checkpoint",
+    "primary_scale",
     "score",
     "score_among",
     "self_score",

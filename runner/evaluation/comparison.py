@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from runner.evaluation.extract import answer_of
 from runner.evaluation.scoring import measured_by, only, references_of, shared_rows
 from runner.evaluation.suite import check_suite, kind_of, reference_fields
 from runner.evaluation.tokenizers import settled
-from runner.records import ScoredRow
+from runner.records import Scale, ScoredRow
 from runner.records.results import CheckpointScores, Difference
 from runner.statistics.intervals import difference_interval
 from runner.statistics.measure import Measure, by_group, group_ids, share_of
+from runner.statistics.recipes import row_contributions
 from runner.statistics.significance import mcnemar, swap_test
 
 if TYPE_CHECKING:
@@ -73,6 +75,46 @@ def compare(
         ours=one,
         theirs=other,
     )
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """One score of many arms over the rows that count for all of them."""
+
+    values: dict[str, Matrix]
+    """Arm to (n,): what each row, or each group of rows, adds; the mean is the arm's score."""
+    scale: Scale
+    rows: int
+    groups: int
+    """Groups of rows, each of which is one unit; 0 where every row is."""
+
+
+def contributions(
+    arms: Mapping[str, Sequence[ScoredRow]], metric: str, suite: Suite
+) -> Contributions:
+    """What every row adds to an arm's score, for statistics over several runs.
+
+    A mean has its row values; a corpus score (BLEU, macro F1) its jackknife pseudo-values. Rows are
+    paired by id, and those without a usable answer treated as in `compare`. Raises ConfigError
+    when the suite gives no such score.
+    """
+    import numpy as np
+
+    suite = settled(suite, references_of([row for rows in arms.values() for row in rows]))
+    ids = shared_rows(list(arms.values()), suite)
+    kept = {name: sorted(only(rows, ids), key=lambda row: row.id) for name, rows in arms.items()}
+    measure = _measure([row for rows in kept.values() for row in rows], metric, suite)
+    size = len(next(iter(kept.values()), []))
+    counted = measure.counted.reshape(len(kept), size).all(axis=0)
+    by_arm = measure.statistics.reshape(len(kept), size, -1)[:, counted]
+    groups = group_ids([row.group for row in next(iter(kept.values()), [])])[counted]
+    units = [by_group(statistics, groups) for statistics in by_arm]
+    grouped = len(units[0]) if units and len(units[0]) < counted.sum() else 0
+    values = {
+        name: np.asarray(row_contributions(measure, statistics))
+        for name, statistics in zip(kept, units, strict=True)
+    }
+    return Contributions(values, measure.scale, int(counted.sum()), grouped)
 
 
 def _pairs(

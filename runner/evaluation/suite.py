@@ -22,6 +22,7 @@ from runner.evaluation.metrics import (
 )
 from runner.evaluation.metrics.json_fields import fields_of
 from runner.evaluation.tokenizers import missing_packages
+from runner.records import SHARE, Scale
 from runner.statistics.measure import is_mean
 
 FIELD = "json_field/"
@@ -74,6 +75,17 @@ def _bottomless(suite: Suite) -> list[Problem]:
                 )
                 return [Problem("suite.primary", message, hint=hint)]
     return []
+
+
+def primary_scale(suite: Suite) -> Scale | None:
+    """What the values of the primary score mean, known before anything is scored; None where only
+    the references tell that there is such a score. Raises ConfigError for an unknown plug-in."""
+    for metric in suite.metrics:
+        if suite.primary in kind_of(metric).names(metric, []):
+            for item in kind_of(metric).measure([], metric, suite).measures:
+                if item.name == suite.primary:
+                    return item.scale
+    return SHARE if suite.primary.startswith(FIELD) else None
 
 
 def reference_fields(rows: Sequence[ScoredAnswer], suite: Suite) -> list[str]:

@@ -5,7 +5,7 @@ made of what varies.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +41,14 @@ class Arm:
     config: dict[str, Any]
     """To be kept and shown: without the passwords that `experiment` has."""
     experiment: Experiment
+    recipe: str = ""
+    """Of a tuned arm: the digest of its recipe's first replicate, so its own where it is that."""
+    replicate: int = 1
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is run only if its recipe may still win when all have had one run."""
+        return self.replicate > 1 and self.experiment.replicates.of == "contenders"
 
     def pending(self) -> ArmResult:
         """The arm before anything happened to it."""
@@ -52,6 +60,8 @@ class Arm:
             varying=self.varying,
             config=self.config,
             model=self.experiment.model.name,
+            recipe=self.recipe,
+            replicate=self.replicate,
         )
 
 
@@ -82,7 +92,8 @@ TUNING_ONLY = {"base_learning_rate", *MODEL_FACTS}
 
 
 def expand(points: Sequence[Point], data: Sequence[str], stages: Stages = STAGES) -> list[Arm]:
-    """Every baseline and every tuned arm of the points, each once, baselines first.
+    """Every baseline and every tuned arm of the points, each once: baselines first, then the first
+    replicate of every recipe, then the second of each, so that a run that ends early has seen all.
 
     `data` holds the data digest of each point. Points with the same config and data are one arm,
     as an optimising sweeper may ask twice. `stages` are those that arms go through. Raises
@@ -92,14 +103,29 @@ def expand(points: Sequence[Point], data: Sequence[str], stages: Stages = STAGES
     pairs = list(zip(points, data, strict=True))
     tuned = [_tuned(point, tuned_digest(point, digest, stages)) for point, digest in pairs]
     _check_distinct(tuned)
-    arms = [*_baselines(pairs, stages), *tuned]
+    again = [
+        _replicate(point, digest, number, stages)
+        for number in range(2, 1 + max((p.experiment.replicates.count for p in points), default=1))
+        for point, digest in pairs
+        if number <= point.experiment.replicates.count
+    ]
+    arms = [*_baselines(pairs, stages), *tuned, *again]
     return _distinct_names({arm.digest: arm for arm in arms}.values())
 
 
-def tuned_digest(point: Point, data: str, stages: Stages = STAGES) -> str:
-    """Identity of the point's tuned arm."""
+def tuned_digest(point: Point, data: str, stages: Stages = STAGES, replicate: int = 1) -> str:
+    """Identity of one of the point's tuned arms; the first replicate's is its recipe's."""
     versions = stage_versions(point.experiment, stages)
-    return arm_digest(point.experiment, data, {"kind": "tuned"}, versions)
+    which = {"replicate": replicate} if replicate > 1 else {}
+    return arm_digest(point.experiment, data, {"kind": "tuned", **which}, versions)
+
+
+def _replicate(point: Point, data: str, number: int, stages: Stages) -> Arm:
+    recipe = _tuned(point, tuned_digest(point, data, stages))
+    digest = tuned_digest(point, data, stages, number)
+    return replace(
+        recipe, digest=digest, name=f"{recipe.name} · replicate {number}", replicate=number
+    )
 
 
 def _check_distinct(arms: Sequence[Arm]) -> None:
@@ -118,7 +144,8 @@ def _check_distinct(arms: Sequence[Arm]) -> None:
 def _tuned(point: Point, digest: str) -> Arm:
     varying = masked(point.varying)
     name = label(varying) or "tuned"
-    return Arm(digest, name, "tuned", 0, varying, masked(point.config), point.experiment)
+    config = masked(point.config)
+    return Arm(digest, name, "tuned", 0, varying, config, point.experiment, recipe=digest)
 
 
 def _baselines(pairs: Sequence[tuple[Point, str]], stages: Stages) -> list[Arm]:
@@ -220,9 +247,7 @@ def _distinct_names(arms: Any) -> list[Arm]:
     arms = list(arms)
     names = [arm.name for arm in arms]
     return [
-        Arm(**{**vars(arm), "name": f"{arm.name} ({arm.digest[:6]})"})
-        if names.count(arm.name) > 1
-        else arm
+        replace(arm, name=f"{arm.name} ({arm.digest[:6]})") if names.count(arm.name) > 1 else arm
         for arm in arms
     ]
 
@@ -232,8 +257,10 @@ def _distinct_names(arms: Any) -> list[Arm]:
 ONE_PLACE = ("name", "paths", "store", "tracking")
 """Where an experiment is kept is the same for all of its arms."""
 
+SEEDS = "one recipe under other seeds is no other arm: the luckiest would win"
+
 SCORED_BY = {"name", "metrics", "primary", "normalize", "extract", "bootstrap", "slice_min"}
-SCORED_BY |= {"unanswered", "max_unanswered"}
+SCORED_BY |= {"unanswered", "max_unanswered", "margin"}
 """What of a suite decides how an answer is scored; how it is generated may vary."""
 
 
@@ -253,6 +280,9 @@ def check_one_experiment(points: Sequence[Point]) -> None:
         message = "differs between the arms, but arms are compared by one and the same measure"
         hint = "put all metrics into one suite, or run one experiment for each suite"
         problems.append(Problem("suite", message, hint=hint))
+    if _differ([str(point.experiment.seed) for point in points]):
+        count = len({point.experiment.seed for point in points})
+        problems.append(Problem("seed", SEEDS, hint=f"replicates: {count}"))
     if problems:
         raise ConfigError(problems)
 

@@ -26,7 +26,9 @@ def arm_digest(
         mode="json",
         exclude={
             **dict.fromkeys(("name", "question", "source", "baseline", "tracking"), True),
-            **dict.fromkeys(("store", "paths", "sweep", "budget", "skew"), True),
+            **dict.fromkeys(
+                ("store", "paths", "sweep", "budget", "skew", "replicates", "planning"), True
+            ),
             "model": MODEL_FACTS,
         },
     )

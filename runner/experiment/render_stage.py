@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from runner.config import Augment, Select
 from runner.experiment.asking import PREDICTIONS
 from runner.experiment.identity import file_digest
 from runner.experiment.prepare_stage import PrepareStage
@@ -62,6 +63,7 @@ class RenderStage(Stage[RenderedRows]):
             "context": experiment.model.context_tokens,
             "tokens": run.backend.identity().get("tokenizer", "") if exact else "estimate",
             "seed": experiment.seed,
+            **({"draw": run.run_seed} if _own_draw(run) else {}),
             "limits": limits.validation_rule() if limits else None,
             **run.encode.identity(prepare.select.diverse),
         }
@@ -84,11 +86,19 @@ class RenderStage(Stage[RenderedRows]):
             Augmentation(experiment.prepare, reworded[0] if reworded else None),
             experiment.model.row_limits,
             run.encode,
+            draw=run.run_seed if _own_draw(run) else None,
         )
 
     def read(self, path: Path) -> RenderedRows:
         summary, train = read_rendered(path), read_train_tokens(path)
         return RenderedRows(path, Counter(summary.rows), Band(train.least, train.most))
+
+
+def _own_draw(run: ArmRun) -> bool:
+    """Whether this replicate has other training rows than the first one of its recipe: only where
+    rows are drawn at all, so that replicates share what is the same for them."""
+    prepare = run.experiment.prepare
+    return run.replicate > 1 and (prepare.select != Select() or prepare.augment != Augment())
 
 
 def _hard_scores(run: ArmRun) -> str:

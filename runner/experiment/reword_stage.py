@@ -40,11 +40,11 @@ class RewordStage(AskingStage):
         from runner.prepare import reword_prompts
 
         prepare, path = run.experiment.prepare, run.make(PrepareStage()).path
-        seed, encode = run.experiment.seed, run.encode
+        seed, encode = run.run_seed, run.encode
         prompts = reword_prompts(path, prepare.select, prepare.augment, seed, encode)
         return [Request(name, (Turn("user", prompt),)) for name, prompt in prompts]
 
     def generation(self, run: ArmRun) -> Generation:
         asked = run.experiment.prepare.augment.paraphrase
         assert asked is not None
-        return Generation(asked.max_tokens, asked.temperature, run.experiment.seed)
+        return Generation(asked.max_tokens, asked.temperature, run.run_seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -14,24 +14,24 @@ from filelock import FileLock, Timeout
 from runner.backends.protocol import Backend, WarmsUp, backend_terms
 from runner.backends.registry import make_backend
 from runner.base.digests import digest_of
+from runner.base.text import plural
 from runner.config import Tracking
 from runner.experiment.arm import run_arm
 from runner.experiment.arms import Arm, Point, check_one_experiment, expand, tuned_digest
+from runner.experiment.conclusion import concluded, data_cards
 from runner.experiment.console import Console
 from runner.experiment.context import RunContext
 from runner.experiment.forecast import check_affordable
 from runner.experiment.parallel import EVALUATING, Slots, run_parallel, stop_order
 from runner.experiment.prepare_stage import PrepareStage, data_warnings
 from runner.experiment.recovery import checkpoints_damage, from_ledger
-from runner.experiment.same_rows import on_common_rows
 from runner.experiment.score_stage import refuse_unfit
 from runner.experiment.stage import ArmRun
 from runner.experiment.stages import STAGES, Stages, get_tokenizer
-from runner.experiment.treatment_effects import treatment_differences
-from runner.experiment.verdict import differences, verdict
 from runner.money import Account
 from runner.records import CurvePoint
-from runner.records.results import ArmResult, ExperimentResult
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult
 from runner.store.artifacts import ArtifactStore
 from runner.store.ledger import Ledger, now_ms
 from runner.tracking import Tracker, open_tracker
@@ -149,6 +149,7 @@ def assemble(
             Account(ledger, arm.experiment, digest, arm.digest),
             arm.kind,
             arm.shots,
+            arm.replicate,
         )
         for arm in arms
     }
@@ -191,11 +192,11 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
         try:
             tracker.begin(known)
             result = _run_arms(sweep, known, tracker, console)
-            result = _concluded(sweep, result)
+            result = concluded(result, sweep.arms[0].experiment, sweep.ledger)
             sweep.ledger.finish(result)
             console.stage("report")
             sweep.report.parent.mkdir(parents=True, exist_ok=True)
-            pages = _data_cards(sweep, result) | skewed
+            pages = data_cards(result, sweep.report.parent) | skewed
             write_report(result, sweep.report)
             console.stage("tracking")
             links = tracker.sync(result, sweep.report, pages)
@@ -207,7 +208,9 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
 
 
 def _finished(sweep: Sweep, result: ExperimentResult) -> bool:
-    return bool(result.ended_ms) and all(_whole(sweep, arm) for arm in result.arms)
+    return bool(result.ended_ms) and all(
+        arm.status == "skipped" or _whole(sweep, arm) for arm in result.arms
+    )
 
 
 def _whole(sweep: Sweep, arm: ArmResult) -> bool:
@@ -290,20 +293,50 @@ def _run_arms(
         set_up = partial(mine.backend.setup, console.watch("model"))
         console.arm_done(run_arm(arm, mine, sweep.stages, logs, set_up, save, warn))
 
-    numbered = list(enumerate(sweep.arms, 1))
     jobs = {arm.digest: sweep.runs[arm.digest].terms.jobs_at_once for arm in sweep.arms}
-    here = [(n, arm) for n, arm in numbered if not jobs[arm.digest]]
-    elsewhere = [partial(job, n, arm) for n, arm in numbered if jobs[arm.digest]]
-    try:
+
+    def bring(numbered: Sequence[tuple[int, Arm]]) -> None:
+        here = [(n, arm) for n, arm in numbered if not jobs[arm.digest]]
+        elsewhere = [partial(job, n, arm) for n, arm in numbered if jobs[arm.digest]]
         _one_by_one(here, sweep, job)
         if elsewhere:
             width = EVALUATING + max(jobs.values())
             with console.parallel():
                 run_parallel(elsewhere, width, stop)
+
+    numbered = list(enumerate(sweep.arms, 1))
+    try:
+        bring([(n, arm) for n, arm in numbered if not arm.waits])
+        if waiting := [(n, arm) for n, arm in numbered if arm.waits]:
+            bring(_contending(sweep, waiting, results, save, console))
     finally:
         for backend in {id(r.backend): r.backend for r in sweep.runs.values()}.values():
             backend.close()
     return known.model_copy(update={"arms": [results[arm.digest] for arm in sweep.arms]})
+
+
+def _contending(
+    sweep: Sweep,
+    waiting: Sequence[tuple[int, Arm]],
+    results: Mapping[str, ArmResult],
+    save: Callable[[ArmResult], None],
+    console: Console,
+) -> list[tuple[int, Arm]]:
+    """Those of the `waiting` replicates whose recipe may still win; the others are skipped."""
+    from runner.experiment.contenders import contenders
+
+    suite, seed = sweep.arms[0].experiment.suite, sweep.arms[0].experiment.seed
+    able = contenders([results[arm.digest] for arm in sweep.arms], suite, seed)
+    recipes = {arm.recipe for _, arm in waiting}
+    console.say(
+        f"{len(recipes & able)} of {plural(len(recipes), 'recipe')} may still win on validation: "
+        "only those are repeated"
+    )
+    for _, arm in waiting:
+        # A replicate that was run before, when its recipe could still win, stays what it is.
+        if arm.recipe not in able and results[arm.digest].status != "done":
+            save(arm.pending().model_copy(update={"status": "skipped", "ended_ms": now_ms()}))
+    return [(n, arm) for n, arm in waiting if arm.recipe in able]
 
 
 def _one_by_one(
@@ -324,54 +357,6 @@ def _forward(tracker: Tracker, experiment: str, arm: str) -> Listener:
         tracker.points(experiment, arm, points)
 
     return forward
-
-
-def _concluded(sweep: Sweep, result: ExperimentResult) -> ExperimentResult:
-    """The result with differences, verdict, versions and an end."""
-    from runner.experiment.versions import versions
-
-    suite, seed = sweep.arms[0].experiment.suite, sweep.arms[0].experiment.seed
-    same = on_common_rows(result.arms, suite, seed)
-    found = differences(same, suite, seed)
-    arms = [
-        arm.model_copy(update={"baseline": item.against})
-        if (item := next((d for d in found if d.arm == arm.digest), None))
-        else arm
-        for arm in same
-    ]
-    return result.model_copy(
-        update={
-            "arms": arms,
-            "differences": found,
-            "treatments": treatment_differences(same, suite, seed),
-            "verdict": verdict(arms, found, suite, seed),
-            "versions": versions(Path(result.file).parent),
-            "ended_ms": now_ms(),
-        }
-    )
-
-
-def _data_cards(sweep: Sweep, result: ExperimentResult) -> dict[str, Path]:
-    """One data card per distinct data treatment, beside the report, and the pages of its leaks
-    and its skew where there are some."""
-    from runner.report import write_data_card
-    from runner.report.leaks import leaks_page
-    from runner.report.page import card_name, skew_name
-
-    pages: dict[str, Path] = {}
-    seen: set[tuple[str, str]] = set()
-    for arm in result.arms:
-        made = arm.artifacts
-        pair = (made.get("prepare", ""), made.get("render", ""))
-        if not all(pair) or pair in seen:
-            continue
-        seen.add(pair)
-        page = sweep.report.parent / card_name(Path(pair[1]))
-        if not page.exists():
-            write_data_card(Path(pair[0]), Path(pair[1]), page)
-        beside = (page, leaks_page(page), page.with_name(skew_name(Path(pair[1]))))
-        pages |= {file.name: file for file in beside if file.is_file()}
-    return pages
 
 
 def _only_one(sweep: Sweep, console: Console) -> FileLock:

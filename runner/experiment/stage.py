@@ -179,10 +179,11 @@ class ArmRun:
         account: Account | None = None,
         kind: ArmKind = "tuned",
         shots: int = 0,
+        replicate: int = 1,
     ) -> None:
         self.experiment, self.backend, self.context = experiment, backend, context
         self.account = account or Account(context.ledger, experiment, "", "")
-        self.kind, self.shots = kind, shots
+        self.kind, self.shots, self.replicate = kind, shots, replicate
         self.encode = PaidVectors(backend, context, self.account)
         """Texts as vectors, paid for where they have to be."""
         self._made: dict[Stage[Any], Artifact] = {}
@@ -192,6 +193,13 @@ class ArmRun:
     def terms(self) -> BackendTerms:
         """How the backend works, as far as time and money depend on it."""
         return backend_terms(self.backend)
+
+    @property
+    def run_seed(self) -> int:
+        """What a replicate has of its own: the draw of its training rows, their order and the
+        weights it starts with. Splits, validation and test rows go by the experiment's seed, so
+        that all replicates answer the same ones."""
+        return self.experiment.seed + self.replicate - 1
 
     def backend_identity(self) -> dict[str, object]:
         """What about the backend determines results: what it says of itself and, of a plug-in, what

@@ -7,9 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from runner.base.text import plural
 from runner.config import Suite
+from runner.experiment.recipe_words import about_recipes
+from runner.experiment.recipes import Decided
 from runner.experiment.same_rows import chosen_on, rows_by_split, same_rows
 from runner.records import Scale
-from runner.records.results import ArmResult, Difference, Score, Scores, Verdict
+from runner.records.experiments import RecipeResult, Verdict
+from runner.records.results import ArmResult, Difference, Score, Scores
 
 NOTHING = Score(value=math.nan, low=math.nan, high=math.nan, n=0)
 
@@ -36,8 +39,16 @@ def _best(arms: Sequence[ArmResult], by: Mapping[str, Score]) -> ArmResult | Non
     return best
 
 
-def differences(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[Difference]:
-    """Every tuned arm against the strongest untuned arm, Holm-corrected.
+def differences(
+    arms: Sequence[ArmResult],
+    suite: Suite,
+    seed: int,
+    found: Sequence[RecipeResult] = (),
+) -> list[Difference]:
+    """Every tuned arm against the strongest untuned arm, Holm-corrected: checkpoint by checkpoint.
+
+    Of a recipe with replicates (`found`) it is the one that would be shipped, which validation
+    chose; the others are draws of the same recipe and no further questions.
 
     The strongest baseline is picked on the same test rows; that favours the baseline, so the
     margins are, if anything, too small.
@@ -45,6 +56,7 @@ def differences(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[Diff
     from runner.evaluation import compare, holm, only, shared_rows
 
     raw = []
+    kept = {each.shipped for each in found}
     for peers in same_rows([arm for arm in arms if arm.status == "done"]):
         baseline = strongest([arm for arm in peers if arm.kind != "tuned"], suite.primary)
         if baseline is None:
@@ -53,7 +65,7 @@ def differences(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[Diff
         shared = shared_rows(list(rows.values()), suite)
         against = only(rows[baseline.digest], shared)
         for arm in peers:
-            if arm.kind == "tuned":
+            if arm.kind == "tuned" and (arm.digest in kept or not kept):
                 pair = {"arm": arm.digest, "against": baseline.digest}
                 mine = only(rows[arm.digest], shared)
                 raw.append(compare(mine, against, suite.primary, suite, seed, **pair))
@@ -63,9 +75,17 @@ def differences(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[Diff
 
 
 def verdict(
-    arms: Sequence[ArmResult], found: Sequence[Difference], suite: Suite, seed: int = 0
+    arms: Sequence[ArmResult],
+    found: Sequence[Difference],
+    suite: Suite,
+    seed: int = 0,
+    decided: Decided | None = None,
 ) -> Verdict:
     """One sentence for the winner, and the reasons behind it.
+
+    Two claims are kept apart. "This checkpoint is better" is about what would be shipped, and goes
+    by the rows (`found`). "This recipe is better" is about other runs of it as well, and is made
+    only where `decided` has replicates to go by.
 
     The winner is the tuned arm with the best primary score on validation; the test split, which
     chose nothing, says how good it is. Without validation rows the test split has to choose,
@@ -75,7 +95,7 @@ def verdict(
     reasons = list(_not_done(arms))
     if not tuned:
         return Verdict(headline=_without_tuned(arms, suite.primary), reasons=reasons)
-    winner, split, how = _winner(tuned, suite, seed)
+    winner, split, how = _winner(tuned, suite, seed, decided)
     reasons += how
     difference = next((item for item in found if item.arm == winner.digest), None)
     if difference and split == "validation":
@@ -95,6 +115,9 @@ def verdict(
     else:
         headline = _headline(winner, against, difference)
         reasons += [_evidence(difference), *_left_out_too(against)]
+        if decided and decided.differences and split == "validation":
+            headline, said = about_recipes(decided, headline, _beats(difference))
+            reasons = [*said, *reasons]
     if refused := refusal(winner, against, arms, suite):
         return Verdict(headline=refused, reasons=[f"Without that limit: {headline}", *reasons])
     wins = difference is None or _beats(difference)
@@ -136,9 +159,21 @@ def _chosen_before(
 
 
 def _winner(
-    tuned: Sequence[ArmResult], suite: Suite, seed: int
+    tuned: Sequence[ArmResult], suite: Suite, seed: int, decided: Decided | None
 ) -> tuple[ArmResult, str, list[str]]:
-    """The arm that validation chose, else the test split; which of them; what to say about it."""
+    """The arm that validation chose, else the test split; which of them; what to say about it.
+    Of recipes with replicates the mean chooses, so that one lucky run does not."""
+    if decided and decided.differences:
+        first = decided.recipes[0]
+        chosen = next(arm for arm in tuned if arm.digest == first.shipped)
+        if first.validation == first.validation:
+            scale = primary_of(chosen.validation, suite.primary).scale
+            said = (
+                f"{first.name} was chosen on validation ({suite.primary} "
+                f"{_number(first.validation, scale)}, mean of {len(first.arms)}), and of its "
+                f"replicates number {chosen.replicate} to be shipped."
+            )
+            return chosen, "validation", [said]
     on_validation, said = chosen_on(tuned, suite, seed)
     validation = {arm.digest: on_validation.get(arm.digest) for arm in tuned}
     test = {arm.digest: arm.test for arm in tuned}

@@ -83,9 +83,12 @@ def render(
     augmentation: Augmentation = NOTHING_NEW,
     limits: RowLimits | None = None,
     encode: Encode | None = None,
+    draw: int | None = None,
 ) -> None:
     """Select training rows, add new ones made from them, and render all rows of a `prepare`
-    folder into examples. With the `limits` of a service, validation is cut to what it takes.
+    folder into examples. With the `limits` of a service, validation is cut to what it takes. `draw`
+    is the seed of whatever is drawn for training, None for `seed`: replicates of a recipe differ in
+    it, and answer the same evaluation rows.
 
     Writes into the folder `out`: ``train.jsonl``, ``validation.jsonl``, ``test.jsonl``
     (`Example`), ``gemini/train.jsonl`` and ``gemini/validation.jsonl`` (Vertex's format),
@@ -112,6 +115,7 @@ def render(
         augmentation,
         limits,
         encode or encode_here,
+        seed if draw is None else draw,
     )
 
 

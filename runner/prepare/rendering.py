@@ -82,6 +82,7 @@ def render_rows(
     augmentation: Augmentation,
     limits: RowLimits | None,
     encode: Encode,
+    draw: int,
 ) -> None:
     """See `runner.prepare.rendering`."""
     before = read_prepared(prepared)
@@ -105,9 +106,9 @@ def render_rows(
         for split in SPLITS:
             rows = _rows(work, split)
             if split == "train":
-                chosen = _selected(work, select, seed, encode)
+                chosen = _selected(work, select, draw, encode)
                 rows = with_new_rows(
-                    chosen, augmentation, prepared, out, drop_log, seed, work.added
+                    chosen, augmentation, prepared, out, drop_log, draw, work.added
                 )
             elif split == "validation" and limits:
                 rows = _fitting(work, limits.most_validation(done["train"].tally.kept), seed)

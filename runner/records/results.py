@@ -1,4 +1,4 @@
-"""What arms and experiments came to: the records that the ledger keeps and that tracking,
+"""What scores and arms came to: the records that the ledger keeps and that tracking,
 `sft compare` and the report read. All of them are rebuilt from JSON by pydantic.
 """
 
@@ -14,13 +14,13 @@ from runner.base.text import plural
 from runner.records import EDITS, POINTS, UNKNOWN, Scale, TuningResult
 
 
-class _Result(BaseModel):
+class ResultRecord(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, ser_json_inf_nan="constants", protected_namespaces=()
     )
 
 
-class Score(_Result):
+class Score(ResultRecord):
     """One score with its interval. `value` is nan when it is not defined (no rows)."""
 
     value: float
@@ -45,7 +45,7 @@ class Score(_Result):
         return in_groups(plural(self.n, "row"), self.groups) + method
 
 
-class Scores(_Result):
+class Scores(ResultRecord):
     """The scores of one set of predictions on one split."""
 
     split: str
@@ -113,7 +113,7 @@ def _scaled(name: str, score: Any) -> Any:
     return {**score, "scale": _OLD_SCALES[name]}
 
 
-class CheckpointScores(_Result):
+class CheckpointScores(ResultRecord):
     """One checkpoint with its scores on the validation split."""
 
     id: str
@@ -124,7 +124,7 @@ class CheckpointScores(_Result):
     validation: Scores
 
 
-class Spending(_Result):
+class Spending(ResultRecord):
     """Money paid to a backend for one thing. Each thing is paid for once, however many arms
     and experiments use it."""
 
@@ -148,7 +148,7 @@ class Spending(_Result):
     """Whether this was the emulator, which takes no money."""
 
 
-class Spent(_Result):
+class Spent(ResultRecord):
     """US dollars spent or held back so far, as far as each cap of `budget` reaches."""
 
     arm: float
@@ -159,11 +159,13 @@ class Spent(_Result):
 
 
 ArmKind = Literal["zero_shot", "few_shot", "tuned"]
-ArmStatus = Literal["pending", "running", "done", "failed", "incomplete"]
-"""`incomplete`: a service did not do its part; the same command goes on from there."""
+ArmStatus = Literal["pending", "running", "done", "failed", "incomplete", "skipped"]
+"""`incomplete`: a service did not do its part; the same command goes on from there. `skipped`: a
+replicate of a recipe that could not win any more (``replicates.of: contenders``)."""
+Outcome = Literal["better", "worse", "equivalent", "undecided"]
 
 
-class ArmResult(_Result):
+class ArmResult(ResultRecord):
     """One arm: what it was, what became of it, where its files are."""
 
     digest: str
@@ -172,6 +174,10 @@ class ArmResult(_Result):
     """Varying values joined by `` · ``, e.g. ``80 rows · lr 1.5``; unique in the experiment."""
     kind: ArmKind
     shots: int = 0
+    recipe: str = ""
+    """Of a tuned arm: digest of the first replicate of its recipe; empty in older results."""
+    replicate: int = 1
+    """Which of its recipe's runs it is, from 1."""
     status: ArmStatus = "pending"
     varying: dict[str, str] = {}
     """Swept key to this arm's value; empty for baseline arms that serve every point."""
@@ -223,7 +229,7 @@ class ArmResult(_Result):
     @property
     def usd(self) -> float | None:
         """US dollars its results cost; None where nothing has a price, or it is not known."""
-        return _sum(self.bill)
+        return total_usd(self.bill)
 
     @property
     def rehearsal(self) -> bool:
@@ -239,7 +245,7 @@ class ArmResult(_Result):
         return self
 
 
-class Difference(_Result):
+class Difference(ResultRecord):
     """A paired difference of the primary metric on the test rows that count for both arms."""
 
     arm: str
@@ -267,6 +273,22 @@ class Difference(_Result):
     """The arm's own score on the `n` rows; nan where it was not recorded."""
     theirs: float = math.nan
     """The other arm's, on the same rows."""
+    runs: tuple[int, int] = (0, 0)
+    """Replicates of either side that this is the mean of, (0, 0) for two checkpoints; the other
+    side's is 0 where that is an untuned model. Then `arm` and `against` are recipes, and whatever
+    is said holds for other runs of them as well."""
+    rows_error: float = math.nan
+    """Standard error that comes of the rows, where `runs` are known."""
+    runs_error: float = math.nan
+    """Standard error that comes of the runs."""
+    degrees: float = math.nan
+    """Degrees of freedom of the t-test."""
+    p_equivalent: float = math.nan
+    """p of two one-sided tests that the difference is within `suite.margin` (Schuirmann 1987)."""
+    outcome: Outcome | None = None
+    """Of recipes: what is decided; None for checkpoints, which `clear` speaks of."""
+    settles: str = ""
+    """What would decide it, where it is undecided."""
     method: str = ""
     """How the interval was made, as in `Score`."""
     groups: int = 0
@@ -291,70 +313,7 @@ class Difference(_Result):
         return f"{rows}, {self.discordant} of them differ{method}"
 
 
-class Verdict(_Result):
-    """The answer, in words a person can repeat."""
-
-    headline: str
-    """One sentence: which arm, how much better than what, and whether that is luck."""
-    winner: str = ""
-    """Digest of the winning arm; empty when there is none."""
-    reasons: list[str] = []
-
-
-class ExperimentResult(_Result):
-    """One experiment with all its arms."""
-
-    name: str
-    digest: str
-    question: str = ""
-    file: str = ""
-    """The experiment's YAML."""
-    command: str = ""
-    """How to run it again."""
-    primary: str = ""
-    arms: list[ArmResult] = []
-    differences: list[Difference] = []
-    treatments: list[Difference] = []
-    """Tuned arms that differ in `prepare` only, against the first of them."""
-    verdict: Verdict | None = None
-    home: str = ""
-    versions: dict[str, str] = {}
-    """Package and runner versions, git commit when there is one."""
-    started_ms: int = 0
-    ended_ms: int = 0
-
-    @property
-    def bill(self) -> dict[tuple[str, str], float | None]:
-        """As of an arm; what several arms use stands in it once."""
-        return {key: usd for arm in self.arms for key, usd in arm.bill.items()}
-
-    @property
-    def usd(self) -> float | None:
-        """US dollars all arms cost together; None where nothing has a price, or it is not
-        known."""
-        return _sum(self.bill)
-
-    @property
-    def scale(self) -> Scale:
-        """What the primary metric's values mean, as its first score says; unknown before that."""
-        kept = (each for arm in self.arms for each in (arm.test, arm.validation) if each)
-        found = (each.overall[self.primary] for each in kept if self.primary in each.overall)
-        first = next(found, None)
-        return first.scale if first else UNKNOWN
-
-    @property
-    def rehearsal(self) -> bool:
-        """Whether any arm ran on the emulator, which takes no money."""
-        return any(arm.rehearsal for arm in self.arms)
-
-    def arm(self, digest: str) -> ArmResult:
-        """The arm with this digest. Raises KeyError."""
-        for arm in self.arms:
-            if arm.digest == digest:
-                return arm
-        raise KeyError(digest)
-
-
-def _sum(bill: Mapping[tuple[str, str], float | None]) -> float | None:
+def total_usd(bill: Mapping[tuple[str, str], float | None]) -> float | None:
+    """Of a bill; None where nothing has a price, or one of them is not known."""
     known = [usd for usd in bill.values() if usd is not None]
     return sum(known) if known and len(known) == len(bill) else None

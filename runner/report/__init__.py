@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.records.results import ExperimentResult
+from runner.records.experiments import ExperimentResult
 
-REPORT_VERSION = "3"
+REPORT_VERSION = "4"
 """Raised when the same result would give another page; a finished experiment is written anew."""
 
 

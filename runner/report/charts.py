@@ -233,12 +233,15 @@ class ChartEntry:
     css: str
     score: Score | None
     note: str = ""
+    dots: tuple[float, ...] = ()
+    """Further values on the line, each a small dot: a recipe's replicates."""
 
 
 def scale(entries: Sequence[ChartEntry]) -> Axis:
     """A scale over all points and interval ends, within the bounds of the metric."""
     known = [entry.score for entry in entries if entry.score]
     values = [x for score in known for x in (score.value, score.low, score.high)]
+    values += [x for entry in entries for x in entry.dots]
     axis = Axis.over(values, around=5)
     return axis.within(known[0].scale.lowest, known[0].scale.highest) if known else axis
 
@@ -276,6 +279,10 @@ def _picture(entry: ChartEntry, axis: Axis, places: int, reference: float | None
     score = entry.score
     if score and math.isfinite(score.value):
         parts += _mark(entry, score, axis, places)
+    for value in filter(math.isfinite, entry.dots):
+        title = tag("title", number(value, places))
+        at = percent(axis.at(value))
+        parts.append(tag("circle", title, cx=at, cy="50%", r="3", class_=f"dot ring {entry.css}"))
     return tag("svg", *parts, class_="track", width="100%", height=28, aria_hidden="true")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.base.text import plural
-from runner.records.results import ExperimentResult
+from runner.records.experiments import ExperimentResult
 from runner.report.answers import read_answers, samples
 from runner.report.arms import checkpoints, forest, rows, varying_keys, verdict_of
 from runner.report.charts import looks
@@ -18,6 +18,7 @@ from runner.report.cost import cost
 from runner.report.curves import curves
 from runner.report.format import interval, number, signed
 from runner.report.page import write_page
+from runner.report.recipes import one_run_each, recipes
 from runner.report.scoreboard import ScoreboardLine, board, confidence, featured, places
 from runner.report.scores import labels, metrics, slices
 from runner.report.treatment_effects import treatment_effects
@@ -58,6 +59,8 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, obje
         "ended": moment(result.ended_ms),
         "keys": varying_keys(lines),
         "arms": rows(lines, styles, digits, out),
+        "recipes": recipes(lines, result, styles, digits),
+        "one_run_each": one_run_each(result),
         "forest": forest(lines, styles, digits),
         "curves": curves(lines, styles),
         "checkpoints": checkpoints(lines, result.primary, styles, digits),

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.records.results import ArmResult, Difference, ExperimentResult, Score, Scores
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult, Difference, Score, Scores
 from runner.report.format import decimals, one_line
 
 Role = Literal["winner", "strongest", "baseline", "tuned"]
@@ -46,7 +47,8 @@ class ScoreboardLine:
 
 
 def board(result: ExperimentResult) -> list[ScoreboardLine]:
-    """All arms: best test score first, then those without one, failed ones last."""
+    """All arms that were to be run: best test score first, then those without one, failed ones
+    last."""
     against = {item.against for item in result.differences}
     found = {item.arm: item for item in result.differences}
     winner = result.verdict.winner if result.verdict else ""
@@ -60,6 +62,7 @@ def board(result: ExperimentResult) -> list[ScoreboardLine]:
             seconds=sum(arm.seconds.values()) if arm.seconds else None,
         )
         for arm in result.arms
+        if arm.status != "skipped"
     ]
     return sorted(lines, key=_rank)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from runner.base.errors import INCOMPLETE
 from runner.base.text import plural
-from runner.records.results import ExperimentResult, Score
+from runner.records.experiments import ExperimentResult
+from runner.records.results import Score
 from runner.report.arms import KINDS, verdict_of
 from runner.report.format import (
     MISSING,
@@ -58,6 +59,11 @@ def print_leaderboard(result: ExperimentResult, console: Console) -> None:
         console.print(words, style="dim", markup=False, highlight=False)
     if result.rehearsal and any(line.arm.spent for line in lines):
         words = "USD: a rehearsal on the emulator; what it would have cost, nothing was paid"
+        console.print(words, style="dim", markup=False, highlight=False)
+    if skipped := sum(arm.status == "skipped" for arm in result.arms):
+        words = (
+            f"{plural(skipped, 'replicate')} skipped: by one run each, no chance to win any more"
+        )
         console.print(words, style="dim", markup=False, highlight=False)
     for line in lines:
         if line.unanswered:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from runner.base.text import plural
 from runner.records import read_records
-from runner.records.results import Difference, ExperimentResult, Score
+from runner.records.experiments import ExperimentResult
+from runner.records.results import Difference, Score
 from runner.records.summaries import NewRow
 from runner.report.card_rows import read_tallies
 from runner.report.format import (

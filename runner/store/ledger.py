@@ -22,8 +22,9 @@ from sqlalchemy.exc import DBAPIError
 from runner.base.errors import MissingExtraError, SftError
 from runner.base.redact import masked
 from runner.records import Resource
+from runner.records.experiments import ExperimentResult
 from runner.records.jobs import JobRecord, ResourceRecord
-from runner.records.results import ArmResult, ExperimentResult, Spending, Spent
+from runner.records.results import ArmResult, Spending, Spent
 from runner.store.tables import (
     NewerLedger,
     added_spending,
@@ -113,8 +114,8 @@ class Ledger:
     def begin(self, result: ExperimentResult) -> ExperimentResult:
         """Write the experiment and its pending arms; return it as the ledger knows it.
 
-        Arms that are done stay done. Arms left ``running`` by a kill, and failed ones, become
-        ``pending`` again.
+        Arms that are done or skipped stay so. Arms left ``running`` by a kill, and failed ones,
+        become ``pending`` again.
         """
         head: dict[str, str | int] = {"file": result.file, "result": self._merged_head(result)}
         head["started_ms"] = result.started_ms
@@ -135,7 +136,9 @@ class Ledger:
         if known is None:
             return _head(result)
         asked = {"question": result.question, "file": result.file, "command": result.command}
-        ended = known.ended_ms if all(arm.status == "done" for arm in known.arms) else 0
+        ended = (
+            known.ended_ms if all(arm.status in ("done", "skipped") for arm in known.arms) else 0
+        )
         return _head(known.model_copy(update={**asked, "ended_ms": ended}))
 
     def put_arm(self, experiment: str, arm: ArmResult) -> None:
@@ -346,7 +349,7 @@ def _begin_arm(db: Connection, experiment: str, position: int, arm: ArmResult) -
         asked.on_conflict_do_update(
             index_elements=["experiment", "digest"],
             set_={"status": "pending", "result": asked.excluded.result},
-            where=arms.c.status != "done",
+            where=arms.c.status.not_in(("done", "skipped")),
         )
     )
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from runner.config import MlflowTracking, Tracking
 from runner.records import CurvePoint
-from runner.records.results import ExperimentResult
+from runner.records.experiments import ExperimentResult
 from runner.tracking.ui import TrackingLinks
 from runner.tracking.uri import tracking_uri
 

@@ -12,13 +12,8 @@ from typing import Any
 from runner.base.digests import digest_of
 from runner.base.text import plural
 from runner.records import ScoredRow, read_rows
-from runner.records.results import (
-    ArmResult,
-    CheckpointScores,
-    ExperimentResult,
-    Score,
-    in_groups,
-)
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult, CheckpointScores, Score, in_groups
 from runner.tracking.facts import (
     MAX_NAME,
     MAX_TAG,
@@ -41,7 +36,11 @@ MAX_TRACES, FEWEST_TRACES, ALL_TRACES = 40, 5, 400
 """Traces of an arm, at most and at least, and of all arms together: enough for people to judge
 an arm by. Every answer stands in the table anyway."""
 
-ENDED: Mapping[str, RunState] = {"done": "FINISHED", "failed": "FAILED"}
+ENDED: Mapping[str, RunState] = {
+    "done": "FINISHED",
+    "failed": "FAILED",
+    "skipped": "FINISHED",
+}
 """States of arms that came to an end; any other was cut off when nobody works on it."""
 
 REHEARSAL = "on the emulator: cost/usd is what it would have cost, nothing was paid"
@@ -65,6 +64,7 @@ def arm_tags(result: ExperimentResult, arm: ArmResult, colour: str) -> dict[str,
         "arm.kind": arm.kind,
         "arm.digest": arm.digest,
         "sweep.id": result.digest,
+        **({"recipe": arm.recipe, "replicate": str(arm.replicate)} if arm.recipe else {}),
         "mlflow.runColor": colour,
     }
     if label := _job_label(arm):
@@ -220,6 +220,8 @@ def arm_note(result: ExperimentResult, arm: ArmResult, places: RunIds) -> str:
     parts = [_what(arm)]
     if arm.status in ("failed", "incomplete"):
         parts.append(_failure(arm))
+    elif arm.status == "skipped":
+        parts.append("Skipped: by one run each on validation, its recipe could not win any more.")
     elif arm.status != "done":
         parts.append("**Not finished.** Run the same command again to resume.")
     if arm.test and result.primary in arm.test.overall:

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from runner.config import MlflowTracking
 from runner.records import CurvePoint
-from runner.records.results import ExperimentResult
+from runner.records.experiments import ExperimentResult
 from runner.tracking.mirror import HomeLocks
 from runner.tracking.mlflow_client import TrackingError
 from runner.tracking.ui import TrackingLinks

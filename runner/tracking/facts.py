@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runner.records import CurvePoint
-from runner.records.results import ArmResult, Difference, ExperimentResult, Score, Scores
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult, Difference, Score, Scores
 
 RunState = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 """MLflow's run states that we use."""

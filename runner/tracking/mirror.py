@@ -19,7 +19,8 @@ from filelock import BaseFileLock, FileLock, Timeout
 from runner.base.digests import digest_of
 from runner.config import MlflowTracking
 from runner.records import CurvePoint
-from runner.records.results import ArmResult, ExperimentResult
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult
 from runner.tracking.arm_run import arm_params, arm_run, arm_tags, table_json
 from runner.tracking.facts import (
     MAX_NAME,
@@ -115,7 +116,7 @@ class Mirror:
         parent = self._running(experiment, found.get(PARENT), self._parent_head(result))
         shades = colours(result.arms)
         for arm in result.arms:
-            if arm.status != "done":
+            if arm.status not in ("done", "skipped"):
                 head = self._arm_head(result, arm, shades[arm.digest], parent)
                 run = self._running(experiment, found.get(arm.digest), head)
                 self.live[result.digest, arm.digest] = run

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runner.records.results import ArmResult, ExperimentResult, Score
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult, Score
 from runner.tracking.arm_run import REHEARSAL, cell, code, fence, interval, lost, markdown
 from runner.tracking.facts import (
     MAX_NAME,
@@ -60,13 +61,13 @@ def sweep_run(
         tags=sweep_tags(result) | {"mlflow.note.content": sweep_note(result, places)},
         params={key(f"version.{name}"): value(text) for name, text in result.versions.items()},
         measures=tuple(_measures(result)),
-        tables={"leaderboard.json": _leaderboard(result)},
+        tables={"leaderboard.json": _leaderboard(result), **_recipes(result)},
         files=_files(report, pages),
     )
 
 
 def _state(result: ExperimentResult) -> RunState:
-    states = {arm.status for arm in result.arms}
+    states = {arm.status for arm in result.arms} - {"skipped"}
     if states & {"pending", "running", "incomplete"}:
         return "KILLED"
     return "FAILED" if states == {"failed"} else "FINISHED"
@@ -88,6 +89,10 @@ def _measures(result: ExperimentResult) -> Iterator[LoggedMetric]:
     }
     if (usd := result.usd) is not None:
         numbers["cost/usd"] = usd
+    if result.recipe_differences and (mean := result.recipes[0].test):
+        deviation = result.recipes[0].deviation
+        numbers |= {"recipe/mean": mean.value, "recipe/low": mean.low, "recipe/high": mean.high}
+        numbers |= {"recipe/deviation": deviation}
     if best := _best(result):
         numbers |= _best_numbers(result, best)
     for name, number in numbers.items():
@@ -134,6 +139,36 @@ def _leaderboard(result: ExperimentResult) -> TableArtifact:
         )
     scores = (result.primary, "low", "high", "over baseline", "unanswered")
     return TableArtifact(("arm", "status", *scores, "rows", "error"), tuple(rows))
+
+
+def _recipes(result: ExperimentResult) -> dict[str, TableArtifact]:
+    """Means of recipes and what is decided about them; nothing without replicates."""
+    if not result.recipe_differences:
+        return {}
+    untuned = {item.arm: item for item in result.recipe_differences if not item.runs[1]}
+    rivals = {item.against: item for item in result.recipe_differences if item.runs[1]}
+    rows = []
+    for each in result.recipes:
+        bar, best = untuned.get(each.digest), rivals.get(each.digest)
+        rows.append(
+            (
+                each.name,
+                len(each.arms),
+                _cell(each.test.value if each.test else None),
+                _cell(each.test.low if each.test else None),
+                _cell(each.test.high if each.test else None),
+                _cell(each.deviation),
+                _cell(bar.value if bar else None),
+                (bar.outcome or "") if bar else "",
+                _cell(best.value if best else None),
+                (best.outcome or "") if best else "",
+                each.digest in result.tied,
+                result.arm(each.shipped).name,
+            )
+        )
+    scores = ("replicates", result.primary, "low", "high", "deviation")
+    decided = ("over baseline", "decided", "best over it", "best is", "tied for best", "shipped")
+    return {"recipes.json": TableArtifact(("recipe", *scores, *decided), tuple(rows))}
 
 
 def _cell(number: float | None) -> float | None:
@@ -188,7 +223,8 @@ def experiment_note(result: ExperimentResult, places: RunIds) -> str:
 
 def ranked(result: ExperimentResult) -> list[tuple[ArmResult, Score | None]]:
     """Arms by the primary metric on test, best first; those without a score last."""
-    pairs = [(arm, _primary(result, arm)) for arm in result.arms]
+    run = [arm for arm in result.arms if arm.status != "skipped"]
+    pairs = [(arm, _primary(result, arm)) for arm in run]
     return sorted(pairs, key=_rank)
 
 

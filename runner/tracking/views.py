@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.base.digests import digest_of
-from runner.records.results import ArmResult, ExperimentResult
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult
 from runner.tracking.arm_run import arm_params
 from runner.tracking.facts import key
 from runner.tracking.ui import LEADERBOARD

@@ -14,7 +14,7 @@ from runner.verbs.common import add_home, find_experiment, is_running, open_ledg
 
 if TYPE_CHECKING:
     from runner.config import VertexBackendSettings
-    from runner.records.results import ExperimentResult
+    from runner.records.experiments import ExperimentResult
     from runner.store.ledger import Ledger
 
 

@@ -15,8 +15,8 @@ from runner.verbs.common import add_home, find_experiment, is_running, open_ledg
 
 if TYPE_CHECKING:
     from runner.backends.protocol import ResourceCleaner
+    from runner.records.experiments import ExperimentResult
     from runner.records.jobs import ResourceRecord
-    from runner.records.results import ExperimentResult
     from runner.store.ledger import Ledger
 
 

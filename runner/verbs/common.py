@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from runner.compose import Composition
     from runner.experiment.console import Console
     from runner.experiment.run import Sweep
-    from runner.records.results import ExperimentResult
+    from runner.records.experiments import ExperimentResult
     from runner.store.ledger import Ledger
 
 

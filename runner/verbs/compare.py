@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from runner.verbs.common import add_home, as_left, find_experiment, open_ledger
 
 if TYPE_CHECKING:
-    from runner.records.results import ExperimentResult
+    from runner.records.experiments import ExperimentResult
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

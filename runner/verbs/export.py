@@ -10,7 +10,8 @@ from runner.base.errors import ConfigError
 from runner.verbs.common import add_home, find_experiment, open_ledger
 
 if TYPE_CHECKING:
-    from runner.records.results import ArmResult, ExperimentResult
+    from runner.records.experiments import ExperimentResult
+    from runner.records.results import ArmResult
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,8 @@ from runner.verbs.common import add_home, find_experiment, open_ledger
 from runner.verbs.export import find_arm
 
 if TYPE_CHECKING:
-    from runner.records.results import ArmResult, ExperimentResult
+    from runner.records.experiments import ExperimentResult
+    from runner.records.results import ArmResult
     from runner.store.ledger import Ledger
 
 

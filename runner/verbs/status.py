@@ -13,8 +13,8 @@ from runner.base.text import plural
 from runner.verbs.common import add_home, as_left, find_experiment, is_running, open_ledger
 
 if TYPE_CHECKING:
+    from runner.records.experiments import ExperimentResult
     from runner.records.jobs import JobRecord
-    from runner.records.results import ExperimentResult
     from runner.store.ledger import Ledger
 
 

@@ -1,8 +1,9 @@
 """A backend plug-in that plays a script, and a metric plug-in that counts errors.
 
 Rows are ``... question N`` with the answer ``answer N``. `backend.options` say for every model
-(``0`` is the untuned one, ``E.C`` the C-th checkpoint of the arm that is tuned for E epochs) up to
-which row it is right, and from which row on its answers are withheld.
+(``0`` is the untuned one, ``E.C`` the C-th checkpoint of the arm that is tuned for E epochs, and
+``E.C@SEED`` that of one replicate) up to which row it is right, and from which row on its answers
+are withheld.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class ScriptedBackend:
         return None
 
     def submit(self, job: TuningJob) -> None:
-        (self.jobs / job.label).write_text(str(job.tuning.epochs))
+        (self.jobs / job.label).write_text(f"{job.tuning.epochs} {job.seed}")
 
     def find(self, label: str) -> JobStatus | None:
         return JobStatus("succeeded", 1, 1) if (self.jobs / label).exists() else None
@@ -56,8 +57,12 @@ class ScriptedBackend:
         return []
 
     def result(self, label: str) -> TuningResult:
-        epochs = (self.jobs / label).read_text()
-        made = tuple(Checkpoint(str(n), n, n, f"{epochs}.{n}", 0.5) for n in (1, 2))
+        epochs, seed = (self.jobs / label).read_text().split()
+        paths = [(n, f"{epochs}.{n}@{seed}") for n in (1, 2)]
+        made = tuple(
+            Checkpoint(str(n), n, n, path if path in self.script else f"{epochs}.{n}", 0.5)
+            for n, path in paths
+        )
         return TuningResult(made, (), 8, 100, 1.0, {}, billable_tokens=100)
 
     def cancel(self, label: str) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from runner.records.results import ExperimentResult, Spending
+from runner.records.experiments import ExperimentResult
+from runner.records.results import Spending
 from runner.report import write_report
 from runner.report.terminal import print_leaderboard
 from runner.tracking.views import view_tags

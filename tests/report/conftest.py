@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.records.results import ExperimentResult
+from runner.records.experiments import ExperimentResult
 from runner.report import write_data_card, write_report
 from tests.report.world import experiment
 

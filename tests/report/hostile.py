@@ -7,15 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.records import Checkpoint, CurvePoint, TuningResult
-from runner.records.results import (
-    ArmResult,
-    CheckpointScores,
-    Difference,
-    ExperimentResult,
-    Score,
-    Scores,
-    Verdict,
-)
+from runner.records.experiments import ExperimentResult, Verdict
+from runner.records.results import ArmResult, CheckpointScores, Difference, Score, Scores
 
 Split = ("train", "validation", "test")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from runner.records import EDITS, POINTS
-from runner.records.results import ArmResult, ExperimentResult, Score, Verdict
+from runner.records.experiments import ExperimentResult, Verdict
+from runner.records.results import ArmResult, Score
 from runner.report import write_report
 from runner.report.terminal import plain_leaderboard
 from tests.report.tree import Element, read

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from runner.records.results import ExperimentResult
+from runner.records.experiments import ExperimentResult
 from runner.report import write_report
 from tests.report.tree import read
 

@@ -9,7 +9,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from runner.records.results import ArmResult, ExperimentResult
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult
 from runner.report import leaderboard
 from runner.report.terminal import print_leaderboard, print_verdict
 

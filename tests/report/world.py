@@ -28,7 +28,8 @@ from runner.records import (
     write_jsonl,
     write_rows,
 )
-from runner.records.results import ArmResult, CheckpointScores, ExperimentResult, Scores
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult, CheckpointScores, Scores
 
 DATA = Path(__file__).resolve().parents[2] / "experiments" / "data" / "triage"
 SYSTEM = (

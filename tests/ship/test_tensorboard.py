@@ -8,7 +8,8 @@ import pytest
 
 from runner.cli import main
 from runner.records import CurvePoint, TuningResult
-from runner.records.results import ArmResult, CheckpointScores, ExperimentResult, Score, Scores
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult, CheckpointScores, Score, Scores
 from runner.store.ledger import Ledger
 
 accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")

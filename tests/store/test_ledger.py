@@ -14,7 +14,8 @@ import pytest
 
 from runner.base.errors import BudgetError, SftError
 from runner.records import Resource
-from runner.records.results import ArmResult, ExperimentResult, Score, Scores, Spending, Spent
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult, Score, Scores, Spending, Spent
 from runner.store.ledger import Ledger, now_ms
 from runner.store.tables import note_place
 from runner.verbs.common import open_ledger as of_home

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runner.config import MlflowTracking
-from runner.records.results import ExperimentResult
+from runner.records.experiments import ExperimentResult
 from runner.tracking import Tracker, TrackingLinks, open_tracker, tracking_uri
 from tests.tracking import sample
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from runner.config import MlflowTracking
-from runner.records.results import ExperimentResult
+from runner.records.experiments import ExperimentResult
 from runner.tracking import open_tracker
 from tests.tracking import sample
 

@@ -10,15 +10,8 @@ from typing import Any
 
 from runner.base.digests import digest_of
 from runner.records import Checkpoint, CurvePoint, TuningResult, write_jsonl
-from runner.records.results import (
-    ArmResult,
-    CheckpointScores,
-    Difference,
-    ExperimentResult,
-    Score,
-    Scores,
-    Verdict,
-)
+from runner.records.experiments import ExperimentResult, Verdict
+from runner.records.results import ArmResult, CheckpointScores, Difference, Score, Scores
 
 START = 1_795_000_000_000
 """2026-11-18 in Unix milliseconds."""

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.base.digests import digest_of
-from runner.records.results import ArmResult, ExperimentResult
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult
 from runner.tracking import Tracker
 from tests.tracking import sample
 from tests.tracking.conftest import client, history, runs, snapshot, sync, tracker
@@ -134,7 +135,8 @@ def test_processes_that_meet_on_an_empty_database(tmp_path: Path, result: Experi
     home.mkdir()
     (home / "result.json").write_text(result.model_dump_json(), encoding="utf-8")
     code = (
-        "import sys; from pathlib import Path; from runner.records.results import ExperimentResult;"
+        "import sys; from pathlib import Path;"
+        "from runner.records.experiments import ExperimentResult;"
         "from tests.tracking.conftest import sync; home = Path(sys.argv[1]);"
         "r = ExperimentResult.model_validate_json((home / 'result.json').read_text());"
         "links = sync(home, r); print(links.problem); sys.exit(not links.complete)"

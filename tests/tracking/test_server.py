@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runner.config import MlflowTracking
-from runner.records.results import ExperimentResult
+from runner.records.experiments import ExperimentResult
 from runner.tracking import open_tracker, tracking_uri
 from runner.tracking.ui import running, serve
 from tests.tracking import sample

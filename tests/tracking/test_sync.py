@@ -13,7 +13,8 @@ import pytest
 from runner.base.digests import digest_of
 from runner.config import MlflowTracking, NoTracking
 from runner.records import CurvePoint
-from runner.records.results import ExperimentResult, Score
+from runner.records.experiments import ExperimentResult
+from runner.records.results import Score
 from runner.tracking import TrackingLinks, open_tracker, tracking_uri
 from tests.tracking import sample
 from tests.tracking.conftest import artifacts, client, history, runs, snapshot, sync

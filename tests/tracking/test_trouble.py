@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runner.config import MlflowTracking
-from runner.records.results import ExperimentResult
+from runner.records.experiments import ExperimentResult
 from runner.tracking import open_tracker
 from runner.tracking.background import shown
 from tests.tracking import sample

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.records.results import ExperimentResult
+from runner.records.experiments import ExperimentResult
 from runner.tracking import tracking_uri
 from runner.tracking.mlflow_client import TrackingError
 from runner.tracking.ui import free_port, listed, running, serve

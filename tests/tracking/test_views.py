@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from runner.records.results import ExperimentResult
+from runner.records.experiments import ExperimentResult
 from runner.tracking.views import VIEWS, differing_params, view_tags
 from tests.tracking import sample
 from tests.tracking.conftest import client, runs, sync

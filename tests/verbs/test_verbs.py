@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from runner.records.results import ArmResult, ExperimentResult
+from runner.records.experiments import ExperimentResult
+from runner.records.results import ArmResult
 from runner.store.ledger import Ledger
 from tests.acceptance.tiny import THINGS, sft, write
 

@@ -11,14 +11,8 @@ from typing import Any
 from runner.backends.vertex.clients import Clients
 from runner.config import VertexBackendSettings
 from runner.records import Checkpoint, Resource, TuningResult
-from runner.records.results import (
-    ArmResult,
-    CheckpointScores,
-    ExperimentResult,
-    Score,
-    Scores,
-    Verdict,
-)
+from runner.records.experiments import ExperimentResult, Verdict
+from runner.records.results import ArmResult, CheckpointScores, Score, Scores
 from runner.store.ledger import Ledger
 from tests.backends.vertex.asking import LITE
 

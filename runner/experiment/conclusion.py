@@ -1,0 +1,73 @@
+"""After the last arm: differences, what holds of recipes, the verdict, and the data cards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runner.config import Experiment
+from runner.experiment.recipes import decide, earlier_spreads, recipes
+from runner.experiment.same_rows import on_common_rows
+from runner.experiment.treatment_effects import treatment_differences
+from runner.experiment.verdict import differences, verdict
+from runner.records.experiments import ExperimentResult
+from runner.store.ledger import Ledger, now_ms
+
+
+def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) -> ExperimentResult:
+    """The result with differences, verdict, versions and an end."""
+    from runner.experiment.versions import versions
+
+    suite, seed = experiment.suite, experiment.seed
+    same = on_common_rows(result.arms, suite, seed)
+    decided = decide(
+        same,
+        recipes(same, suite, seed),
+        suite,
+        earlier_spreads(ledger.experiments(), result.digest, same)
+        if any(arm.replicate > 1 for arm in same)
+        else [],
+    )
+    found = differences(same, suite, seed, decided.recipes)
+    arms = [
+        arm.model_copy(update={"baseline": item.against})
+        if (item := next((d for d in found if d.arm == arm.digest), None))
+        else arm
+        for arm in same
+    ]
+    return result.model_copy(
+        update={
+            "arms": arms,
+            "differences": found,
+            "treatments": treatment_differences(same, suite, seed, decided.recipes, decided.spread),
+            "recipes": decided.recipes,
+            "recipe_differences": decided.differences,
+            "tied": decided.tied,
+            "spread": decided.spread,
+            "verdict": verdict(arms, found, suite, seed, decided),
+            "versions": versions(Path(result.file).parent),
+            "ended_ms": now_ms(),
+        }
+    )
+
+
+def data_cards(result: ExperimentResult, folder: Path) -> dict[str, Path]:
+    """One data card per distinct data treatment, beside the report, and the pages of its leaks
+    and its skew where there are some."""
+    from runner.report import write_data_card
+    from runner.report.leaks import leaks_page
+    from runner.report.page import card_name, skew_name
+
+    pages: dict[str, Path] = {}
+    seen: set[tuple[str, str]] = set()
+    for arm in result.arms:
+        made = arm.artifacts
+        pair = (made.get("prepare", ""), made.get("render", ""))
+        if not all(pair) or pair in seen:
+            continue
+        seen.add(pair)
+        page = folder / card_name(Path(pair[1]))
+        if not page.exists():
+            write_data_card(Path(pair[0]), Path(pair[1]), page)
+        beside = (page, leaks_page(page), page.with_name(skew_name(Path(pair[1]))))
+        pages |= {file.name: file for file in beside if file.is_file()}
+    return pages

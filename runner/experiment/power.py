@@ -1,0 +1,110 @@
+"""What an experiment can show, before it is paid for: the smallest difference that so many rows and
+replicates are able to find.
+
+What rows and runs vary by is taken from earlier experiments of the home with the same model, suite
+and metric; where there are none, from `planning`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from runner.base.text import plural
+from runner.experiment.plan import PlannedArm
+from runner.experiment.recipes import earlier_spreads
+from runner.records.experiments import Spread
+
+if TYPE_CHECKING:
+    from runner.experiment.run import Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Detectable:
+    """The smallest true differences that are found in 80 % of cases at the suite's level."""
+
+    metric: str
+    rows: int
+    replicates: int
+    recipes: int
+    untuned: float
+    """Of a recipe, or with one replicate of a checkpoint, from the untuned model."""
+    between: float | None
+    """Of two recipes; None with one replicate, which says nothing about recipes."""
+    basis: str
+    """Where the variances are from."""
+    warnings: tuple[str, ...] = ()
+
+
+def detectable(sweep: Sweep, lines: Sequence[PlannedArm]) -> Detectable | None:
+    """None where nothing is tuned or the primary score has no bounds to plan by."""
+    from runner.evaluation import primary_scale
+    from runner.statistics.recipes import smallest_difference
+
+    tuned = [arm for arm in sweep.arms if arm.kind == "tuned"]
+    if not tuned:
+        return None
+    suite, model = tuned[0].experiment.suite, tuned[0].experiment.model.name
+    rows = min(line.test_rows for line in lines if line.kind == "tuned")
+    recipes = len({arm.recipe for arm in tuned})
+    replicates = min(
+        sum(arm.recipe == one.recipe for arm in tuned) for one in tuned if one.replicate == 1
+    )
+    scale = primary_scale(suite)
+    if scale is None or scale.lowest is None or scale.highest is None or rows < 2:
+        return None
+    width = scale.highest - scale.lowest
+    known = [
+        each
+        for each in earlier_spreads(sweep.ledger.experiments(), sweep.result.digest)
+        if (each.metric, each.suite, each.model) == (suite.primary, suite.name, model)
+    ]
+    values = tuned[0].experiment.planning
+    if known:
+        runs, row = _measured(known)
+        basis = f"{plural(len(known), 'earlier experiment')} with replicates of {model}"
+    else:
+        runs, row = (values.run_deviation * width) ** 2, values.row_variance * width**2
+        basis = "the values under planning: no earlier replicates tell"
+    level = suite.bootstrap.confidence
+    alone = replicates == 1
+    untuned = smallest_difference(
+        rows, replicates, row, 0.0 if alone else runs, untuned=True, confidence=level
+    )
+    between = None
+    if not alone and recipes > 1:
+        count = recipes - 1
+        between = smallest_difference(
+            rows, replicates, row, runs, comparisons=count, confidence=level
+        )
+    found = Detectable(suite.primary, rows, replicates, recipes, untuned, between, basis)
+    return replace(found, warnings=tuple(_warnings(found, suite.margin, values.large * width)))
+
+
+def _measured(known: Sequence[Spread]) -> tuple[float, float]:
+    """Variance of runs, and of a row's difference between two of them, pooled by degrees of
+    freedom."""
+    total = sum(each.degrees for each in known)
+    runs = sum(each.degrees * max(0.0, each.means - each.residual / each.rows) for each in known)
+    row = sum(each.degrees * 2 * each.residual for each in known)
+    return runs / total, row / total
+
+
+def _warnings(found: Detectable, margin: float | None, large: float) -> Iterator[str]:
+    if found.recipes > 1 and found.replicates == 1:
+        yield (
+            f"{found.recipes} recipes with one run each: this experiment can say which checkpoint "
+            "is better than the untuned model, and nothing about which recipe is better; "
+            "replicates: 3 could"
+        )
+    if found.untuned > large:
+        yield (
+            f"only differences of {found.untuned:.3g} or more from the untuned model would be "
+            f"found on {found.rows} test rows: more test rows or replicates are needed for less"
+        )
+    if margin is not None and found.between is not None and found.between > margin:
+        yield (
+            f"suite.margin is {margin:g}, but differences below {found.between:.3g} cannot be told "
+            "from none here: nothing will be called equivalent"
+        )

@@ -1,0 +1,104 @@
+"""What replicates allow to say about recipes, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from runner.base.text import plural
+from runner.experiment.recipes import Decided
+from runner.records import Scale
+from runner.records.experiments import RecipeResult
+from runner.records.results import Difference
+
+LISTED = 5
+"""Rivals that are named; the page has all of them."""
+
+
+def about_recipes(decided: Decided, checkpoint: str, ships: bool) -> tuple[str, list[str]]:
+    """The headline about the recipe that validation chose, and the reasons before all others.
+
+    `checkpoint` is the headline about the checkpoint, `ships` whether that is better than the
+    strongest untuned arm. Where the recipe is not decided, the checkpoint may still be.
+    """
+    best = decided.recipes[0]
+    untuned = [item for item in decided.differences if not item.runs[1]]
+    mine = next((item for item in untuned if item.arm == best.digest), None)
+    reasons = [*_replicates(best), *_rivals(decided), *_tied(decided), *decided.notes]
+    if mine is None:
+        return checkpoint, reasons
+    claim = _claim(best, mine)
+    if mine.outcome == "better":
+        return f"Tuning pays: {claim}", [f"To ship: {checkpoint}", *reasons]
+    if mine.outcome == "worse":
+        return f"Tuning hurts: {claim}", [f"To ship: {checkpoint}", *reasons]
+    if mine.outcome == "equivalent":
+        return f"Tuning changes nothing: {claim}", [f"To ship: {checkpoint}", *reasons]
+    if ships:
+        words = f"This checkpoint pays, its recipe is not decided: {claim}"
+    else:
+        words = f"Not decided: {claim}"
+    return words, [f"To ship: {checkpoint}", f"{_settled_by(mine)} would decide it.", *reasons]
+
+
+def _claim(best: RecipeResult, found: Difference) -> str:
+    scale = found.scale
+    ends = ", ".join(_signed(end, scale) for end in (found.low, found.high))
+    return (
+        f"the recipe {best.name} reaches {found.metric} {_number(found.ours, scale)} on average "
+        f"over {plural(len(best.arms), 'replicate')}, {_signed(found.value, scale)} [{ends}] "
+        f"against the best untuned arm ({_number(found.theirs, scale)}), other runs and other rows "
+        "allowed for."
+    )
+
+
+def _replicates(best: RecipeResult) -> Iterator[str]:
+    if best.test and len(best.arms) > 1:
+        shown = ", ".join(_number(value, best.test.scale) for value in best.scores)
+        deviation = _number(best.deviation, best.test.scale)
+        yield f"Its replicates have {shown} on test (standard deviation {deviation})."
+
+
+def _rivals(decided: Decided) -> Iterator[str]:
+    best = decided.recipes[0]
+    names = {each.digest: each.name for each in decided.recipes}
+    rivals = [item for item in decided.differences if item.runs[1] and item.arm == best.digest]
+    words = {
+        "better": "It beats",
+        "worse": "It is beaten on test by",
+        "equivalent": "It is equivalent to",
+        "undecided": "It cannot be told from",
+    }
+    for outcome, verb in words.items():
+        found = [item for item in rivals if item.outcome == outcome]
+        if found:
+            yield f"{verb} {_listed(found, names)}."
+
+
+def _listed(found: Sequence[Difference], names: dict[str, str]) -> str:
+    shown = []
+    for item in found[:LISTED]:
+        ends = ", ".join(_signed(end, item.scale) for end in (item.low, item.high))
+        settles = f"; {item.settles} would decide" if item.settles else ""
+        shown.append(f"{names[item.against]} ({_signed(item.value, item.scale)} [{ends}]{settles})")
+    more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+    return ", ".join(shown) + more
+
+
+def _tied(decided: Decided) -> Iterator[str]:
+    names = {each.digest: each.name for each in decided.recipes}
+    if len(decided.tied) > 1:
+        shown = ", ".join(names[digest] for digest in decided.tied[:LISTED])
+        more = f" and {len(decided.tied) - LISTED} more" if len(decided.tied) > LISTED else ""
+        yield f"Tied for best: {shown}{more}; the cheapest of them is {names[decided.tied[0]]}."
+
+
+def _settled_by(found: Difference) -> str:
+    return found.settles[:1].upper() + found.settles[1:]
+
+
+def _number(value: float, scale: Scale) -> str:
+    return f"{value:.{scale.places(value)}f}"
+
+
+def _signed(value: float, scale: Scale) -> str:
+    return f"{value:+.{scale.places(value)}f}"
