@@ -141,7 +141,7 @@ def test_no_choice_is_lost_on_what_init_wrote(
     page.write_text(page.read_text() + own + "prepare: {dedup: {fuzzy: {threshold: 0.9}}}\n")
     assert arms(capsys, "-m", "template=plain,mine") == ["plain", "mine"]
     assert arms(capsys, "-m", "prepare/dedup=exact,fuzzy") == ["exact", "fuzzy"]
-    assert arms(capsys, "-m", "seed=1,2") == ["seed 1", "seed 2"]
+    assert arms(capsys, "-m", "tuning.epochs=1,2") == ["epochs 1", "epochs 2"]
     assert main(["plan", "mine.yaml", "-m", "tuning.epochs=1,2", "tuning={epochs: 3}"]) == 2
     told = capsys.readouterr().err
     assert "override tuning.epochs=1,2" in told
