@@ -49,6 +49,7 @@ def test_the_groups_are_the_schemas() -> None:
     top = {group for group in groups(()) if "/" not in group}
     assert top - {"debug"} == set(Experiment.model_fields) - {
         "name",
+        "planning",
         "question",
         "replicates",
         "seed",
