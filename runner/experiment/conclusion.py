@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.config import Experiment
-from runner.experiment.recipes import decide, earlier_spreads, recipes
+from runner.experiment.recipe_claims import decide
+from runner.experiment.recipes import earlier_spreads, recipes
 from runner.experiment.same_rows import on_common_rows
 from runner.experiment.treatment_effects import treatment_differences
 from runner.experiment.verdict import differences, verdict

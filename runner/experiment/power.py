@@ -11,10 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runner.base.text import plural
 from runner.experiment.plan import PlannedArm
-from runner.experiment.recipes import earlier_spreads
-from runner.records.experiments import Spread
+from runner.experiment.recipes import earlier_spreads, pooled_spread
 
 if TYPE_CHECKING:
     from runner.experiment.run import Sweep
@@ -52,18 +50,16 @@ def detectable(sweep: Sweep, lines: Sequence[PlannedArm]) -> Detectable | None:
         sum(arm.recipe == one.recipe for arm in tuned) for one in tuned if one.replicate == 1
     )
     scale = primary_scale(suite)
-    if scale is None or scale.lowest is None or scale.highest is None or rows < 2:
+    if scale is None or not scale.width or rows < 2:
         return None
-    width = scale.highest - scale.lowest
-    known = [
-        each
-        for each in earlier_spreads(sweep.ledger.experiments(), sweep.result.digest)
-        if (each.metric, each.suite, each.model) == (suite.primary, suite.name, model)
-    ]
+    width = scale.width
+    known = pooled_spread(
+        earlier_spreads(sweep.ledger.experiments(), sweep.result.digest), suite, model
+    )
     values = tuned[0].experiment.planning
-    if known:
-        runs, row = _measured(known)
-        basis = f"{plural(len(known), 'earlier experiment')} with replicates of {model}"
+    if known.degrees:
+        runs, row = known.runs, 2 * known.residual
+        basis = f"earlier replicates of {model}, {known.degrees:g} degrees of freedom"
     else:
         runs, row = (values.run_deviation * width) ** 2, values.row_variance * width**2
         basis = "the values under planning: no earlier replicates tell"
@@ -80,15 +76,6 @@ def detectable(sweep: Sweep, lines: Sequence[PlannedArm]) -> Detectable | None:
         )
     found = Detectable(suite.primary, rows, replicates, recipes, untuned, between, basis)
     return replace(found, warnings=tuple(_warnings(found, suite.margin, values.large * width)))
-
-
-def _measured(known: Sequence[Spread]) -> tuple[float, float]:
-    """Variance of runs, and of a row's difference between two of them, pooled by degrees of
-    freedom."""
-    total = sum(each.degrees for each in known)
-    runs = sum(each.degrees * max(0.0, each.means - each.residual / each.rows) for each in known)
-    row = sum(each.degrees * 2 * each.residual for each in known)
-    return runs / total, row / total
 
 
 def _warnings(found: Detectable, margin: float | None, large: float) -> Iterator[str]:

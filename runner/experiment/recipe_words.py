@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runner.base.text import plural
-from runner.experiment.recipes import Decided
+from runner.experiment.recipe_claims import Decided
 from runner.records import Scale
 from runner.records.experiments import RecipeResult
 from runner.records.results import Difference

@@ -24,6 +24,7 @@ from runner.experiment.context import RunContext
 from runner.experiment.forecast import check_affordable
 from runner.experiment.parallel import EVALUATING, Slots, run_parallel, stop_order
 from runner.experiment.prepare_stage import PrepareStage, data_warnings
+from runner.experiment.recipes import earlier_spreads
 from runner.experiment.recovery import checkpoints_damage, from_ledger
 from runner.experiment.score_stage import refuse_unfit
 from runner.experiment.stage import ArmRun
@@ -153,9 +154,7 @@ def assemble(
         )
         for arm in arms
     }
-    tuned = tuple(
-        tuned_digest(point, digest, stages) for point, digest in zip(points, data, strict=True)
-    )
+    tuned = tuple(tuned_digest(point, of, stages) for point, of in zip(points, data, strict=True))
     return Sweep(result, tuple(arms), tuned, runs, home, ledger, stages)
 
 
@@ -208,8 +207,11 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
 
 
 def _finished(sweep: Sweep, result: ExperimentResult) -> bool:
+    """Whether there is nothing left to do. A replicate that was skipped is, unless all are wanted
+    now: ``replicates.of`` changes no arm."""
     return bool(result.ended_ms) and all(
-        arm.status == "skipped" or _whole(sweep, arm) for arm in result.arms
+        (arm.waits and then.status == "skipped") or _whole(sweep, then)
+        for arm, then in zip(sweep.arms, result.arms, strict=True)
     )
 
 
@@ -325,8 +327,9 @@ def _contending(
     """Those of the `waiting` replicates whose recipe may still win; the others are skipped."""
     from runner.experiment.contenders import contenders
 
-    suite, seed = sweep.arms[0].experiment.suite, sweep.arms[0].experiment.seed
-    able = contenders([results[arm.digest] for arm in sweep.arms], suite, seed)
+    first = sweep.arms[0].experiment
+    known = earlier_spreads(sweep.ledger.experiments(), sweep.result.digest)
+    able = contenders([results[arm.digest] for arm in sweep.arms], first, known)
     recipes = {arm.recipe for _, arm in waiting}
     console.say(
         f"{len(recipes & able)} of {plural(len(recipes), 'recipe')} may still win on validation: "

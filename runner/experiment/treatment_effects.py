@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from runner.base.digests import digest_of
 from runner.config import Suite
-from runner.experiment.recipes import look_at, outcome_of
+from runner.experiment.recipe_claims import look_at, outcome_of
 from runner.experiment.same_rows import LEAST, rows_by_split
 from runner.experiment.verdict import is_clear
 from runner.records import ScoredRow

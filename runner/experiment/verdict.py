@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from runner.base.text import plural
 from runner.config import Suite
+from runner.experiment.recipe_claims import Decided
 from runner.experiment.recipe_words import about_recipes
-from runner.experiment.recipes import Decided
 from runner.experiment.same_rows import chosen_on, rows_by_split, same_rows
 from runner.records import Scale
 from runner.records.experiments import RecipeResult, Verdict
@@ -106,6 +106,7 @@ def verdict(
     if score.value != score.value:
         return Verdict(headline=_without_answers(winner, suite.primary), reasons=reasons)
     against = next((arm for arm in arms if difference and arm.digest == difference.against), None)
+    wins = difference is None or _beats(difference)
     if difference is None or against is None:
         shown = _number(score.value, score.scale)
         headline = (
@@ -115,12 +116,16 @@ def verdict(
     else:
         headline = _headline(winner, against, difference)
         reasons += [_evidence(difference), *_left_out_too(against)]
-        if decided and decided.differences and split == "validation":
-            headline, said = about_recipes(decided, headline, _beats(difference))
-            reasons = [*said, *reasons]
+    if decided and decided.spread and split == "validation":
+        headline, said = about_recipes(decided, headline, wins)
+        reasons = [*said, *reasons]
+    elif decided and decided.spread:
+        reasons.append(
+            "Without validation rows no recipe was chosen before the test, so none is said to be "
+            "better than another."
+        )
     if refused := refusal(winner, against, arms, suite):
         return Verdict(headline=refused, reasons=[f"Without that limit: {headline}", *reasons])
-    wins = difference is None or _beats(difference)
     return Verdict(headline=headline, winner=winner.digest if wins else "", reasons=reasons)
 
 
@@ -163,7 +168,7 @@ def _winner(
 ) -> tuple[ArmResult, str, list[str]]:
     """The arm that validation chose, else the test split; which of them; what to say about it.
     Of recipes with replicates the mean chooses, so that one lucky run does not."""
-    if decided and decided.differences:
+    if decided and decided.spread:
         first = decided.recipes[0]
         chosen = next(arm for arm in tuned if arm.digest == first.shipped)
         if first.validation == first.validation:

@@ -40,6 +40,13 @@ class Scale:
         """The value of the worst answer; None for no bound."""
         return self.lowest if self.higher_is_better else self.highest
 
+    @property
+    def width(self) -> float:
+        """From the lowest value to the highest; 0 where one of them has no bound."""
+        if self.lowest is None or self.highest is None:
+            return 0.0
+        return self.highest - self.lowest
+
     def better(self, value: float, than: float) -> bool:
         """Whether `value` is strictly better; nan is worse than any number."""
         if value != value or than != than:

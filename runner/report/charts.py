@@ -234,7 +234,9 @@ class ChartEntry:
     score: Score | None
     note: str = ""
     dots: tuple[float, ...] = ()
-    """Further values on the line, each a small dot: a recipe's replicates."""
+    """Further values on the line, each a small ring: a recipe's replicates."""
+    filled: int | None = None
+    """Which of them is a full dot: the replicate that would be shipped."""
 
 
 def scale(entries: Sequence[ChartEntry]) -> Axis:
@@ -279,11 +281,21 @@ def _picture(entry: ChartEntry, axis: Axis, places: int, reference: float | None
     score = entry.score
     if score and math.isfinite(score.value):
         parts += _mark(entry, score, axis, places)
-    for value in filter(math.isfinite, entry.dots):
-        title = tag("title", number(value, places))
-        at = percent(axis.at(value))
-        parts.append(tag("circle", title, cx=at, cy="50%", r="3", class_=f"dot ring {entry.css}"))
+    parts += _dots(entry, axis, places)
     return tag("svg", *parts, class_="track", width="100%", height=28, aria_hidden="true")
+
+
+def _dots(entry: ChartEntry, axis: Axis, places: int) -> list[Markup]:
+    """The values beside the score, below the line so that its mark does not cover them."""
+    dots = []
+    for at, value in enumerate(entry.dots):
+        if math.isfinite(value):
+            css = f"dot {entry.css}" if at == entry.filled else f"dot ring {entry.css}"
+            shipped = ", to be shipped" if at == entry.filled else ""
+            title = tag("title", f"{entry.name}, replicate: {number(value, places)}{shipped}")
+            across = percent(axis.at(value))
+            dots.append(tag("circle", title, cx=across, cy="80%", r="3", class_=css))
+    return dots
 
 
 def _mark(entry: ChartEntry, score: Score, axis: Axis, places: int) -> list[Markup]:

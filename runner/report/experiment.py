@@ -94,8 +94,9 @@ def verdict_state(lines: Sequence[ScoreboardLine], result: ExperimentResult) -> 
 def _headline(result: ExperimentResult) -> str:
     if result.verdict:
         return result.verdict.headline
-    done = sum(arm.status == "done" for arm in result.arms)
-    return f"Not finished: {done} of {plural(len(result.arms), 'arm')} done, so no verdict yet."
+    wanted = [arm for arm in result.arms if arm.status != "skipped"]
+    done = sum(arm.status == "done" for arm in wanted)
+    return f"Not finished: {done} of {plural(len(wanted), 'arm')} done, so no verdict yet."
 
 
 def _facts(lines: Sequence[ScoreboardLine], digits: int) -> list[ResultFact]:

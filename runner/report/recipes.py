@@ -71,13 +71,20 @@ def recipes(
     places: int,
 ) -> Recipes | None:
     """None without replicates."""
-    if not result.recipe_differences:
+    if not any(len(each.arms) > 1 for each in result.recipes):
         return None
     by_digest = {line.arm.digest: line for line in lines}
     untuned = {item.arm: item for item in result.recipe_differences if not item.runs[1]}
     rivals = {item.against: item for item in result.recipe_differences if item.runs[1]}
     entries = [
-        ChartEntry(each.name, looks.get(each.digest, ""), each.test, "", tuple(each.scores[:50]))
+        ChartEntry(
+            each.name,
+            looks.get(each.digest, ""),
+            each.test,
+            "",
+            tuple(each.scores),
+            each.arms.index(each.shipped),
+        )
         for each in result.recipes
     ]
     against = next(iter(untuned.values()), None)

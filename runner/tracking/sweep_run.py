@@ -89,7 +89,7 @@ def _measures(result: ExperimentResult) -> Iterator[LoggedMetric]:
     }
     if (usd := result.usd) is not None:
         numbers["cost/usd"] = usd
-    if result.recipe_differences and (mean := result.recipes[0].test):
+    if result.spread and (mean := result.recipes[0].test):
         deviation = result.recipes[0].deviation
         numbers |= {"recipe/mean": mean.value, "recipe/low": mean.low, "recipe/high": mean.high}
         numbers |= {"recipe/deviation": deviation}
@@ -143,7 +143,7 @@ def _leaderboard(result: ExperimentResult) -> TableArtifact:
 
 def _recipes(result: ExperimentResult) -> dict[str, TableArtifact]:
     """Means of recipes and what is decided about them; nothing without replicates."""
-    if not result.recipe_differences:
+    if not result.spread:
         return {}
     untuned = {item.arm: item for item in result.recipe_differences if not item.runs[1]}
     rivals = {item.against: item for item in result.recipe_differences if item.runs[1]}

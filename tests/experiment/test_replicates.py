@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ from runner.base.errors import ConfigError
 from runner.experiment.console import Console
 from runner.experiment.plan import plan
 from runner.experiment.power import Detectable, detectable
-from runner.experiment.run import RunOutcome, Sweep, assemble, run
 from runner.experiment.stages import data_stages
 from runner.experiment.tune_stage import TuneStage
 from runner.records import read_rows
@@ -21,10 +18,10 @@ from runner.records.experiments import ExperimentResult
 from runner.records.results import Difference
 from runner.report.terminal import plain_leaderboard
 from runner.statistics.recipes import Estimate, needed
-from tests.compose.composing import compose_text
-from tests.experiment.test_unanswered import YAML
-
-ROWS = 100
+from runner.tracking.arm_run import arm_note, arm_tags
+from runner.tracking.facts import RunIds
+from runner.tracking.sweep_run import sweep_run
+from tests.experiment.conftest import Trial
 
 
 def right(rows: int) -> dict[str, int]:
@@ -41,41 +38,9 @@ def script(**by_arm: list[int]) -> dict[str, Any]:
     return found
 
 
-class Trial:
-    """One folder with an experiment on the scripted backend."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for split in ("train", "validation", "test"):
-            with (folder / f"{split}.csv").open("w", newline="") as out:
-                table = csv.writer(out)
-                table.writerow(["text", "label"])
-                table.writerows([f"{split} question {n}", f"answer {n}"] for n in range(ROWS))
-
-    def sweep(self, script: dict[str, Any], *overrides: str, name: str = "withheld") -> Sweep:
-        text = YAML.replace("OPTIONS", json.dumps(script)).replace("withheld", name)
-        composition = compose_text(self.folder, text, *overrides, file=f"{name}.yaml")
-        return assemble(composition.points, composition.file, "sft run", Console(silent=True))
-
-    def run(self, script: dict[str, Any], *overrides: str, name: str = "withheld") -> RunOutcome:
-        return run(self.sweep(script, *overrides, name=name), Console(silent=True))
-
-    @property
-    def jobs(self) -> int:
-        return len(list((self.folder / "runs" / "jobs").iterdir()))
-
-
 @pytest.fixture
-def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trial:
-    info = tmp_path / "plugins" / "scripted-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[runner.backends]\nscripted = tests.experiment.scripted:ScriptedBackend\n"
-    )
-    monkeypatch.syspath_prepend(str(info.parent))
-    monkeypatch.chdir(tmp_path)
-    return Trial(tmp_path)
+def trial(plugged: Path) -> Trial:
+    return Trial(plugged, rows=100)
 
 
 def rival(result: ExperimentResult) -> Difference:
@@ -175,6 +140,65 @@ def test_only_contenders_are_repeated(trial: Trial) -> None:
     assert not trial.run(scores, asked).fresh
 
 
+def test_all_replicates_can_be_asked_for_later(trial: Trial) -> None:
+    """The arms are the same ones, so the experiment is as well."""
+    scores = script(e1=[10, 11], e2=[80, 82])
+    trial.run(scores, "replicates={count: 2, of: contenders}")
+    assert trial.jobs == 3
+    outcome = trial.run(scores, "replicates=2")
+    assert outcome.fresh
+    assert trial.jobs == 4
+    assert {arm.status for arm in outcome.result.arms} == {"done"}
+
+
+def test_who_contends_goes_by_what_runs_are_taken_to_vary_by(trial: Trial) -> None:
+    scores = script(e1=[40, 41], e2=[70, 71])
+    asked = "replicates={count: 2, of: contenders}"
+    trial.run(scores, asked)
+    assert trial.jobs == 3
+    trial.run(scores, asked, "planning.run_deviation=0.3", "suite.name=other", name="wide")
+    assert trial.jobs == 4
+
+
+def test_without_validation_no_recipe_is_the_best(trial: Trial) -> None:
+    """The test rows chose it: it would be better on them by luck alone."""
+    scores = script(e1=[40, 41], e2=[70, 71])
+    result = trial.run(
+        scores, "replicates=2", "source.validation=null", "prepare/split=given"
+    ).result
+    assert result.tied == []
+    assert [item.runs for item in result.recipe_differences] == [(2, 0), (2, 0)]
+    assert result.verdict
+    assert "Without validation rows no recipe was chosen" in " ".join(result.verdict.reasons)
+
+
+def test_replicates_without_an_untuned_model(trial: Trial) -> None:
+    outcome = trial.run(
+        script(e1=[40, 44, 42]),
+        *("sweep.grid={}", "tuning.epochs=1", "replicates=3"),
+        *("baseline.zero_shot=false", "baseline.skip_reason=known"),
+    )
+    assert outcome.result.verdict
+    assert "Its replicates have 0.400, 0.440, 0.420" in " ".join(outcome.result.verdict.reasons)
+    assert "judged by rows and runs together" in outcome.report.read_text(encoding="utf-8")
+
+
+def test_tracking_has_the_recipes(trial: Trial) -> None:
+    result = trial.run(
+        script(e1=[10, 10], e2=[80, 82]), "replicates={count: 2, of: contenders}"
+    ).result
+    facts = sweep_run(result, None, {}, RunIds("1", "parent", {}))
+    table = facts.tables["recipes.json"]
+    assert [row[:3] for row in table.rows] == [("epochs 2", 2, 0.81), ("epochs 1", 1, 0.1)]
+    assert {item.key: item.value for item in facts.measures}["recipe/mean"] == 0.81
+    assert facts.state == "FINISHED"
+    # Replicates that were skipped are no lines of the leaderboard; their run says what they are.
+    assert len(facts.tables["leaderboard.json"].rows) == 4
+    skipped = next(arm for arm in result.arms if arm.status == "skipped")
+    assert "could not win any more" in arm_note(result, skipped, RunIds("1", "parent", {}))
+    assert arm_tags(result, skipped, "")["recipe"] == skipped.recipe
+
+
 def test_close_recipes_are_all_contenders(trial: Trial) -> None:
     trial.run(script(e1=[50, 51], e2=[53, 52]), "replicates={count: 2, of: contenders}")
     assert trial.jobs == 4
@@ -245,7 +269,7 @@ def test_earlier_replicates_are_leaned_on(trial: Trial) -> None:
     sweep = trial.sweep(scores, "replicates=3", name="third")
     found = detectable(sweep, plan(sweep, Console(silent=True)))
     assert found
-    assert found.basis.startswith("2 earlier experiments with replicates of")
+    assert found.basis == "earlier replicates of tiny-random, 6 degrees of freedom"
 
 
 def test_runs_do_not_count_again_as_earlier_ones(trial: Trial) -> None:
@@ -269,7 +293,7 @@ def test_uneven_spreads_are_noticed(trial: Trial) -> None:
 @pytest.mark.parametrize(
     ("rows", "runs", "found"),
     [
-        (0.0001, 0.0, (2, 100)),  # 0.05 is 5 standard errors already
+        (0.0001, 0.0, (3, 100)),  # 0.05 is 5 standard errors already: bad luck
         (0.0001, 0.0008, (8, 100)),  # more runs are what it takes
         (0.002, 0.00001, (2, 648)),  # more rows are
         (0.01, 0.01, None),

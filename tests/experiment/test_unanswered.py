@@ -3,51 +3,20 @@
 from __future__ import annotations
 
 import base64
-import csv
 import json
 import zlib
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runner.experiment.console import Console
-from runner.experiment.run import RunOutcome, assemble, exit_code, run
+from runner.experiment.run import RunOutcome, exit_code
 from runner.records.results import ArmResult
 from runner.report.scoreboard import board
 from runner.report.terminal import plain_leaderboard
 from runner.tracking.facts import arm_measures
 from runner.tracking.views import TAG, view_tags
-from tests.compose.composing import compose_text
+from tests.experiment.conftest import Trial
 
-YAML = """\
-# @package _global_
-defaults:
-  - override /model: tiny_random
-  - override /backend: plugin
-  - override /suite: text
-  - override /prepare/dedup: none
-  - override /tracking: none
-name: withheld
-question: Who answers?
-source:
-  train: train.csv
-  validation: validation.csv
-  test: test.csv
-  input: [text]
-  target: label
-template:
-  name: plain
-  prompt: "{{ text }}"
-baseline:
-  few_shot: []
-backend:
-  name: scripted
-  options: OPTIONS
-sweep:
-  grid:
-    tuning.epochs: [1, 2]
-"""
 ROWS = 50
 GOOD = {"right_to": 35}
 """Right in 70 %."""
@@ -55,38 +24,6 @@ SILENT = {"right_to": 27, "withheld_from": 30}
 """Right in 54 %, which is 90 % of the rows that it does not leave out."""
 UNTUNED = {"right_to": 5}
 SCRIPT = {"0": UNTUNED, "1.1": GOOD, "1.2": GOOD, "2.1": SILENT, "2.2": SILENT}
-
-
-class Trial:
-    """One folder with an experiment on the scripted backend."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for split in ("train", "validation", "test"):
-            with (folder / f"{split}.csv").open("w", newline="") as out:
-                table = csv.writer(out)
-                table.writerow(["text", "label"])
-                table.writerows([f"{split} question {n}", f"answer {n}"] for n in range(ROWS))
-
-    def run(self, script: dict[str, Any], *overrides: str) -> RunOutcome:
-        text = YAML.replace("OPTIONS", json.dumps(script))
-        composition = compose_text(self.folder, text, *overrides, file="withheld.yaml")
-        console = Console(silent=True)
-        return run(assemble(composition.points, composition.file, "sft run", console), console)
-
-
-@pytest.fixture
-def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trial:
-    info = tmp_path / "plugins" / "scripted-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[runner.backends]\nscripted = tests.experiment.scripted:ScriptedBackend\n"
-        "[runner.metrics]\nerrors = tests.experiment.scripted\n"
-    )
-    monkeypatch.syspath_prepend(str(info.parent))
-    monkeypatch.chdir(tmp_path)
-    return Trial(tmp_path)
 
 
 def arm(outcome: RunOutcome, name: str) -> ArmResult:
