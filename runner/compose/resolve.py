@@ -146,7 +146,10 @@ def refused(error: BaseException) -> str:
     no_number = isinstance(error, ValueError) and not isinstance(error, OmegaConfBaseException)
     if no_number or isinstance(error, IndexError):
         return "a list's items go by number, from 0 to the last: give the whole list instead"
-    return str(error).splitlines()[0].strip()
+    said = str(error).splitlines()[0].strip()
+    if said == "Cannot merge DictConfig with ListConfig":
+        return "this is a mapping, and a list was given: write `{KEY: VALUE}`"
+    return said
 
 
 def _missing(value: Any, at: Key) -> Iterator[Key]:

@@ -40,7 +40,11 @@ class Replicates(Group):
     @model_validator(mode="before")
     @classmethod
     def _count_alone(cls, raw: Any) -> Any:
-        return {"count": raw} if isinstance(raw, int) and not isinstance(raw, bool) else raw
+        if isinstance(raw, int) and not isinstance(raw, bool):
+            return {"count": raw}
+        if not isinstance(raw, dict | Replicates):
+            raise ValueError("has to be a number of runs, or {count: 3, of: contenders}")
+        return raw
 
 
 class Planning(Group):

@@ -197,7 +197,7 @@ class Look:
 
         more = needed(found, counts, self.contributions.rows)
         if more is None:
-            return f"not even {MOST_REPLICATES} replicates of each"
+            return f"not even {MOST_REPLICATES} replicates"
         replicates, rows = more
         if replicates <= max(counts):
             return f"about {rows:,} test rows"

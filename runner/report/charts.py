@@ -294,7 +294,7 @@ def _dots(entry: ChartEntry, axis: Axis, places: int) -> list[Markup]:
             shipped = ", to be shipped" if at == entry.filled else ""
             title = tag("title", f"{entry.name}, replicate: {number(value, places)}{shipped}")
             across = percent(axis.at(value))
-            dots.append(tag("circle", title, cx=across, cy="80%", r="3", class_=css))
+            dots.append(tag("circle", title, cx=across, cy="82%", r="3.5", class_=css))
     return dots
 
 

@@ -211,6 +211,26 @@ def test_seeds_are_no_arms(trial: Trial) -> None:
     assert "replicates: 3" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("replicates=0", "it has to be at least 1"),
+        ("replicates=many", "replicates: has to be a number of runs, or {count: 3, of: conten"),
+        ("replicates=2.5", "replicates: has to be a number of runs"),
+        ("replicates=null", "replicates: has to be a number of runs"),
+        ("replicates=[3]", "replicates: this is a mapping, and a list was given"),
+        ("replicates={count: 2, off: all}", "did you mean `replicates.of`?"),
+        ("replicates.of=some", "allowed are 'all' or 'contenders'"),
+        ("suite.margin=0", "it has to be greater than 0"),
+    ],
+)
+def test_what_cannot_be_is_refused(trial: Trial, asked: str, told: str) -> None:
+    mapping = ["replicates={count: 2, of: all}"] if "[" in asked else []
+    with pytest.raises(ConfigError) as caught:
+        trial.sweep(script(), *mapping, asked)
+    assert told in str(caught.value)
+
+
 def test_replicates_share_the_data_that_is_not_drawn(trial: Trial) -> None:
     def folders(*overrides: str) -> set[str]:
         sweep = trial.sweep(script(e1=[1, 1, 1]), "tuning.epochs=1", "sweep.grid={}", *overrides)
