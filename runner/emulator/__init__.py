@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from runner.base.errors import BackendError
-from runner.emulator import batch
+from runner.emulator.batch import BatchJobs
 from runner.emulator.dataset import read_dataset
 from runner.emulator.faults import Fault, Faults, parse_faults
 from runner.emulator.http import LoggedRequest, RequestLog, Server, overview
@@ -24,7 +24,7 @@ from runner.emulator.queue import JobQueue
 from runner.emulator.registry import Registry
 from runner.emulator.schema import VERSIONS, api
 from runner.emulator.service import Clock, EmulatedService
-from runner.emulator.storage import StorageServer
+from runner.emulator.storage import StorageServer, is_free
 from runner.emulator.trainer import Script, Trainer
 from runner.emulator.trainers import LocalTrainer, ScriptedTrainer
 from runner.records import Example
@@ -98,6 +98,8 @@ class Emulator:
 
     def _start(self, stack: ExitStack) -> None:
         """Start everything; what was started is stopped in reverse order."""
+        if self._port and not is_free(self._port):
+            raise self._port_taken()
         folder = self._home
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sft-emulator-")))
@@ -120,20 +122,24 @@ class Emulator:
         self.service.trainer = stack.enter_context(closing(self._trainer(folder)))
         queue = stack.enter_context(closing(JobQueue(self.service, self._quota)))
         self.service.queue = queue
+        batches = stack.enter_context(closing(BatchJobs(self.service)))
+        self.service.batches = batches
         self._serve(stack)
         queue.start()
-        batch.resume(self.service)
+        batches.resume()
 
     def _serve(self, stack: ExitStack) -> None:
         try:
             self._server = Server(self._port, self.service, self.log)
-        except OSError as error:
-            raise BackendError(
-                f"port {self._port} cannot be used: {error.strerror}; choose another one: --port"
-            ) from None
+        except OSError:
+            raise self._port_taken() from None
         stack.callback(self._server.server_close)
         threading.Thread(target=self._server.serve_forever, args=(POLL,), daemon=True).start()
         stack.callback(self._server.shutdown)
+
+    def _port_taken(self) -> BackendError:
+        said = "another program has it, or this user may not open it"
+        return BackendError(f"port {self._port} cannot be used: {said}; choose another one: --port")
 
     def _trainer(self, folder: Path) -> Trainer:
         if self._experiment:

@@ -43,7 +43,7 @@ def create(service: EmulatedService, call: Call) -> dict[str, Any]:
     inner = {"model": model.id, "handle": handle}
     state = {"state": "JOB_STATE_PENDING"}
     job = service.registry.add(KIND, name, service.stamped(**body, **state), inner)
-    threading.Thread(target=_run, args=(service, job), daemon=True).start()
+    service.batches.start(job)
     return job.body
 
 
@@ -87,24 +87,60 @@ def delete(service: EmulatedService, call: Call) -> dict[str, Any]:
     return operation(service, call, "DeleteOperationMetadata")
 
 
-def resume(service: EmulatedService) -> None:
-    """Start again what an earlier emulator left unfinished."""
-    for job in service.registry.all(KIND):
-        if job.body["state"] not in ENDED:
-            threading.Thread(target=_run, args=(service, job), daemon=True).start()
+class BatchJobs:
+    """One thread for each job that has not ended; all of them stop before the service does."""
+
+    def __init__(self, service: EmulatedService) -> None:
+        self.service = service
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+
+    def resume(self) -> None:
+        """Start again what an earlier emulator left unfinished."""
+        for job in self.service.registry.all(KIND):
+            if job.body["state"] not in ENDED:
+                self.start(job)
+
+    def start(self, job: StoredResource) -> None:
+        """See a job through, unless the emulator is closing: the next one resumes it."""
+        with self._lock:
+            if self._closing.is_set():
+                return
+            thread = threading.Thread(target=self._run, args=(job,), name="batch", daemon=True)
+            self._threads = [one for one in self._threads if one.is_alive()] + [thread]
+            thread.start()
+
+    def close(self) -> None:
+        """Stop after the answers that are being given; the next emulator resumes the jobs."""
+        with self._lock:
+            self._closing.set()
+            threads = self._threads
+        for thread in threads:
+            thread.join()
+
+    def _run(self, job: StoredResource) -> None:
+        service = self.service
+        if self._closing.wait(WAIT_SECONDS / service.clock.speed):
+            return
+        started = {"state": "JOB_STATE_RUNNING", "startTime": service.clock.stamp()}
+        if not _change(service, job, started):
+            return
+        try:
+            lines = []
+            for line in _answers(service, job):
+                lines.append(line)
+                if self._closing.is_set():
+                    return
+        except (Refusal, SftError, OSError) as error:
+            said = {"error": {"code": INVALID, "message": str(error)}}
+            _change(service, job, {"state": "JOB_STATE_FAILED", **_ended(service), **said})
+            return
+        _deliver(service, job, lines)
 
 
-def _run(service: EmulatedService, job: StoredResource) -> None:
-    threading.Event().wait(WAIT_SECONDS / service.clock.speed)
-    started = {"state": "JOB_STATE_RUNNING", "startTime": service.clock.stamp()}
-    if not _change(service, job, started):
-        return
-    try:
-        lines = list(_answers(service, job))
-    except (Refusal, SftError, OSError) as error:
-        said = {"error": {"code": INVALID, "message": str(error)}}
-        _change(service, job, {"state": "JOB_STATE_FAILED", **_ended(service), **said})
-        return
+def _deliver(service: EmulatedService, job: StoredResource, lines: list[dict[str, Any]]) -> None:
+    """Write the answers where the job's output belongs, and end it."""
     folder = job.body["outputConfig"]["gcsDestination"]["outputUriPrefix"].rstrip("/")
     folder += f"/prediction-model-{job.body['createTime']}"
     import orjson

@@ -67,6 +67,13 @@ class JobSlots(Protocol):
         """End a job wherever it is."""
 
 
+class BatchThreads(Protocol):
+    """Where batch jobs run."""
+
+    def start(self, job: StoredResource) -> None:
+        """See a job through."""
+
+
 @dataclass
 class EmulatedService:
     """One emulated Vertex AI with all its projects."""
@@ -81,6 +88,7 @@ class EmulatedService:
     """Epochs of a job that leaves them open."""
     trainer: Trainer = field(init=False)
     queue: JobSlots = field(init=False)
+    batches: BatchThreads = field(init=False)
 
     def find(self, kind: str, name: str) -> StoredResource:
         """A resource. Raises a 404 Refusal."""

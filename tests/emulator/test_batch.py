@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,3 +101,23 @@ def test_a_batch_can_be_cancelled_listed_and_deleted() -> None:
         ask.batches.delete(name=job.name)
         assert list(ask.batches.list()) == []
         assert emulator.overview()["violations"] == []
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.05])
+def test_a_batch_outlives_the_emulator_that_took_it(tmp_path: Path, wait: float) -> None:
+    rows = [asked(f"question {number}") for number in range(400)]
+    with Emulator(home=tmp_path, speed=1e5) as emulator:
+        uri = upload(emulator, rows, "gs://sft-emulator/batch/in.jsonl")
+        config = types.CreateBatchJobConfig(dest="gs://sft-emulator/batch/out")
+        job = client(emulator, "us").batches.create(model=MODEL, src=uri, config=config)
+        time.sleep(wait)
+    # Nothing may go on without the files it would write to.
+    assert not [one for one in threading.enumerate() if one.name == "batch"]
+    with Emulator(home=tmp_path, speed=1e5) as emulator:
+        ask = client(emulator, "us")
+        deadline = time.monotonic() + 30
+        while job.state.value not in ENDED and time.monotonic() < deadline:
+            time.sleep(0.02)
+            job = ask.batches.get(name=job.name)
+        assert job.state == types.JobState.JOB_STATE_SUCCEEDED
+        assert len(lines(emulator)) == 400
