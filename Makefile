@@ -4,6 +4,10 @@ BIN := .venv/bin
 EVERYTHING := local,vertex,emulator,data,scale,dev
 ARGS ?=
 
+# Some images tell Python not to keep what it has compiled; every process of a run would then
+# compile torch, transformers and the runner anew: 9 CPU seconds each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup everything quickstart ui test test-slow kills lint types docs benchmarks clean
 

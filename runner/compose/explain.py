@@ -16,9 +16,9 @@ from runner.compose.schema_keys import (
     KIND,
     child_at,
     description_at,
-    descriptions,
     kind_of,
     kinds_at,
+    known_keys,
     models_at,
 )
 from runner.compose.values import did_you_mean, listed, nearest, quoted
@@ -268,10 +268,10 @@ def unknown_key(fault: ValidationFault, config: Any) -> tuple[str, str]:
 def _nearest(key: str) -> str | None:
     """The key of the whole schema that `key` most likely means: of those with its last name, or
     one like it, the one that reads most like `key`; else whatever reads like it as a whole."""
-    names = {known.rpartition(".")[2] for known in descriptions()}
+    names = {known.rpartition(".")[2] for known in known_keys()}
     name = nearest(key.rpartition(".")[2], names, cutoff=0.8)
-    same = [known for known in descriptions() if known.rpartition(".")[2] == name]
-    return nearest(key, same, cutoff=0.0) or nearest(key, descriptions(), cutoff=0.75)
+    same = [known for known in known_keys() if known.rpartition(".")[2] == name]
+    return nearest(key, same, cutoff=0.0) or nearest(key, known_keys(), cutoff=0.75)
 
 
 def mixed_kinds(

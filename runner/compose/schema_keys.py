@@ -20,15 +20,15 @@ KIND = "kind"
 
 
 @cache
-def descriptions() -> Mapping[str, str]:
-    """Every key that can be set, dotted, with its description. Keys in lists are left out."""
-    return dict(_walk(Experiment, ""))
+def known_keys() -> tuple[str, ...]:
+    """Every key that can be set, dotted. Keys in lists are left out."""
+    return tuple(dict.fromkeys(_walk(Experiment, "")))
 
 
-def _walk(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
+def _walk(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
-        yield key, docstrings(model).get(name, "")
+        yield key
         for below in _models(field.annotation, in_lists=False):
             yield from _walk(below, f"{key}.")
 
