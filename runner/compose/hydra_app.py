@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.plugins.plugin import Plugin
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -28,6 +32,8 @@ from runner.compose.precedence import above_files
 from runner.compose.request import CURRENT, GROUP, ComposeRequest, ProcessState
 from runner.compose.resolve import refused
 from runner.compose.values import did_you_mean, listed, nearest, place
+
+MULTIRUN = "hydra.mode=MULTIRUN"
 
 
 class ExperimentSearchPath(SearchPathPlugin):
@@ -49,7 +55,7 @@ def run(request: ComposeRequest, flags: Sequence[str]) -> None:
     """Compose `request` the way `hydra.main` does; the launcher calls its `on_batch`. Raises
     ConfigError, and whatever `on_batch` raises."""
     try:
-        overrides = [f"{GROUP}='{request.option}'", *usable(request), "hydra.mode=MULTIRUN"]
+        overrides = [f"{GROUP}='{request.option}'", *usable(request), MULTIRUN]
         fixed = (each for each in request.typed if each.key not in request.sweeping)
         with above_files(request, fixed):
             answer(request, [*flags, *overrides])
@@ -67,10 +73,29 @@ def answer(request: ComposeRequest, words: Sequence[str]) -> None:
     _register()
     token = CURRENT.set(request)
     try:
-        with ProcessState(["sft", *words], full_error="1", collecting=False).apply():
+        state = ProcessState(["sft", *words], full_error="1", collecting=False)
+        with state.apply(), _mode_read_from_words():
             hydra.main(str(packaged_conf()), "config", version_base="1.3")(_no_task)()
     finally:
         CURRENT.reset(token)
+
+
+@contextmanager
+def _mode_read_from_words() -> Iterator[None]:
+    """Hydra composes everything a first time only to look up `hydra.mode`, which we type. Without
+    that, a command composes in half the time."""
+    looked_up = Hydra.get_mode
+
+    def get_mode(self: Hydra, config_name: str | None, overrides: list[str]) -> Any:
+        if MULTIRUN in overrides:
+            return RunMode.MULTIRUN
+        return looked_up(self, config_name, overrides)
+
+    Hydra.get_mode = get_mode  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Hydra.get_mode = looked_up  # type: ignore[method-assign]
 
 
 def _no_task(config: DictConfig) -> None:

@@ -219,6 +219,11 @@ class Suite(Group):
     margin: float | None = Field(default=None, gt=0)
     """Two recipes whose scores differ by less are as good as each other, in the primary score's
     unit; null: nothing is called equivalent."""
+    checkpoint: Literal["best", "tied", "last"] = "best"
+    """Which checkpoint of a tuning job answers test: the ``best`` on validation; the earliest that
+    is ``tied`` with it, within one standard error of their paired difference (Breiman and others
+    1984), which is tuned less and a little worse on average; or the ``last``, which needs no
+    choice, and no answers of the others."""
     max_validation: int | None = Field(default=None, gt=0)
     """Rows that choose the checkpoint; null takes all of the validation split."""
     slice_min: int = Field(default=5, ge=1)

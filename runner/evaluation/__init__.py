@@ -3,7 +3,7 @@
 The doors are the names below; see `runner.evaluation.measure` for how a metric is added.
 """
 
-from runner.evaluation.comparison import compare, contributions, pick_checkpoint
+from runner.evaluation.comparison import compare, contributions, pick_checkpoint, tied
 from runner.evaluation.scoring import (
     NOT_SCORED,
     SCORE_VERSION,
@@ -36,4 +36,5 @@ __all__ = [
     "self_score",
     "settled",
     "shared_rows",
+    "tied",
 ]

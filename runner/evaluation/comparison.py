@@ -117,6 +117,33 @@ def contributions(
     return Contributions(values, measure.scale, int(counted.sum()), grouped)
 
 
+ONE_ERROR = 0.6827
+"""Confidence of an interval that is one standard error wide to each side."""
+
+
+def tied(
+    best_rows: Sequence[ScoredRow],
+    rows: Sequence[ScoredRow],
+    metric: str,
+    suite: Suite,
+    seed: int,
+) -> bool:
+    """Whether a score is within one standard error of the best one's, by the difference over the
+    rows that both have: the rule of Breiman and others (1984, section 3.4.3), paired. Without a
+    difference there is nothing that holds them apart."""
+    suite = settled(suite, references_of([*best_rows, *rows]))
+    best, ours = _pairs(best_rows, rows, suite)
+    measure = _measure([*best, *ours], metric, suite)
+    size = len(best)
+    both = measure.counted[:size] & measure.counted[size:]
+    groups = group_ids([row.group for row in best])[both]
+    a, b = measure.statistics[:size][both], measure.statistics[size:][both]
+    rule = suite.bootstrap.model_copy(update={"confidence": ONE_ERROR})
+    found = difference_interval(measure, a, b, rule, seed, groups=groups)
+    ends = (measure.scale.gain(end) for end in (found.low, found.high))
+    return not min(ends) > 0
+
+
 def _pairs(
     arm_rows: Sequence[ScoredRow], against_rows: Sequence[ScoredRow], suite: Suite
 ) -> tuple[list[ScoredRow], list[ScoredRow]]:
@@ -161,8 +188,9 @@ def _p(measure: Measure, ours: Matrix, theirs: Matrix, groups: Ids, seed: int) -
 # Which checkpoint of a tuning job to ship.
 
 
-def pick_checkpoint(scores: Sequence[CheckpointScores], primary: str) -> str:
-    """Id of the checkpoint with the best primary score on validation.
+def pick_checkpoint(scores: Sequence[CheckpointScores], primary: str, rule: str = "best") -> str:
+    """Id of the checkpoint with the best primary score on validation; by the rule ``tied`` of the
+    earliest that is as good as it, by ``last`` of the last.
 
     Ties go to the lower validation loss (an unknown one loses), then to the earlier step: the
     less a model was tuned for the same score, the less it was bent. An undefined score (no
@@ -175,7 +203,16 @@ def pick_checkpoint(scores: Sequence[CheckpointScores], primary: str) -> str:
     if any(primary not in item.validation.overall for item in scores):
         message = f"{primary!r} was not measured on validation; measured: {', '.join(known)}"
         raise ConfigError([Problem("suite.primary", message)])
-    return reduce(lambda best, item: item if _beats(item, best, primary) else best, scores).id
+    best = reduce(lambda best, item: item if _beats(item, best, primary) else best, scores)
+    if rule == "last":
+        return max(scores, key=lambda item: item.step).id
+    if rule == "tied":
+        return min((item for item in scores if item.tied or item is best), key=_step).id
+    return best.id
+
+
+def _step(item: CheckpointScores) -> int:
+    return item.step
 
 
 def _beats(item: CheckpointScores, best: CheckpointScores, primary: str) -> bool:

@@ -42,25 +42,29 @@ def foreseen(run: ArmRun) -> Iterator[AnswerSet]:
     else:
         for split, by in (("validation", checkpoints_to_come(run)), ("test", ONE_TO_COME)):
             if examples(run, split):
-                yield AnswerSet(split, by)
+                one = run.experiment.suite.checkpoint == "last"
+                yield AnswerSet(split, ONE_TO_COME if one else by)
 
 
 def on_validation(run: ArmRun) -> list[AnswerSet]:
-    """One for each checkpoint; none without validation rows."""
+    """One for each checkpoint that may be chosen; none without validation rows."""
     if not examples(run, "validation"):
         return []
-    return [AnswerSet("validation", made) for made in run.read(TuneStage()).checkpoints]
+    made = run.read(TuneStage()).checkpoints
+    able = made[-1:] if run.experiment.suite.checkpoint == "last" else made
+    return [AnswerSet("validation", one) for one in able]
 
 
 def chosen(run: ArmRun) -> Checkpoint:
-    """The checkpoint that does best on validation. Without validation rows there is nothing to
-    choose by: the last it is."""
+    """The checkpoint that `suite.checkpoint` chooses on validation. Without validation rows there
+    is nothing to choose by: the last it is."""
     from runner.evaluation import pick_checkpoint
 
     made = run.read(TuneStage()).checkpoints
     if not (scored := checkpoint_scores(run)):
         return made[-1]
-    best = pick_checkpoint(scored, run.experiment.suite.primary)
+    suite = run.experiment.suite
+    best = pick_checkpoint(scored, suite.primary, suite.checkpoint)
     return next(item for item in made if item.id == best)
 
 
@@ -68,7 +72,7 @@ def checkpoint_scores(run: ArmRun) -> list[CheckpointScores]:
     """Every checkpoint with its scores on validation, all of them over the same rows."""
     sets = {made.id: each for each in on_validation(run) if (made := each.checkpoint)}
     scores = _comparable(run, sets)
-    return [
+    scored = [
         CheckpointScores(
             id=made.id,
             epoch=made.epoch,
@@ -79,6 +83,29 @@ def checkpoint_scores(run: ArmRun) -> list[CheckpointScores]:
         )
         for answers in sets.values()
         if (made := answers.checkpoint)
+    ]
+    return _with_ties(run, sets, scored)
+
+
+def _with_ties(
+    run: ArmRun, sets: Mapping[str, AnswerSet], scored: list[CheckpointScores]
+) -> list[CheckpointScores]:
+    """The same, each knowing whether it can be told from the best one."""
+    from runner.evaluation import pick_checkpoint, tied
+
+    if len(scored) < 2:
+        return scored
+    suite = run.experiment.suite
+    best = pick_checkpoint(scored, suite.primary)
+    rows = {name: list(read_rows(rows_file(run, answers))) for name, answers in sets.items()}
+    return [
+        one.model_copy(
+            update={
+                "tied": one.id != best
+                and tied(rows[best], rows[one.id], suite.primary, suite, run.experiment.seed)
+            }
+        )
+        for one in scored
     ]
 
 

@@ -122,6 +122,8 @@ class CheckpointScores(ResultRecord):
     eval_loss: float
     path: str
     validation: Scores
+    tied: bool = False
+    """Whether it cannot be told from the best: within one standard error of their difference."""
 
 
 class Spending(ResultRecord):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -214,7 +214,8 @@ class CheckpointRow:
     step: int
     eval_loss: str
     score: str
-    chosen: bool
+    standing: str
+    """``chosen``, ``tied with the best``, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,8 @@ class Checkpoints:
     rows: list[CheckpointRow]
     drawn: list[ScoreboardLine]
     tuned: int
+    rule: str
+    """What ties are, and how often the lowest validation loss would have chosen the same."""
 
 
 def checkpoints(
@@ -241,7 +244,29 @@ def checkpoints(
         for line in drawn
         for item in line.arm.checkpoints
     ]
-    return Checkpoints(_picture(drawn, primary, looks, places), rows, drawn, len(able))
+    return Checkpoints(
+        _picture(drawn, primary, looks, places), rows, drawn, len(able), _rule(drawn)
+    )
+
+
+def _rule(drawn: Sequence[ScoreboardLine]) -> str:
+    said = []
+    if any(item.tied for line in drawn for item in line.arm.checkpoints):
+        said.append(
+            "Tied: within one standard error of the best; suite.checkpoint: tied takes the "
+            "earliest of them."
+        )
+    several = [line for line in drawn if len(_losses(line)) > 1]
+    same = sum(min(_losses(line))[1] == line.arm.best for line in several)
+    if several:
+        arms = plural(len(several), "arm")
+        said.append(f"The lowest validation loss would have chosen the same in {same} of {arms}.")
+    return " ".join(said)
+
+
+def _losses(line: ScoreboardLine) -> list[tuple[float, str]]:
+    made = line.arm.checkpoints
+    return [(item.eval_loss, item.id) for item in made if math.isfinite(item.eval_loss)]
 
 
 def _checkpoint_row(
@@ -259,8 +284,18 @@ def _checkpoint_row(
         step=item.step,
         eval_loss=number(item.eval_loss),
         score=score_text(primary_score(item.validation, primary), places),
-        chosen=item.id == line.arm.best,
+        standing=", ".join(_standing(line, item)),
     )
+
+
+def _standing(line: ScoreboardLine, item: CheckpointScores) -> Iterator[str]:
+    if item.id == line.arm.best:
+        yield "chosen"
+    if item.tied:
+        yield "tied with the best"
+    losses = _losses(line)
+    if len(losses) > 1 and min(losses)[1] == item.id:
+        yield "lowest loss"
 
 
 def _picture(

@@ -232,9 +232,16 @@ def arm_note(result: ExperimentResult, arm: ArmResult, places: RunIds) -> str:
     if line := _difference(result, arm):
         parts.append(line)
     if chosen := next((item for item in arm.checkpoints if item.id == arm.best), None):
+        by = f"{result.primary} on validation"
+        rules = {
+            "tied": f"was chosen as the earliest that is tied with the best by {by}",
+            "last": "was taken as the last",
+        }
+        rule = arm.config.get("suite", {}).get("checkpoint", "best")
+        how = rules.get(rule, f"was chosen by {by}")
         parts.append(
             f"Checkpoint {chosen.id} of {len(arm.checkpoints)} (epoch {chosen.epoch:g}, step "
-            f"{chosen.step}) was chosen by {result.primary} on validation."
+            f"{chosen.step}) {how}."
         )
     parts.append(_links(arm, places))
     return "\n\n".join(parts)[:MAX_TAG]

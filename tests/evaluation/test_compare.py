@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runner.base.errors import ConfigError
 from runner.config import Suite
-from runner.evaluation import compare, holm, pick_checkpoint
+from runner.evaluation import compare, holm, pick_checkpoint, tied
 from runner.records import EDITS, POINTS, UNKNOWN, Scale, ScoredRow
 from runner.records.results import CheckpointScores, Difference, Score, Scores
 from tests.evaluation.make import scored, suite
@@ -309,6 +309,34 @@ def checkpoint(
 )
 def test_the_best_checkpoint(rows: list[tuple[str, float, float]], best: str) -> None:
     assert pick_checkpoint([checkpoint(*row) for row in rows], "exact_match") == best
+
+
+def test_the_earliest_tied_checkpoint_and_the_last() -> None:
+    rows = [checkpoint("1", 0.2, 1.0), checkpoint("2", 0.6, 2.0), checkpoint("3", 0.7, 3.0)]
+    close = [item.model_copy(update={"tied": item.id == "2"}) for item in rows]
+    assert pick_checkpoint(close, "exact_match", "tied") == "2"
+    assert pick_checkpoint(rows, "exact_match", "tied") == "3"
+    assert pick_checkpoint(rows[::-1], "exact_match", "last") == "3"
+
+
+@pytest.mark.parametrize(
+    ("fixed", "lost", "told_apart"), [(0, 0, False), (1, 0, False), (9, 6, False), (9, 2, True)]
+)
+def test_ties_are_within_one_standard_error_of_the_paired_difference(
+    fixed: int, lost: int, told_apart: bool
+) -> None:
+    # Of a sum of +1 and -1 the error is the root of their number, about: 3 of 15, but 7 of 11.
+    answers = [("a", "a", "b")] * fixed + [("a", "b", "a")] * lost + [("a", "a", "a")] * 40
+    for metric in ("exact_match", "token_f1"):
+        best, other = arms(answers, METRICS[metric])
+        assert tied(best, other, metric, METRICS[metric], seed=1) is not told_apart, metric
+        assert tied(other, best, metric, METRICS[metric], seed=1)
+
+
+def test_of_edits_fewer_are_better_in_a_tie_too() -> None:
+    answers = [("a b c d", "a b c d", "x y z w")] * 9 + [("a b c d", "a b c d", "a b c d")] * 9
+    best, other = arms(answers, METRICS["ter"])
+    assert not tied(best, other, "ter", METRICS["ter"], seed=1)
 
 
 def test_the_best_checkpoint_by_ter_has_the_fewest_edits() -> None:
