@@ -119,6 +119,15 @@ class NumberMatch(Group):
     """The decimal mark; the other of the two separates thousands."""
 
 
+class Constraints(Group):
+    """1 when an answer meets every condition that its target names, as a JSON object such as
+    ``{"words": [null, 20], "avoids": ["very"]}``: for tasks that have no one right answer."""
+
+    kind: Literal["constraints"]
+    refusals: list[str] = []
+    """What an answer says that declines to answer, for the condition ``refuses``."""
+
+
 class PluginMetric(Group):
     """A metric that an installed package adds under the entry point ``runner.metrics``."""
 
@@ -129,7 +138,15 @@ class PluginMetric(Group):
 
 
 Metric = Annotated[
-    ExactMatch | Classification | TokenF1 | Bleu | Rouge | JsonFields | NumberMatch | PluginMetric,
+    ExactMatch
+    | Classification
+    | TokenF1
+    | Bleu
+    | Rouge
+    | JsonFields
+    | NumberMatch
+    | Constraints
+    | PluginMetric,
     Field(discriminator="kind"),
 ]
 

@@ -15,12 +15,14 @@ from runner.base.errors import ConfigError, DataError, Problem, RowFault
 from runner.base.text import normalize, plural
 from runner.config import (
     ChoiceExtraction,
+    Constraints,
     Extraction,
     JsonExtraction,
     NumberMatch,
     RegexExtraction,
     Suite,
 )
+from runner.evaluation.constraints import conditions_of
 from runner.evaluation.json_text import canonical, first_value, mapped, parse
 from runner.evaluation.measure import ScoredAnswer
 from runner.evaluation.numbers import number_in
@@ -245,10 +247,33 @@ def check_comparable(examples: Sequence[Example], suite: Suite) -> None:
                 faults.append(RowFault(place.file, place.line, "target_not_json", message, name))
     if not faults:
         _check_numbers(examples, suite)
+        _check_conditions(examples, suite)
     if faults:
         raise DataError(
             f"{plural(len(faults), 'target')} cannot be compared as JSON; another suite, "
             "such as text, compares them as they are",
+            faults,
+        )
+
+
+def _check_conditions(examples: Sequence[Example], suite: Suite) -> None:
+    """Raise DataError for every target and reference that names no conditions where a metric of
+    the suite checks them."""
+    if not any(isinstance(metric, Constraints) for metric in suite.metrics):
+        return
+    faults = []
+    for example in examples:
+        for name, text in [("target", example.target), *_named(example.references)]:
+            try:
+                conditions_of(text)
+            except ValueError as error:
+                message = f"names no conditions that can be checked: {error}: {text[:80]!r}"
+                place = example.origin
+                faults.append(RowFault(place.file, place.line, "no_conditions", message, name))
+    if faults:
+        raise DataError(
+            f"{plural(len(faults), 'target')} cannot be checked by the metric `constraints`; "
+            'write each as a JSON object such as {"words": [null, 20]}',
             faults,
         )
 
@@ -329,7 +354,11 @@ def cause_of(
         return answer.cause or None
     whole = suite.extract.kind == "none"
     if answer.finish == "length" and (whole or found is None):
-        return "looping" if loops(answer.text) else "cut"
+        if loops(answer.text):
+            return "looping"
+        # Conditions can be judged as far as an answer goes; nothing else can.
+        if not all(isinstance(metric, Constraints) for metric in suite.metrics):
+            return "cut"
     if not answer.text.strip() and all(_compared(target, suite) for target in targets):
         return "empty"
     return "unparsable" if found is None else None

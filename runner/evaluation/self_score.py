@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from runner.base.errors import Problem, SftError
 from runner.base.scripts import letters_by_script, unspaced_letters
-from runner.config import Bleu, Classification, ExactMatch, Metric, Rouge, Suite, TokenF1
+from runner.config import (
+    Bleu,
+    Classification,
+    Constraints,
+    ExactMatch,
+    Metric,
+    Rouge,
+    Suite,
+    TokenF1,
+)
 from runner.evaluation.extract import answer_of, comparable, rows_of
 from runner.evaluation.metrics.corpus import bleu_words
 from runner.evaluation.metrics.rouge import tokens
@@ -53,7 +62,8 @@ def self_score(examples: Sequence[Example], suite: Suite, split: str = "") -> Se
     rows = _answered_right(examples, suite)
     refused: list[Problem] = []
     warned = list(_emptied(rows, suite))
-    for metric in suite.metrics:
+    # A row's conditions are no answer to it.
+    for metric in (each for each in suite.metrics if not isinstance(each, Constraints)):
         for found, at_worst in _of_metric(metric, rows, suite):
             (refused if at_worst else warned).append(found)
     refused, warned = (

@@ -13,6 +13,7 @@ from runner.evaluation.extract import extraction_problems
 from runner.evaluation.measure import MetricKind, ScoredAnswer
 from runner.evaluation.metrics import (
     classification,
+    constraints,
     corpus,
     exact_match,
     json_fields,
@@ -118,6 +119,7 @@ KINDS: dict[str, MetricKind] = {
     "rouge": rouge,
     "json_fields": json_fields,
     "number": number,
+    "constraints": constraints,
 }
 
 
