@@ -52,6 +52,11 @@ class Baseline(Group):
     default_thinking: bool = True
     """Measure a Gemini model that thinks zero-shot a second time, thinking as it does by default;
     everything else is asked as `backend.thinking` says."""
+    chosen_on: Literal["validation", "test"] = "validation"
+    """The split that chooses the strongest of several untuned arms, which tuned ones are held
+    against. ``validation``: each of them answers that split as well, and the gain is unbiased.
+    ``test``: nothing more is asked, the gain is if anything too small, and a loss has to be
+    clearer. Without validation rows it is ``test``; of a single untuned arm nothing is chosen."""
     skip_reason: str | None = None
     """Why this experiment needs no baseline; required to switch both off."""
 

@@ -18,11 +18,14 @@ ONE_TO_COME = CheckpointsToCome(ONCE)
 
 def answer_sets(run: ArmRun) -> Iterator[AnswerSet]:
     """What is to be answered, in order: every checkpoint on validation, then the chosen one on
-    test. Baselines are measured on test only: they have no checkpoint to choose.
+    test. Baselines have no checkpoint to choose: they answer validation only where it chooses
+    among several of them.
 
     Lazy: which checkpoint is chosen is known, and worked out, once validation is scored.
     """
     if run.kind != "tuned":
+        if run.contested and examples(run, "validation"):
+            yield AnswerSet("validation", None, run.shots)
         yield AnswerSet("test", None, run.shots)
         return
     yield from on_validation(run)

@@ -53,12 +53,12 @@ def run_arm(
 
 
 def _untuned(arm: Arm, run: ArmRun) -> dict[str, Any]:
-    """Baselines are measured on the test split only: they have no checkpoint to choose."""
-    (test,) = answer_sets(run)
+    """The test split, and validation where that chooses among several baselines."""
+    sets = {answers.split: answers for answers in answer_sets(run)}
     return {
         "train_examples": arm.shots,
-        "test": run.read(ScoreStage(test)),
-        "predictions": {"test": str(rows_file(run, test))},
+        **{split: run.read(ScoreStage(answers)) for split, answers in sets.items()},
+        "predictions": {split: str(rows_file(run, answers)) for split, answers in sets.items()},
     }
 
 

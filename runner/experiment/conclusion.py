@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.config import Experiment
+from runner.experiment.baseline_choice import choose_baselines
 from runner.experiment.recipe_claims import decide
 from runner.experiment.recipes import earlier_spreads, recipes
 from runner.experiment.same_rows import on_common_rows
@@ -20,6 +21,7 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
 
     suite, seed = experiment.suite, experiment.seed
     same = on_common_rows(result.arms, suite, seed)
+    choices = choose_baselines(same, suite, seed, experiment.baseline.chosen_on)
     decided = decide(
         same,
         recipes(same, suite, seed),
@@ -27,8 +29,9 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
         earlier_spreads(ledger.experiments(), result.digest, same)
         if any(arm.replicate > 1 for arm in same)
         else [],
+        choices,
     )
-    found = differences(same, suite, seed, decided.recipes)
+    found = differences(same, choices, suite, seed, decided.recipes)
     arms = [
         arm.model_copy(update={"baseline": item.against})
         if (item := next((d for d in found if d.arm == arm.digest), None))
@@ -38,13 +41,14 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
     return result.model_copy(
         update={
             "arms": arms,
+            "baselines": choices,
             "differences": found,
             "treatments": treatment_differences(same, suite, seed, decided.recipes, decided.spread),
             "recipes": decided.recipes,
             "recipe_differences": decided.differences,
             "tied": decided.tied,
             "spread": decided.spread,
-            "verdict": verdict(arms, found, suite, seed, decided),
+            "verdict": verdict(arms, found, suite, seed, decided, choices),
             "versions": versions(Path(result.file).parent),
             "ended_ms": now_ms(),
         }

@@ -23,7 +23,7 @@ from runner.experiment.score_stage import check_targets
 from runner.experiment.stage import ArmRun, Stage
 from runner.experiment.stages import Stages, data_stages, get_tokenizer, in_order
 from runner.experiment.tune_stage import TuneStage, epochs
-from runner.money import Band, Price, queue_seconds, tuning_seconds
+from runner.money import Band, Price, queue_seconds, total, tuning_seconds
 from runner.records.jobs import JobRecord
 from runner.store.ledger import Ledger
 
@@ -136,7 +136,7 @@ def _line(arm: Arm, sweep: Sweep, done: bool, look: _Look) -> PlannedArm:
         state=state,
         stages=look.states.of(run),
         train_rows=rendered.rows["train"] if tuned else arm.shots,
-        validation_rows=rendered.rows["validation"] if tuned else 0,
+        validation_rows=rendered.rows["validation"] if tuned or run.contested else 0,
         test_rows=rendered.rows["test"],
         tokens_low=round(tokens.low),
         tokens_high=round(tokens.high),
@@ -193,6 +193,32 @@ def _measured(jobs: Sequence[JobRecord], model: str) -> float | None:
     if not done:
         return None
     return sum(job.tokens for job in done) / sum(job.seconds for job in done)
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """What is still asked so that validation chooses the untuned arm to beat."""
+
+    untuned: int
+    answers: int
+    usd: Band | None
+    """None where nothing has a price, or it is not known."""
+
+
+def choosing(lines: Sequence[PlannedArm]) -> Choosing | None:
+    """None where there is no choice, test makes it, or everything is answered."""
+    left = [
+        line
+        for line in lines
+        if line.kind != "tuned" and line.validation_rows and line.stages["predict"] != "done"
+    ]
+    if not left:
+        return None
+    parts = [part for line in left if line.price for part in line.price.parts]
+    asked = [part.usd for part in parts if (part.group, part.what) == ("baseline", "validation")]
+    known = [usd for usd in asked if usd is not None]
+    usd = total(known) if known and len(known) == len(asked) else None
+    return Choosing(len(left), sum(line.validation_rows for line in left), usd)
 
 
 def together(sweep: Sweep, lines: Sequence[PlannedArm]) -> float:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from runner.base.text import plural
 from runner.config import Suite
+from runner.experiment.baseline_choice import ahead_on_test, counted
+from runner.experiment.ranking import primary_of, shown
 from runner.experiment.recipes import pooled_spread
 from runner.experiment.same_rows import rows_by_split, same_rows
 from runner.records import ScoredRow
-from runner.records.experiments import RecipeResult, Spread
+from runner.records.experiments import BaselineChoice, RecipeResult, Spread
 from runner.records.results import ArmResult, Difference, Outcome, Score
 
 if TYPE_CHECKING:
@@ -43,6 +45,11 @@ class Decided:
     spread: Spread | None
     notes: list[str]
     """What a reader should know about the spreads."""
+    claim: Difference | None = None
+    """Of the recipe that validation chose against the untuned arm: one test, chosen before, and so
+    without the correction over recipes that `differences` have."""
+    choice: BaselineChoice | None = None
+    """How that untuned arm was chosen."""
 
 
 def decide(
@@ -50,8 +57,9 @@ def decide(
     found: Sequence[RecipeResult],
     suite: Suite,
     earlier: Sequence[Spread],
+    choices: Sequence[BaselineChoice] = (),
 ) -> Decided:
-    """Every recipe against the strongest untuned arm, and the one that validation likes best
+    """Every recipe against the untuned arm of `choices`, and the one that validation likes best
     against every other; where there is no validation, none is the best.
 
     `found` are the `recipes` of `arms`; `earlier` are spreads of like recipes that the ledger
@@ -70,13 +78,18 @@ def decide(
     look = look_at(rows, by_digest, found, suite, earlier)
     if look is None:
         return nothing
-    untuned = look.strongest(peers)
-    pairs = []
-    if untuned:
-        against = [look.difference(each, untuned) for each in look.recipes]
-        pairs += _corrected(against, suite)
+    choice = next((one for one in choices if set(one.held) & set(best.arms)), None)
     # What the test rows chose themselves would win on them by luck alone.
     chosen = best.validation == best.validation
+    pairs, claim, notes = [], None, look.notes()
+    if choice:
+        against = [look.difference(each, by_digest[choice.arm]) for each in look.recipes]
+        pairs += _corrected(against, suite, choice)
+        mine = next((item for item in against if chosen and item.arm == best.digest), None)
+        claim = outcome_of(_alone(mine, choice), suite) if mine else None
+        if claim and (passed := _passed(claim, ahead_on_test(choice, peers, suite.primary))):
+            claim = claim.model_copy(update={"outcome": "undecided"})
+            notes.append(passed)
     others = [each for each in look.recipes if chosen and each.digest != best.digest]
     rivals = _corrected([look.difference(best, each) for each in others], suite)
     worse = {item.against for item in rivals if item.outcome == "better"}
@@ -87,7 +100,9 @@ def decide(
         [*pairs, *rivals],
         [each.digest for each in sorted(tied, key=lambda each: _cost(each, by_digest))],
         look.record(),
-        look.notes(),
+        notes,
+        claim,
+        choice,
     )
 
 
@@ -113,17 +128,6 @@ class Look:
         import numpy as np
 
         return np.stack([self.contributions.values[digest] for digest in recipe.arms])
-
-    def strongest(self, peers: Sequence[ArmResult]) -> ArmResult | None:
-        """The untuned arm with the best score on these rows."""
-        best: tuple[float, ArmResult] | None = None
-        for arm in peers:
-            if arm.kind == "tuned":
-                continue
-            value = float(self.contributions.values[arm.digest].mean())
-            if best is None or self.contributions.scale.better(value, best[0]):
-                best = value, arm
-        return best[1] if best else None
 
     def mean(self, recipe: RecipeResult) -> RecipeResult:
         """The recipe with its mean, and where it has several runs the interval of that."""
@@ -282,10 +286,31 @@ def _cost(recipe: RecipeResult, arms: Mapping[str, ArmResult]) -> tuple[float, f
     return _usd(recipe, arms) or 0.0, work
 
 
-def _corrected(found: Sequence[Difference], suite: Suite) -> list[Difference]:
+def _corrected(
+    found: Sequence[Difference], suite: Suite, choice: BaselineChoice | None = None
+) -> list[Difference]:
     from runner.evaluation import holm
 
-    return [outcome_of(item, suite) for item in holm(found)]
+    done = holm([item.model_copy(update={"p": counted(item, choice)}) for item in found])
+    again = zip(found, done, strict=True)
+    return [outcome_of(a.model_copy(update={"p_holm": b.p_holm}), suite) for a, b in again]
+
+
+def _alone(found: Difference, choice: BaselineChoice) -> Difference:
+    return found.model_copy(update={"p_holm": counted(found, choice)})
+
+
+def _passed(claim: Difference, ahead: ArmResult | None) -> str:
+    """Why a gain over the untuned arm that validation chose is none: another has more on test."""
+    if ahead is None or claim.outcome != "better":
+        return ""
+    value = primary_of(ahead.test, claim.metric).value
+    if not claim.scale.better(value, claim.ours):
+        return ""
+    return (
+        f"{ahead.name}, which validation did not choose, has {shown(value, claim.scale)} on test "
+        "without tuning: more than the recipe on average."
+    )
 
 
 def outcome_of(found: Difference, suite: Suite) -> Difference:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runner.base.text import plural
+from runner.experiment.ranking import shown, signed
 from runner.experiment.recipe_claims import Decided
-from runner.records import Scale
 from runner.records.experiments import RecipeResult
 from runner.records.results import Difference
 
@@ -21,12 +21,13 @@ def about_recipes(decided: Decided, checkpoint: str, ships: bool) -> tuple[str, 
     strongest untuned arm. Where the recipe is not decided, the checkpoint may still be.
     """
     best = decided.recipes[0]
-    untuned = [item for item in decided.differences if not item.runs[1]]
-    mine = next((item for item in untuned if item.arm == best.digest), None)
+    mine = decided.claim
     reasons = [*_replicates(best), *_rivals(decided), *_tied(decided), *decided.notes]
     if mine is None:
         return checkpoint, reasons
-    claim = _claim(best, mine)
+    what = decided.choice.what if decided.choice else "the untuned arm"
+    claim = _claim(best, mine, what)
+    reasons += _alone(decided, mine)
     if mine.outcome == "better":
         return f"Tuning pays: {claim}", [f"To ship: {checkpoint}", *reasons]
     if mine.outcome == "worse":
@@ -37,25 +38,37 @@ def about_recipes(decided: Decided, checkpoint: str, ships: bool) -> tuple[str, 
         words = f"This checkpoint pays, its recipe is not decided: {claim}"
     else:
         words = f"Not decided: {claim}"
-    return words, [f"To ship: {checkpoint}", f"{_settled_by(mine)} would decide it.", *reasons]
+    settled = [f"{_settled_by(mine)} would decide it."] if mine.settles else []
+    return words, [f"To ship: {checkpoint}", *settled, *reasons]
 
 
-def _claim(best: RecipeResult, found: Difference) -> str:
+def _alone(decided: Decided, claim: Difference) -> Iterator[str]:
+    """Where the table, which corrects for all recipes, leaves open what is claimed."""
+    untuned = [item for item in decided.differences if not item.runs[1]]
+    table = next((item for item in untuned if item.arm == claim.arm), claim)
+    if table.outcome == "undecided" != claim.outcome:
+        yield (
+            f"Validation chose this one of {len(untuned)} recipes, so p = {claim.p_holm:.2g} "
+            "counts without Holm's correction over the recipes."
+        )
+
+
+def _claim(best: RecipeResult, found: Difference, untuned: str) -> str:
     scale = found.scale
-    ends = ", ".join(_signed(end, scale) for end in (found.low, found.high))
+    ends = ", ".join(signed(end, scale) for end in (found.low, found.high))
     return (
-        f"the recipe {best.name} reaches {found.metric} {_number(found.ours, scale)} on average "
-        f"over {plural(len(best.arms), 'replicate')}, {_signed(found.value, scale)} [{ends}] "
-        f"against the best untuned arm ({_number(found.theirs, scale)}), other runs and other rows "
+        f"the recipe {best.name} reaches {found.metric} {shown(found.ours, scale)} on average "
+        f"over {plural(len(best.arms), 'replicate')}, {signed(found.value, scale)} [{ends}] "
+        f"against {untuned} ({shown(found.theirs, scale)}), other runs and other rows "
         "allowed for."
     )
 
 
 def _replicates(best: RecipeResult) -> Iterator[str]:
     if best.test and len(best.arms) > 1:
-        shown = ", ".join(_number(value, best.test.scale) for value in best.scores)
-        deviation = _number(best.deviation, best.test.scale)
-        yield f"Its replicates have {shown} on test (standard deviation {deviation})."
+        every = ", ".join(shown(value, best.test.scale) for value in best.scores)
+        deviation = shown(best.deviation, best.test.scale)
+        yield f"Its replicates have {every} on test (standard deviation {deviation})."
 
 
 def _rivals(decided: Decided) -> Iterator[str]:
@@ -77,9 +90,9 @@ def _rivals(decided: Decided) -> Iterator[str]:
 def _listed(found: Sequence[Difference], names: dict[str, str]) -> str:
     shown = []
     for item in found[:LISTED]:
-        ends = ", ".join(_signed(end, item.scale) for end in (item.low, item.high))
+        ends = ", ".join(signed(end, item.scale) for end in (item.low, item.high))
         settles = f"; {item.settles} would decide" if item.settles else ""
-        shown.append(f"{names[item.against]} ({_signed(item.value, item.scale)} [{ends}]{settles})")
+        shown.append(f"{names[item.against]} ({signed(item.value, item.scale)} [{ends}]{settles})")
     more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
     return ", ".join(shown) + more
 
@@ -94,11 +107,3 @@ def _tied(decided: Decided) -> Iterator[str]:
 
 def _settled_by(found: Difference) -> str:
     return found.settles[:1].upper() + found.settles[1:]
-
-
-def _number(value: float, scale: Scale) -> str:
-    return f"{value:.{scale.places(value)}f}"
-
-
-def _signed(value: float, scale: Scale) -> str:
-    return f"{value:+.{scale.places(value)}f}"

@@ -18,6 +18,7 @@ from runner.base.text import plural
 from runner.config import Tracking
 from runner.experiment.arm import run_arm
 from runner.experiment.arms import Arm, Point, check_one_experiment, expand, tuned_digest
+from runner.experiment.baseline_choice import contested
 from runner.experiment.conclusion import concluded, data_cards
 from runner.experiment.console import Console
 from runner.experiment.context import RunContext
@@ -128,7 +129,11 @@ def assemble(
     backends = Backends(home)
     data = [_data_digest(point, context) for point in points]
     arms = expand(points, data, stages)
-    digest = digest_of([first.name, sorted(arm.digest for arm in arms)])
+    kinds, chosen_on = [arm.kind for arm in arms], first.baseline.chosen_on
+    # What arms answer besides is no part of their identity, but of what was asked for.
+    choosing = any(contested(kind, kinds, chosen_on) for kind in kinds)
+    asked = [first.name, sorted(arm.digest for arm in arms)]
+    digest = digest_of([*asked, "baselines on validation"] if choosing else asked)
     width = max(1, min(backend_terms(backends.of(arm)).jobs_at_once for arm in arms))
     context = replace(context, slots=Slots(width, stop_order(home, digest)))
     result = ExperimentResult(
@@ -151,6 +156,7 @@ def assemble(
             arm.kind,
             arm.shots,
             arm.replicate,
+            contested(arm.kind, kinds, chosen_on),
         )
         for arm in arms
     }

@@ -16,6 +16,8 @@ LEAST = 0.5
 """Arms that share fewer of their rows are not held against each other: what they share is no
 sample of either's."""
 
+APART = "The arms were validated on different rows, so the choice rests on those."
+
 
 def rows_by_split(arm: ArmResult, split: str = "test") -> list[ScoredRow]:
     """The arm's scored rows; empty where it has none of this split, or they are gone."""
@@ -34,13 +36,17 @@ def same_rows(arms: Sequence[ArmResult], split: str = "test") -> list[list[ArmRe
 
 def on_common_rows(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[ArmResult]:
     """The same arms; under ``suite.unanswered: common`` with scores over the rows that every
-    finished arm which was asked them answered, so that whatever ranks them ranks alike."""
+    finished arm which was asked them answered, so that whatever ranks them ranks alike.
+
+    On validation tuned and untuned arms are each ranked among themselves, and share rows so."""
     if suite.unanswered != "common":
         return list(arms)
     done = [arm for arm in arms if arm.status == "done"]
+    tuned = [arm for arm in done if arm.kind == "tuned"]
+    untuned = [arm for arm in done if arm.kind != "tuned"]
     changes: dict[str, dict[str, Scores]] = {arm.digest: {} for arm in done}
-    for split in ("validation", "test"):
-        for peers in same_rows([arm for arm in done if split in arm.predictions], split):
+    for split, able in (("validation", tuned), ("validation", untuned), ("test", done)):
+        for peers in same_rows([arm for arm in able if split in arm.predictions], split):
             rows = {arm.digest: rows_by_split(arm, split) for arm in peers}
             for digest, scores in common_scores(rows, suite, split, seed).items():
                 changes[digest][split] = scores
@@ -72,7 +78,7 @@ def chosen_on(arms: Sequence[ArmResult], suite: Suite, seed: int) -> tuple[dict[
     asked = [{(row.id, row.target) for row in each} for each in rows.values()]
     shared = set.intersection(*asked)
     if len(shared) < LEAST * max(map(len, asked)):
-        return found, "The arms were validated on different rows, so the choice rests on those."
+        return found, APART
     kept = {
         digest: [row for row in each if (row.id, row.target) in shared]
         for digest, each in rows.items()

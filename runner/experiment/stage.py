@@ -180,10 +180,13 @@ class ArmRun:
         kind: ArmKind = "tuned",
         shots: int = 0,
         replicate: int = 1,
+        contested: bool = False,
     ) -> None:
         self.experiment, self.backend, self.context = experiment, backend, context
         self.account = account or Account(context.ledger, experiment, "", "")
         self.kind, self.shots, self.replicate = kind, shots, replicate
+        self.contested = contested
+        """Whether it is one of several untuned arms of which validation chooses the strongest."""
         self.encode = PaidVectors(backend, context, self.account)
         """Texts as vectors, paid for where they have to be."""
         self._made: dict[Stage[Any], Artifact] = {}

@@ -6,8 +6,8 @@ Once for an arm's data: `PrepareStage` reads, cleans, deduplicates, splits and k
 from evaluation; `RewordStage` asks the untuned model for other wordings, where that is wanted;
 `RenderStage` selects, adds new rows and makes prompts. Texts are encoded while these two work
 (`paid_vectors`). `TuneStage` is the job. Then, for each set of answers (every checkpoint on
-validation, and the one that did best on test; a baseline on test), `PredictStage` asks and
-`ScoreStage` measures.
+validation, and the one that did best on test; a baseline on test, and one of several on validation
+as well), `PredictStage` asks and `ScoreStage` measures.
 
 An artifact's key names everything that determines its content, so arms share what they have in
 common: a sweep over hyperparameters prepares its data once, and an edited template reruns only

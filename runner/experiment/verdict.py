@@ -1,77 +1,56 @@
-"""The verdict: each tuned arm against the strongest untuned one, and what that comes to."""
+"""The verdict: each tuned arm against the untuned one to beat, and what that comes to."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from runner.base.text import plural
 from runner.config import Suite
+from runner.experiment.baseline_choice import ahead_on_test, counted
+from runner.experiment.ranking import best_of, primary_of, shown, signed, strongest
 from runner.experiment.recipe_claims import Decided
 from runner.experiment.recipe_words import about_recipes
-from runner.experiment.same_rows import chosen_on, rows_by_split, same_rows
-from runner.records import Scale
-from runner.records.experiments import RecipeResult, Verdict
-from runner.records.results import ArmResult, Difference, Score, Scores
-
-NOTHING = Score(value=math.nan, low=math.nan, high=math.nan, n=0)
-
-
-def primary_of(scores: Scores | None, primary: str) -> Score:
-    """The primary score; one without a value when there is none."""
-    return scores.overall.get(primary, NOTHING) if scores else NOTHING
-
-
-def strongest(arms: Sequence[ArmResult], primary: str) -> ArmResult | None:
-    """The arm with the best primary test score, None when no arm has one."""
-    return _best(arms, {arm.digest: primary_of(arm.test, primary) for arm in arms})
-
-
-def _best(arms: Sequence[ArmResult], by: Mapping[str, Score]) -> ArmResult | None:
-    """The arm with the best of these scores; the first one of equals."""
-    best: ArmResult | None = None
-    for arm in arms:
-        ours = by[arm.digest]
-        if best is None:
-            best = arm if ours.value == ours.value else None
-        elif ours.scale.better(ours.value, by[best.digest].value):
-            best = arm
-    return best
+from runner.experiment.same_rows import chosen_on, rows_by_split
+from runner.records.experiments import BaselineChoice, RecipeResult, Verdict
+from runner.records.results import ArmResult, Difference
 
 
 def differences(
     arms: Sequence[ArmResult],
+    choices: Sequence[BaselineChoice],
     suite: Suite,
     seed: int,
     found: Sequence[RecipeResult] = (),
 ) -> list[Difference]:
-    """Every tuned arm against the strongest untuned arm, Holm-corrected: checkpoint by checkpoint.
+    """Every tuned arm against the untuned arm of its test rows, Holm-corrected: checkpoint by
+    checkpoint.
 
     Of a recipe with replicates (`found`) it is the one that would be shipped, which validation
     chose; the others are draws of the same recipe and no further questions.
-
-    The strongest baseline is picked on the same test rows; that favours the baseline, so the
-    margins are, if anything, too small.
     """
     from runner.evaluation import compare, holm, only, shared_rows
 
-    raw = []
+    by_digest = {arm.digest: arm for arm in arms}
+    raw: list[tuple[Difference, float]] = []
     kept = {each.shipped for each in found}
-    for peers in same_rows([arm for arm in arms if arm.status == "done"]):
-        baseline = strongest([arm for arm in peers if arm.kind != "tuned"], suite.primary)
-        if baseline is None:
-            continue
-        rows = {arm.digest: rows_by_split(arm) for arm in peers}
+    for choice in choices:
+        rows = {one: rows_by_split(by_digest[one]) for one in (*choice.among, *choice.held)}
         shared = shared_rows(list(rows.values()), suite)
-        against = only(rows[baseline.digest], shared)
-        for arm in peers:
-            if arm.kind == "tuned" and (arm.digest in kept or not kept):
-                pair = {"arm": arm.digest, "against": baseline.digest}
-                mine = only(rows[arm.digest], shared)
-                raw.append(compare(mine, against, suite.primary, suite, seed, **pair))
-    corrected = holm([difference for difference in raw if difference.n])
+        against = only(rows[choice.arm], shared)
+        for digest in choice.held:
+            if digest in kept or not kept:
+                pair = {"arm": digest, "against": choice.arm}
+                mine = only(rows[digest], shared)
+                item = compare(mine, against, suite.primary, suite, seed, **pair)
+                if item.n:
+                    raw.append((item, counted(item, choice)))
+    corrected = holm([item.model_copy(update={"p": p}) for item, p in raw])
     alpha = 1 - suite.bootstrap.confidence
-    return [item.model_copy(update={"clear": is_clear(item, alpha)}) for item in corrected]
+    done = [
+        item.model_copy(update={"p_holm": each.p_holm})
+        for (item, _), each in zip(raw, corrected, strict=True)
+    ]
+    return [item.model_copy(update={"clear": is_clear(item, alpha)}) for item in done]
 
 
 def verdict(
@@ -80,16 +59,19 @@ def verdict(
     suite: Suite,
     seed: int = 0,
     decided: Decided | None = None,
+    choices: Sequence[BaselineChoice] = (),
 ) -> Verdict:
     """One sentence for the winner, and the reasons behind it.
 
     Two claims are kept apart. "This checkpoint is better" is about what would be shipped, and goes
     by the rows (`found`). "This recipe is better" is about other runs of it as well, and is made
-    only where `decided` has replicates to go by.
+    only where `decided` has replicates to go by. `choices` say how the untuned arms of `found` were
+    chosen.
 
     The winner is the tuned arm with the best primary score on validation; the test split, which
     chose nothing, says how good it is. Without validation rows the test split has to choose,
-    and the reasons say so. No arm wins against `suite.max_unanswered`.
+    and the reasons say so. No arm wins against `suite.max_unanswered`, nor where an untuned arm
+    that was not chosen has a better test score.
     """
     tuned = [arm for arm in arms if arm.kind == "tuned" and arm.status == "done"]
     reasons = list(_not_done(arms))
@@ -98,24 +80,28 @@ def verdict(
     winner, split, how = _winner(tuned, suite, seed, decided)
     reasons += how
     difference = next((item for item in found if item.arm == winner.digest), None)
+    choice = next((one for one in choices if difference and one.arm == difference.against), None)
+    reasons += [choice.reason] if choice and choice.reason else []
     if difference and split == "validation":
-        untuned = sum(arm.kind != "tuned" and arm.status == "done" for arm in arms)
-        difference, how = _chosen_before(difference, len(found), untuned, suite)
+        difference, how = _chosen_before(difference, len(found), choice, suite)
         reasons += how
     score = primary_of(winner.test, suite.primary)
     if score.value != score.value:
         return Verdict(headline=_without_answers(winner, suite.primary), reasons=reasons)
     against = next((arm for arm in arms if difference and arm.digest == difference.against), None)
-    wins = difference is None or _beats(difference)
+    ahead = ahead_on_test(choice, arms, suite.primary)
+    passed = ahead if ahead and _better(ahead, winner, suite.primary) else None
+    wins = difference is None or (_beats(difference) and not passed)
     if difference is None or against is None:
-        shown = _number(score.value, score.scale)
+        value = shown(score.value, score.scale)
         headline = (
-            f"{winner.name} has {suite.primary} {shown} on the test split"
+            f"{winner.name} has {suite.primary} {value} on the test split"
             f"{_left_out(winner)}; there is no untuned arm on the same rows to hold it against."
         )
     else:
-        headline = _headline(winner, against, difference)
-        reasons += [_evidence(difference), *_left_out_too(against)]
+        headline = _headline(winner, against, difference, choice, passed)
+        reasons += [_evidence(difference, choice), *_left_out_too(against)]
+        reasons += [_still_gained(ahead, against, winner, suite.primary)] if ahead else []
     if decided and decided.spread and split == "validation":
         headline, said = about_recipes(decided, headline, wins)
         reasons = [*said, *reasons]
@@ -142,20 +128,19 @@ def _not_done(arms: Sequence[ArmResult]) -> Iterator[str]:
 
 
 def _chosen_before(
-    difference: Difference, compared: int, untuned: int, suite: Suite
+    difference: Difference, compared: int, choice: BaselineChoice | None, suite: Suite
 ) -> tuple[Difference, list[str]]:
     """The difference of an arm that validation chose, and what to say about its p.
 
     It is one test, chosen before the test rows were looked at, so there is nothing to correct for
-    over the arms; Holm's correction stays for the table, where all of them are looked at. The
-    untuned arm was chosen on these rows, as the strongest: that can only hide a gain, but it can
-    make up a loss, so a loss counts once for each of them (Bonferroni)."""
-    p = min(1.0, difference.p * untuned) if difference.gain < 0 else difference.p
+    over the arms; Holm's correction stays for the table, where all of them are looked at. What the
+    choice of the untuned arm costs, `counted` says."""
+    p = counted(difference, choice)
     apart = difference.low > 0 or difference.high < 0
     clear = apart and p < 1 - suite.bootstrap.confidence
     said = []
     if clear != difference.clear:
-        times = f" times {untuned} untuned arms" if p != difference.p else ""
+        times = f" times {len(choice.among)} untuned arms" if choice and p != difference.p else ""
         said.append(
             f"Validation chose this one of {compared} comparisons, so p{times} counts without "
             "Holm's correction over the arms."
@@ -175,7 +160,7 @@ def _winner(
             scale = primary_of(chosen.validation, suite.primary).scale
             said = (
                 f"{first.name} was chosen on validation ({suite.primary} "
-                f"{_number(first.validation, scale)}, mean of {len(first.arms)}), and of its "
+                f"{shown(first.validation, scale)}, mean of {len(first.arms)}), and of its "
                 f"replicates number {chosen.replicate} to be shipped."
             )
             return chosen, "validation", [said]
@@ -184,27 +169,56 @@ def _winner(
     test = {arm.digest: arm.test for arm in tuned}
     for split, scores in (("validation", validation), ("test", test)):
         by = {digest: primary_of(each, suite.primary) for digest, each in scores.items()}
-        if best := _best(tuned, by):
+        if best := best_of(tuned, by):
             score, of = by[best.digest], scores[best.digest]
-            shown = f"({suite.primary} {_number(score.value, score.scale)})"
+            value = f"({suite.primary} {shown(score.value, score.scale)})"
             rows = plural(of.rows if of else 0, f"{split} row")
             note = [said] if said and split == "validation" else []
-            return best, split, [f"{best.name} was chosen on {rows} {shown}.", *note]
+            return best, split, [f"{best.name} was chosen on {rows} {value}.", *note]
     return tuned[0], "", []
 
 
-def _headline(winner: ArmResult, against: ArmResult, difference: Difference) -> str:
+def _headline(
+    winner: ArmResult,
+    against: ArmResult,
+    difference: Difference,
+    choice: BaselineChoice | None,
+    passed: ArmResult | None,
+) -> str:
+    """`passed` is an untuned arm that validation did not choose, and that is better on test."""
     scale = difference.scale
-    ours, theirs = _number(difference.ours, scale), _number(difference.theirs, scale)
-    scores = f"{difference.metric} {ours} against {theirs} for {against.name}, the best untuned arm"
+    ours, theirs = shown(difference.ours, scale), shown(difference.theirs, scale)
+    what = choice.what if choice else "untuned"
+    scores = f"{difference.metric} {ours} against {theirs} for {against.name}, {what}"
     ends = (difference.low, difference.high)
-    between = ", ".join(_signed(end, scale) for end in ends)
-    told = f"{scores} ({_signed(difference.value, scale)} [{between}]){_left_out(winner)}"
+    between = ", ".join(signed(end, scale) for end in ends)
+    told = f"{scores} ({signed(difference.value, scale)} [{between}]){_left_out(winner)}"
+    if _beats(difference) and passed:
+        score = primary_of(passed.test, difference.metric).value
+        return (
+            f"Not decided: {winner.name} reaches {told}; but {passed.name}, which validation did "
+            f"not choose, has {shown(score, scale)} on test without tuning."
+        )
     if _beats(difference):
         return f"Tuning pays: {winner.name} reaches {told}."
     if difference.clear:
         return f"Tuning hurts: {winner.name} reaches {told}."
     return f"Not decided: {winner.name} reaches {told}; that can be luck."
+
+
+def _better(arm: ArmResult, than: ArmResult, primary: str) -> bool:
+    ours = primary_of(arm.test, primary)
+    return ours.scale.better(ours.value, primary_of(than.test, primary).value)
+
+
+def _still_gained(ahead: ArmResult, against: ArmResult, winner: ArmResult, primary: str) -> str:
+    """A bar chosen beforehand need not be the best one afterwards: a reader sees that it is not."""
+    score, ours = primary_of(ahead.test, primary), primary_of(winner.test, primary).value
+    return (
+        f"On the test rows {ahead.name} does better than {against.name} "
+        f"({shown(score.value, score.scale)}), which was not known when it was chosen: against "
+        f"{ahead.name} it is {signed(ours - score.value, score.scale)}."
+    )
 
 
 def _left_out(arm: ArmResult) -> str:
@@ -218,11 +232,13 @@ def _left_out_too(arm: ArmResult) -> list[str]:
     return [f"{arm.name} left {found}."] if found else []
 
 
-def _evidence(difference: Difference) -> str:
+def _evidence(difference: Difference, choice: BaselineChoice | None) -> str:
+    again = choice is not None and counted(difference, choice) != difference.p
+    times = f"counted {len(choice.among)} times and " if choice and again else ""
     lower = "" if difference.scale.higher_is_better else f" Lower {difference.metric} is better."
     return (
         f"Paired over {plural(difference.n, 'test row')}, {difference.discordant} of which differ; "
-        f"p = {difference.p:.2g}, {difference.p_holm:.2g} after Holm's correction.{lower}"
+        f"p = {difference.p:.2g}, {difference.p_holm:.2g} {times}after Holm's correction.{lower}"
     )
 
 
@@ -249,16 +265,8 @@ def _without_tuned(arms: Sequence[ArmResult], primary: str) -> str:
     if best is None:
         return "No arm finished, so there is no verdict."
     score = primary_of(best.test, primary)
-    value = _number(score.value, score.scale)
+    value = shown(score.value, score.scale)
     return f"No tuned arm finished; the best untuned arm is {best.name} with {primary} {value}."
-
-
-def _number(value: float, scale: Scale) -> str:
-    return f"{value:.{scale.places(value)}f}"
-
-
-def _signed(value: float, scale: Scale) -> str:
-    return f"{value:+.{scale.places(value)}f}"
 
 
 # The gate `suite.max_unanswered`: no arm wins on rows that too many answers are missing from.

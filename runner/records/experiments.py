@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from runner.records import UNKNOWN, Scale
 from runner.records.results import ArmResult, Difference, ResultRecord, Score, total_usd
@@ -16,6 +17,27 @@ class Verdict(ResultRecord):
     winner: str = ""
     """Digest of the winning arm; empty when there is none."""
     reasons: list[str] = []
+
+
+class BaselineChoice(ResultRecord):
+    """The untuned arm that tuned arms are held against, of all that answered the same test rows."""
+
+    arm: str
+    """Its digest."""
+    among: list[str]
+    """Digests of the untuned arms it was chosen from, itself included."""
+    split: Literal["validation", "test", ""] = ""
+    """The rows that chose it; empty where there was one only."""
+    reason: str = ""
+    """Why it is this one, in a sentence; empty where there was one only."""
+    held: list[str] = []
+    """Digests of the tuned arms on these rows."""
+
+    @property
+    def what(self) -> str:
+        """What the arm is, to stand behind its name."""
+        chosen = f"the best untuned arm on {self.split}"
+        return chosen if self.split else "the only untuned arm"
 
 
 class RecipeResult(ResultRecord):
@@ -64,6 +86,8 @@ class ExperimentResult(ResultRecord):
     """How to run it again."""
     primary: str = ""
     arms: list[ArmResult] = []
+    baselines: list[BaselineChoice] = []
+    """The untuned arms of `differences`; empty in older results, where test chose them."""
     differences: list[Difference] = []
     treatments: list[Difference] = []
     """Tuned arms that differ in `prepare` only, against the first of them."""

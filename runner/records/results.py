@@ -195,7 +195,7 @@ class ArmResult(ResultRecord):
     """Of the best checkpoint, or of the untuned model."""
     test: Scores | None = None
     baseline: str = ""
-    """Digest of the strongest untuned arm this arm is held against; empty for baselines."""
+    """Digest of the untuned arm this arm is held against; empty for baselines."""
     predictions: dict[str, str] = {}
     """Split to the file of its `ScoredRow`s."""
     artifacts: dict[str, str] = {}
@@ -262,7 +262,8 @@ class Difference(ResultRecord):
     """Two-sided; exact McNemar for 0/1 metrics, else sign-flip permutation, of whole groups
     where rows have groups."""
     p_holm: float
-    """Holm-corrected over the arms of the experiment."""
+    """Holm-corrected over the arms of the experiment. Where the untuned arm was the best of
+    several on these rows, a loss counts once for each of them first."""
     n: int
     discordant: int
     """Rows where the two arms' values differ."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from runner.base.text import plural
+from runner.records.experiments import ExperimentResult
 from runner.records.results import ArmResult, CheckpointScores, Score
 from runner.report.charts import Axis, ChartEntry, ChartLine, Plot, ruler, scale, track
 from runner.report.curves import MAX_DRAWN
@@ -25,7 +26,7 @@ from runner.report.format import (
     signed,
 )
 from runner.report.page import link
-from runner.report.scoreboard import ScoreboardLine, primary_score
+from runner.report.scoreboard import ScoreboardLine, primary_score, to_beat
 
 KINDS = {"zero_shot": "zero-shot", "few_shot": "few-shot", "tuned": "tuned"}
 MAX_TRACKS = 40
@@ -75,7 +76,7 @@ class Forest:
     tracks: list[ChartLine]
     ruler: Markup
     reference: str
-    """Name of the strongest untuned arm, whose score is the dashed line."""
+    """Name of the untuned arm to beat, whose score is the dashed line, and what it is."""
     known: int
 
 
@@ -92,7 +93,12 @@ def varying_keys(lines: Sequence[ScoreboardLine]) -> list[str]:
     return [key for key in keys if key != "prepare.select.size"]  # that is the column Rows
 
 
-def forest(lines: Sequence[ScoreboardLine], looks: Mapping[str, str], places: int) -> Forest | None:
+def forest(
+    lines: Sequence[ScoreboardLine],
+    looks: Mapping[str, str],
+    places: int,
+    result: ExperimentResult,
+) -> Forest | None:
     """None when no arm has a test score."""
     scored = [line for line in lines if line.test]
     if not scored:
@@ -106,7 +112,8 @@ def forest(lines: Sequence[ScoreboardLine], looks: Mapping[str, str], places: in
     reference = bar.test.value if bar and bar.test else None
     axis = scale(entries)
     tracks = [track(entry, axis, places, reference) for entry in entries]
-    return Forest(tracks, ruler(axis), bar.arm.name if bar else "", len(scored))
+    words = f"{bar.arm.name}, {to_beat(result, bar)}" if bar else ""
+    return Forest(tracks, ruler(axis), words, len(scored))
 
 
 def _row(

@@ -12,7 +12,7 @@ from runner.records.experiments import ExperimentResult, RecipeResult
 from runner.records.results import Difference
 from runner.report.charts import ChartEntry, ChartLine, ruler, scale, track
 from runner.report.format import MISSING, decimals, interval, number, p_value, signed
-from runner.report.scoreboard import ScoreboardLine
+from runner.report.scoreboard import ScoreboardLine, to_beat
 
 VERDICTS = {
     "better": ("better", "worse"),
@@ -60,7 +60,7 @@ class Recipes:
     tracks: list[ChartLine]
     ruler: Markup
     bar: str
-    """The untuned arm that they are held against; empty where there is none."""
+    """The untuned arm that they are held against, and what it is; empty where there is none."""
     skipped: int
 
 
@@ -101,7 +101,7 @@ def recipes(
         ],
         [track(entry, axis, places, reference) for entry in entries],
         ruler(axis),
-        bar.arm.name if bar else "",
+        f"{bar.arm.name}, {to_beat(result, bar)}" if bar else "",
         sum(arm.status == "skipped" for arm in result.arms),
     )
 

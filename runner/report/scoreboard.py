@@ -20,11 +20,12 @@ class ScoreboardLine:
 
     arm: ArmResult
     role: Role
-    """`strongest` is the untuned arm that tuned arms are held against."""
+    """`strongest` is the untuned arm that tuned arms are held against; what chose it, `to_beat`
+    says."""
     validation: Score | None
     test: Score | None
     difference: Difference | None
-    """To the strongest untuned arm; None for baselines."""
+    """To the untuned arm to beat; None for baselines."""
     seconds: float | None
     """What its stages took, shared ones included; None when nothing was recorded."""
 
@@ -73,13 +74,19 @@ def primary_score(scores: Scores | None, metric: str) -> Score | None:
     return found if found and math.isfinite(found.value) else None
 
 
+def to_beat(result: ExperimentResult, line: ScoreboardLine) -> str:
+    """What the untuned arm of this line is: the best on validation, on test, or the only one."""
+    found = (each.what for each in result.baselines if each.arm == line.arm.digest)
+    return next(found, "the strongest untuned arm")
+
+
 def places(lines: Iterable[ScoreboardLine]) -> int:
     """Decimals for the primary metric, the same for every arm."""
     return decimals([score for line in lines for score in (line.test, line.validation) if score])
 
 
 def featured(lines: Sequence[ScoreboardLine], limit: int) -> list[ScoreboardLine]:
-    """The arms for places with little room: the winner and the strongest untuned arm always,
+    """The arms for places with little room: the winner and the untuned arm to beat always,
     then the other untuned ones and the best tuned ones, in leaderboard order."""
     done = [line for line in lines if line.arm.status == "done" and line.arm.test]
     order = {"winner": 0, "strongest": 1}

@@ -25,7 +25,7 @@ from runner.report.format import (
     signed,
     visible,
 )
-from runner.report.scoreboard import ScoreboardLine, board, confidence, places
+from runner.report.scoreboard import ScoreboardLine, board, confidence, places, to_beat
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,13 +49,14 @@ def print_leaderboard(result: ExperimentResult, console: Console) -> None:
     lines = board(result)
     console.print(_table(lines, console.width))
     console.print()
-    against = next((line.arm.name for line in lines if line.role == "strongest"), "")
+    bar = next((line for line in lines if line.role == "strongest"), None)
     if any(line.test for line in lines):
         level = f"{100 * confidence(result):g} %"
         lower = "" if result.scale.higher_is_better else " (lower is better)"
         words = f"{visible(result.primary)}{lower} with {level} intervals{_how(lines)}"
-        if against:
-            words += f"; gain is paired, against {one_line(against, 80)}; p after Holm's correction"
+        if bar:
+            against = f"{one_line(bar.arm.name, 80)}, {to_beat(result, bar)}"
+            words += f"; gain is paired, against {against}; p after Holm's correction"
         console.print(words, style="dim", markup=False, highlight=False)
     if result.rehearsal and any(line.arm.spent for line in lines):
         words = "USD: a rehearsal on the emulator; what it would have cost, nothing was paid"

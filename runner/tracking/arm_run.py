@@ -231,6 +231,7 @@ def arm_note(result: ExperimentResult, arm: ArmResult, places: RunIds) -> str:
         )
     if line := _difference(result, arm):
         parts.append(line)
+    parts += [cell(each.reason) for each in result.baselines if each.arm == arm.digest]
     if chosen := next((item for item in arm.checkpoints if item.id == arm.best), None):
         by = f"{result.primary} on validation"
         rules = {
@@ -274,9 +275,10 @@ def _difference(result: ExperimentResult, arm: ArmResult) -> str:
     if found is None:
         return ""
     other = next((item.name for item in result.arms if item.digest == found.against), "")
+    what = next((f", {each.what}" for each in result.baselines if each.arm == found.against), "")
     return (
         f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) {found.metric} over "
-        f"{code(other)}, p = {found.p_holm:.3g} after Holm's correction, on "
+        f"{code(other)}{what}; p = {found.p_holm:.3g} after Holm's correction, on "
         f"{in_groups(plural(found.n, 'paired row'), found.groups)}."
     )
 

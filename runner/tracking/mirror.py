@@ -309,6 +309,7 @@ def _arm_mark(result: ExperimentResult, arm: ArmResult, head: RunFacts) -> str:
             result.primary,
             arm.model_dump(mode="json"),
             found.model_dump(mode="json") if found else None,
+            [each.model_dump(mode="json") for each in result.baselines],
             dict(head.tags),
         ]
     )

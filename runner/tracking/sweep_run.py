@@ -45,8 +45,18 @@ def sweep_tags(result: ExperimentResult) -> dict[str, str]:
         "mlflow.source.git.commit": result.versions.get("git", ""),
         "command": value(result.command),
         "rehearsal": REHEARSAL if result.rehearsal else "",
+        **_baseline(result),
     }
     return {name: text for name, text in tags.items() if text}
+
+
+def _baseline(result: ExperimentResult) -> dict[str, str]:
+    """The untuned arm to beat and the split that chose it."""
+    names = {arm.digest: arm.name for arm in result.arms}
+    return {
+        "baseline": value(", ".join(names[each.arm] for each in result.baselines)),
+        "baseline.chosen_on": ", ".join(dict.fromkeys(each.split for each in result.baselines)),
+    }
 
 
 def sweep_run(

@@ -77,7 +77,7 @@ def with_sweep(
 
 def objectives(sweep: Sweep) -> list[float]:
     """The primary validation score of every point, for adaptive sweepers; nan without one."""
-    from runner.experiment.verdict import primary_of
+    from runner.experiment.ranking import primary_of
 
     known = sweep.ledger.experiment(sweep.result.digest)
     found = {arm.digest: arm for arm in known.arms} if known else {}

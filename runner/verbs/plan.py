@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from runner.compose import Composition
-    from runner.experiment.plan import PlannedArm
+    from runner.experiment.plan import Choosing, PlannedArm
     from runner.experiment.power import Detectable
     from runner.experiment.run import Sweep
     from runner.money import Band, Price
@@ -34,24 +34,27 @@ def main(options: argparse.Namespace) -> int:
     console = Console(silent=options.json)
 
     def use(composition: Composition, sweep: Sweep) -> int:
-        from runner.experiment.plan import as_json, plan, together
+        from runner.experiment.plan import as_json, choosing, plan, together
         from runner.experiment.power import detectable
 
         sweep.shut_accounts(not options.pay)
         lines = plan(sweep, console)
-        found = detectable(sweep, lines)
+        found, chosen = detectable(sweep, lines), choosing(lines)
         shadowed = [[str(item.user), str(item.packaged)] for item in composition.shadowed]
         if options.json:
             money = prices_json(sweep, lines)
             replaced = [asdict(item) for item in composition.replaced]
             told = {"arms": as_json(lines), **money, "shadowed": shadowed, "replaced": replaced}
-            print(json.dumps(told | {"detectable": found and asdict(found)}, indent=1))
+            told |= {"detectable": found and asdict(found), "choosing": chosen and asdict(chosen)}
+            print(json.dumps(told, indent=1))
         else:
             order = [kind.name for kind in sweep.stages]
             _show(lines, together(sweep, lines), shadowed, order)
             for line in dict.fromkeys(each for arm in lines for each in arm.warnings):
                 console.say(f"warning: {line}")
             for line in _detectable(found):
+                console.say(line)
+            for line in _choosing(chosen):
                 console.say(line)
             print_prices(sweep, lines)
         return 0
@@ -100,6 +103,16 @@ def _detectable(found: Detectable | None) -> Iterator[str]:
         f"rows and {runs}: {found.untuned:.2g} from the untuned model{between} (by {found.basis})"
     )
     yield from (f"warning: {line}" for line in found.warnings)
+
+
+def _choosing(found: Choosing | None) -> Iterator[str]:
+    if found:
+        price = f" ({_usd_range(found.usd, 4)} USD)" if found.usd else ""
+        yield (
+            f"{plural(found.untuned, 'untuned arm')} answer validation as well, "
+            f"{plural(found.answers, 'row')}{price}, which chooses the one to beat; "
+            "baseline.chosen_on: test spares that"
+        )
 
 
 def _stages(lines: Sequence[PlannedArm], order: Sequence[str]) -> Table:

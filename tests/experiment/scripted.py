@@ -3,7 +3,8 @@
 Rows are ``... question N`` with the answer ``answer N``. `backend.options` say for every model
 (``0`` is the untuned one, ``E.C`` the C-th checkpoint of the arm that is tuned for E epochs, and
 ``E.C@SEED`` that of one replicate) up to which row it is right, and from which row on its answers
-are withheld.
+are withheld; ``0+N`` is the untuned one after N worked examples, and ``validation`` up to which row
+of that split it is right, where it differs.
 """
 
 from __future__ import annotations
@@ -71,18 +72,21 @@ class ScriptedBackend:
     def generate(
         self, checkpoint: Checkpoint | None, requests: Sequence[Request], generation: Generation
     ) -> Iterator[Prediction]:
-        script = self.script[checkpoint.path if checkpoint else "0"]
+        shots = (len(requests[0].contents) - 1) // 2 if requests else 0
+        untuned = f"0+{shots}" if f"0+{shots}" in self.script else "0"
+        script = self.script[checkpoint.path if checkpoint else untuned]
         busy = self.busy.read_text().split() if self.busy.exists() else []
         for request in requests:
             with self.calls.open("a") as out:
                 out.write(f"{request.id}\n")
-            number = request.contents[-1].text.split()[-1]
+            split, *_, number = request.contents[-1].text.split()
+            right_to = script.get(split, script["right_to"])
             if number in busy:
                 yield Prediction(request.id, "", "503: busy", "error", cause="service")
             elif int(number) >= script.get("withheld_from", 10**6):
                 yield Prediction(request.id, "", "withheld: SAFETY", "error", cause="blocked")
             else:
-                said = "answer" if int(number) < script["right_to"] else "no answer"
+                said = "answer" if int(number) < right_to else "no answer"
                 yield Prediction(request.id, f"{said} {number}")
 
     def close(self) -> None:

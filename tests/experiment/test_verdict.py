@@ -10,9 +10,11 @@ import pytest
 
 from runner.config import Suite
 from runner.evaluation import score
-from runner.experiment.verdict import differences, strongest, verdict
+from runner.experiment.baseline_choice import choose_baselines
+from runner.experiment.ranking import strongest
+from runner.experiment.verdict import differences, verdict
 from runner.records import Example, Origin, Prediction, Turn, write_jsonl, write_rows
-from runner.records.results import ArmKind, ArmResult
+from runner.records.results import ArmKind, ArmResult, Difference
 
 ROWS = 60
 
@@ -59,9 +61,13 @@ def arm(
 
 
 def concluded(arms: Sequence[ArmResult], using: Suite) -> tuple[str, str, str]:
-    found = differences(arms, using, 1)
-    said = verdict(arms, found, using)
+    choices = choose_baselines(arms, using, 1, "validation")
+    said = verdict(arms, differences(arms, choices, using, 1), using, choices=choices)
     return said.headline, said.winner, " ".join(said.reasons)
+
+
+def paired(arms: Sequence[ArmResult]) -> list[Difference]:
+    return differences(arms, choose_baselines(arms, suite(), 1, "validation"), suite(), 1)
 
 
 def test_a_clear_win(tmp_path: Path) -> None:
@@ -114,7 +120,7 @@ def test_lower_is_better_for_ter(tmp_path: Path) -> None:
 
 def test_nothing_finished() -> None:
     failed = ArmResult(digest="a", name="a", kind="tuned", status="failed", error="no memory")
-    said = verdict([failed], differences([failed], suite(), 1), suite())
+    said = verdict([failed], [], suite())
     assert said.headline == "No arm finished, so there is no verdict."
     assert said.reasons == ["1 of 1 arm failed; see the table."]
 
@@ -138,9 +144,9 @@ def test_rows_are_paired_by_id(tmp_path: Path) -> None:
     ]
     path = Path(arms[1].predictions["test"])
     lines = path.read_text().splitlines()
-    before = differences(arms, suite(), 1)
+    before = paired(arms)
     path.write_text("\n".join(reversed(lines)) + "\n")
-    assert differences(arms, suite(), 1) == before
+    assert paired(arms) == before
     assert before[0].value == pytest.approx(0.5)
     assert json.loads(lines[0])["id"] == "0"
 
@@ -151,7 +157,7 @@ def test_few_discordant_rows_are_no_proof(tmp_path: Path) -> None:
         arm(tmp_path, "3-shot", "few_shot", 30, suite()),
         arm(tmp_path, "tuned", "tuned", 34, suite(), validation=34),
     ]
-    found = differences(arms, suite(), 1)
+    found = paired(arms)
     assert found[0].low > 0
     assert found[0].p == pytest.approx(0.125)
     assert concluded(arms, suite())[1] == ""
@@ -166,7 +172,7 @@ def test_answers_to_other_rows_are_not_compared(tmp_path: Path) -> None:
     path = Path(arms[1].predictions["test"])
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     write_jsonl(path, [{**row, "target": "of another file"} for row in rows])
-    assert differences(arms, suite(), 1) == []
+    assert paired(arms) == []
     headline, winner, _ = concluded(arms, suite())
     assert "no untuned arm on the same rows" in headline
     assert winner == "tuned"
@@ -223,7 +229,7 @@ def test_validation_makes_the_winners_p_one_test(tmp_path: Path) -> None:
         best = None if validation is None else validation + 1
         return [zero_shot, *others, arm(tmp_path, "best", "tuned", 28, suite(), best)]
 
-    found = differences(arms(30), suite(), 1)
+    found = paired(arms(30))
     difference = next(item for item in found if item.arm == "best")
     assert difference.p < 0.05 < difference.p_holm
     assert not difference.clear, "the table shows all arms, and corrects for that"
@@ -243,4 +249,6 @@ def test_a_loss_counts_once_for_each_untuned_arm(tmp_path: Path) -> None:
     untuned += [arm(tmp_path, f"{n}-shot", "few_shot", 20, suite()) for n in (1, 3, 5)]
     headline, winner, reasons = concluded([tuned, *untuned], suite())
     assert (winner, headline[:12]) == ("", "Not decided:")
-    assert "so p times 4 untuned arms counts" in reasons
+    assert "(there are no validation rows)" in reasons
+    assert "p of a loss counts 4 times" in reasons
+    assert "counted 4 times and after Holm's correction" in reasons

@@ -50,6 +50,8 @@ baseline: {{few_shot: [3]}}
 """
 
 ZERO_SHOT, FEW_SHOT, TUNED = (0.058, 0.1051), (0.1721, 0.2952), (7.9575, 14.7093375)
+ZERO_SHOT_CHOOSES, FEW_SHOT_CHOOSES = (0.029, 0.05255), (0.08605, 0.1476)
+"""Validation has half as many rows as test."""
 
 
 def text(length: int, rng: random.Random) -> str:
@@ -88,7 +90,9 @@ def test_every_part_is_as_worked_out_by_hand(planned: Path) -> None:
     }
     expected = {
         ("zero-shot", "test"): ((172_000, 292_400), ZERO_SHOT),
+        ("zero-shot", "validation"): ((86_000, 146_200), ZERO_SHOT_CHOOSES),
         ("3-shot", "test"): ((628_400, 1_052_800), FEW_SHOT),
+        ("3-shot", "validation"): ((314_200, 526_400), FEW_SHOT_CHOOSES),
         ("tuned", "tuning"): ((2_580_000, 4_326_000), (7.74, 12.978)),
         ("tuned", "validation rows, if billed"): ((0, 432_600), (0, 1.2978)),
         ("tuned", "validation"): ((258_000, 438_600), (0.1305, 0.2601225)),
@@ -98,19 +102,28 @@ def test_every_part_is_as_worked_out_by_hand(planned: Path) -> None:
     for name, (tokens, dollars) in expected.items():
         assert parts[name][0] == tokens, name
         assert parts[name][1] == pytest.approx(dollars, abs=1e-9), name
-    for price, total in zip(arms, (ZERO_SHOT, FEW_SHOT, TUNED), strict=True):
+    totals = (0.087, 0.15765), (0.25815, 0.4428), TUNED
+    for price, total in zip(arms, totals, strict=True):
         assert money(price["total"]) == pytest.approx(total, abs=1e-9)
-    assert money(plan["price"]) == pytest.approx((8.1876, 15.1096375), abs=1e-9)
+    assert money(plan["price"]) == pytest.approx((8.30265, 15.3097875), abs=1e-9)
+    assert (plan["choosing"]["untuned"], plan["choosing"]["answers"]) == (2, 200)
+    assert money(plan["choosing"]["usd"]) == pytest.approx((0.11505, 0.20015), abs=1e-9)
     assert money(arms[-1]["groups"]["train"]) == pytest.approx((7.74, 14.2758), abs=1e-9)
 
 
 def test_the_table_says_the_same(planned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
-    said = sft(planned, "plan", "tiny.yaml", *PAID, "budget=small").stdout
+    told = sft(planned, "plan", "tiny.yaml", *PAID, "budget=small")
+    said = told.stdout
     lines = [line.split() for line in said.splitlines()]
     assert ["tuned", "7.74-14.28", "-", "0.22-0.43", "7.96-14.71"] in lines
-    assert ["total", "7.74-14.28", "0.23-0.40", "0.22-0.43", "8.19-15.11"] in lines
+    assert ["total", "7.74-14.28", "0.35-0.60", "0.22-0.43", "8.30-15.31"] in lines
     assert "budget.experiment: 20 USD, 0.00 USD of it gone" in said
+    assert "2 untuned arms answer validation as well, 200 rows (0.1150-0.2001 USD)" in told.stderr
+    told = sft(planned, "plan", "tiny.yaml", *PAID, "baseline.chosen_on=test")
+    lines = [line.split() for line in told.stdout.splitlines()]
+    assert ["total", "7.74-14.28", "0.23-0.40", "0.22-0.43", "8.19-15.11"] in lines
+    assert "untuned arms answer" not in told.stderr
 
 
 def test_epochs_left_to_the_service_are_a_wide_band(planned: Path) -> None:

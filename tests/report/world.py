@@ -13,6 +13,7 @@ from typing import Any
 
 from runner.config import Suite
 from runner.evaluation import score
+from runner.experiment.baseline_choice import choose_baselines
 from runner.experiment.verdict import differences, verdict
 from runner.records import (
     Checkpoint,
@@ -142,6 +143,7 @@ def curves(rows: int, rate: float, draw: random.Random) -> tuple[CurvePoint, ...
 def untuned(folder: Path, shots: int, skill: float, made: dict[str, str]) -> ArmResult:
     name = f"{shots}-shot" if shots else "zero-shot"
     scores, path = scored(folder, name, "test", skill)
+    on_validation, chosen_by = scored(folder, name, "validation", skill)
     return ArmResult(
         digest=f"b{shots}" * 12,
         name=name,
@@ -151,8 +153,9 @@ def untuned(folder: Path, shots: int, skill: float, made: dict[str, str]) -> Arm
         config=config(),
         model="SmolLM2 135M Instruct",
         train_examples=shots,
+        validation=on_validation,
         test=scores,
-        predictions={"test": str(path)},
+        predictions={"test": str(path), "validation": str(chosen_by)},
         artifacts=made,
         seconds={"prepare": 2.1, "render": 0.8, "predict": 18.2 + 9 * shots, "score": 0.7},
         reused=["prepare", "render"] if shots else [],
@@ -336,7 +339,8 @@ def experiment(folder: Path) -> ExperimentResult:
         tuned(folder, 240, 3.0, (0.70, 0.84, 0.79), made),
         failed(made),
     ]
-    found = differences(arms, SUITE, seed=17)
+    choices = choose_baselines(arms, SUITE, 17, "validation")
+    found = differences(arms, choices, SUITE, 17)
     return ExperimentResult(
         name="quickstart",
         digest="0123456789abcdef01234567",
@@ -345,8 +349,9 @@ def experiment(folder: Path) -> ExperimentResult:
         command="sft run experiments/quickstart.yaml",
         primary="exact_match",
         arms=arms,
+        baselines=choices,
         differences=found,
-        verdict=verdict(arms, found, SUITE),
+        verdict=verdict(arms, found, SUITE, choices=choices),
         home="runs",
         versions={"sft-runner": "0.1.0", "python": "3.11.9", "torch": "2.13.0", "git": "152ad48"},
         started_ms=STARTED,
