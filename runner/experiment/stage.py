@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
 
 from runner.backends.protocol import Backend, BackendTerms, backend_terms
 from runner.base.digests import digest_of
@@ -69,6 +69,10 @@ class AnswerSet:
         """What a bill calls it: ``test``, ``validation`` or ``baseline test``."""
         return self.split if self.tuned else f"baseline {self.split}"
 
+
+TestState = Literal["open", "expected", "sealed"]
+"""Whether an arm answers the test split: it does; a forecast takes it for one of the finalists that
+will (``suite.sealed``); it does not, or not yet."""
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -184,6 +188,7 @@ class ArmRun:
         self.experiment, self.backend, self.context = experiment, backend, context
         self.account = account or Account(context.ledger, experiment, "", "")
         self.kind, self.shots, self.replicate = kind, shots, replicate
+        self.test: TestState = "sealed" if experiment.suite.sealed else "open"
         self.encode = PaidVectors(backend, context, self.account)
         """Texts as vectors, paid for where they have to be."""
         self._made: dict[Stage[Any], Artifact] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from runner.records import UNKNOWN, Scale
+from runner.records.looks import SplitLooks
 from runner.records.results import ArmResult, Difference, ResultRecord, Score, total_usd
 
 
@@ -77,6 +78,9 @@ class ExperimentResult(ResultRecord):
     included; the cheapest first."""
     spread: Spread | None = None
     verdict: Verdict | None = None
+    looks: list[SplitLooks] = []
+    """How often each of its test splits has been looked at, by all experiments of the home; empty
+    in older results."""
     home: str = ""
     versions: dict[str, str] = {}
     """Package and runner versions, git commit when there is one."""

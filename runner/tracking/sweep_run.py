@@ -45,6 +45,8 @@ def sweep_tags(result: ExperimentResult) -> dict[str, str]:
         "mlflow.source.git.commit": result.versions.get("git", ""),
         "command": value(result.command),
         "rehearsal": REHEARSAL if result.rehearsal else "",
+        "test.looks": value(" ".join(each.count for each in result.looks)),
+        "test.seal": value(" ".join(each.seal for each in result.looks if each.seal)),
     }
     return {name: text for name, text in tags.items() if text}
 
@@ -198,6 +200,11 @@ def sweep_note(result: ExperimentResult, places: RunIds) -> str:
     """The story of the experiment in one screen of Markdown."""
     parts = [f"*{cell(result.question)}*"] if result.question else []
     parts += _verdict(result)
+    parts += [
+        f"**{cell(said)}**" if each.worn else cell(said)
+        for each in result.looks
+        if (said := " ".join(each.said))
+    ]
     parts.append(_table(result, places))
     failed = [arm for arm in result.arms if arm.status in ("failed", "incomplete")]
     parts += [
