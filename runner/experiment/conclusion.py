@@ -50,7 +50,7 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
             "ended_ms": now_ms(),
         }
     )
-    return with_looks(whole, ledger)
+    return with_looks(whole, ledger, suite)
 
 
 def data_cards(result: ExperimentResult, folder: Path) -> dict[str, Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -54,10 +53,13 @@ def tested_on(run: ArmRun, arm: ArmResult) -> SplitRows | None:
 # What the looks of a ledger say about an experiment.
 
 
-def with_looks(result: ExperimentResult, ledger: Ledger) -> ExperimentResult:
-    """The result with what the ledger knows today of looks at its test splits. Results that do not
-    say which rows they were tested on stay as they are."""
-    suite = _suite(result.arms)
+def with_looks(
+    result: ExperimentResult, ledger: Ledger, asked: Suite | None = None
+) -> ExperimentResult:
+    """The result with what the ledger knows today of looks at its test splits, by the rules of the
+    suite that is `asked` for now, or else was. Results that do not say which rows they were tested
+    on stay as they are."""
+    suite = asked or _suite(result)
     found = _looks_at(result, ledger, suite)
     if suite is None or not found:
         return result
@@ -65,10 +67,11 @@ def with_looks(result: ExperimentResult, ledger: Ledger) -> ExperimentResult:
     return result.model_copy(update={"looks": looks})
 
 
-def news(result: ExperimentResult, ledger: Ledger) -> bool:
-    """Whether other experiments have looked at its test splits since the result was written."""
+def news(result: ExperimentResult, ledger: Ledger, asked: Suite) -> bool:
+    """Whether there is something else to say than when the result was written: other experiments
+    have looked at its test splits, or the rules are other ones now."""
     then = [each.model_copy(update={"held": None}) for each in result.looks]
-    return bool(then) and then != _looks_at(result, ledger, _suite(result.arms))
+    return bool(then) and then != _looks_at(result, ledger, asked)
 
 
 def _looks_at(result: ExperimentResult, ledger: Ledger, suite: Suite | None) -> list[SplitLooks]:
@@ -79,13 +82,15 @@ def _looks_at(result: ExperimentResult, ledger: Ledger, suite: Suite | None) -> 
     return [counted(book, book.splits[digest], suite) for digest in tested]
 
 
-def _suite(arms: Sequence[ArmResult]) -> Suite | None:
+def _suite(result: ExperimentResult) -> Suite | None:
     """The suite that all arms are scored by."""
-    for arm in arms:
+    sealed = any(each.sealed for each in result.looks)
+    for arm in result.arms:
         try:
-            return Suite.model_validate(arm.config.get("suite"))
+            suite = Suite.model_validate(arm.config.get("suite"))
         except ValidationError:
             continue
+        return suite.model_copy(update={"sealed": suite.sealed or sealed})
     return None
 
 

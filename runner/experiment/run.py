@@ -179,7 +179,7 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
         known = sweep.ledger.begin(sweep.result)
         target = digest_of([tracking.model_dump(mode="json"), REPORT_VERSION])
         finished = _finished(sweep, known) and sweep.report.exists()
-        finished = finished and not news(known, sweep.ledger)
+        finished = finished and not news(known, sweep.ledger, sweep.arms[0].experiment.suite)
         if finished and sweep.ledger.synced(known.digest) == target:
             return RunOutcome(known, sweep.report, tracking, fresh=False)
         left = [
