@@ -11,6 +11,8 @@ from runner.config.backend import LocalBackendSettings, PluginBackend, VertexBac
 from runner.config.model import GeminiModel, OpenModel
 from runner.config.prepare import Prepare
 from runner.config.select import GeminiEncoder
+from runner.config.source import SourceBase
+from runner.config.suite import Suite
 from runner.config.tuning import Tuning
 
 TODAY = "SFT_TODAY"
@@ -81,6 +83,16 @@ def encoder_misfits(
                 "sentence with the model of your choice"
             )
             yield Incompatibility(key, message)
+
+
+def seal_misfits(suite: Suite, source: SourceBase, prepare: Prepare) -> Iterator[Incompatibility]:
+    """A sealed test split that nothing else can choose the finalists for."""
+    if suite.sealed and source.validation is None and not prepare.split.validation:
+        message = (
+            "is true, and there are no validation rows to choose the finalists by: give some "
+            "(source.validation, prepare.split.validation), or type suite.sealed=false"
+        )
+        yield Incompatibility("suite.sealed", message)
 
 
 def _retirement(model: GeminiModel, day: date) -> Iterator[Incompatibility]:

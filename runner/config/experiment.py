@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from runner.config.backend import Backend
 from runner.config.base import Group
-from runner.config.compatibility import encoder_misfits, misfits, today
+from runner.config.compatibility import encoder_misfits, misfits, seal_misfits, today
 from runner.config.model import Model
 from runner.config.prepare import Prepare
 from runner.config.skew import NoSkew, Skew
@@ -103,6 +103,7 @@ class Experiment(Group):
         found = [
             *misfits(self.model, self.backend, self.tuning, today()),
             *encoder_misfits(self.prepare, self.backend),
+            *seal_misfits(self.suite, self.source, self.prepare),
         ]
         if found:
             listed = "; ".join(f"{misfit.key} {misfit.message}" for misfit in found)

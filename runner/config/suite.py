@@ -208,6 +208,17 @@ class Bootstrap(Group):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
 
 
+class LookRules(Group):
+    """Rules of thumb for a test split that is looked at again and again. The ledger counts the
+    looks of all experiments of the home; neither value changes a score."""
+
+    warn: int = Field(default=10, ge=1)
+    """From so many comparisons on one test split on, reports and the terminal warn."""
+    shared: float = Field(default=0.5, gt=0, le=1)
+    """A look at another test split counts as one at this split where it has at least this share of
+    this split's rows."""
+
+
 class Suite(Group):
     """What is measured, and how."""
 
@@ -245,3 +256,8 @@ class Suite(Group):
     """Rows that choose the checkpoint; null takes all of the validation split."""
     slice_min: int = Field(default=5, ge=1)
     """Slices with fewer rows are listed but get no interval."""
+    sealed: bool = False
+    """Whether the test split is answered once, by the finalists alone: the recipe that validation
+    chooses and the untuned models it is held against. The other arms have validation scores only.
+    Needs validation rows. A later look at the same rows is said in every report."""
+    looks: LookRules = LookRules()

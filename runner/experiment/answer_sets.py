@@ -18,33 +18,36 @@ ONE_TO_COME = CheckpointsToCome(ONCE)
 
 def answer_sets(run: ArmRun) -> Iterator[AnswerSet]:
     """What is to be answered, in order: every checkpoint on validation, then the chosen one on
-    test. Baselines have no checkpoint to choose: they answer validation only where it chooses
-    among several of them.
+    test, unless that is sealed. Baselines have no checkpoint to choose: they answer validation only
+    where it chooses among several of them.
 
     Lazy: which checkpoint is chosen is known, and worked out, once validation is scored.
     """
-    if run.kind != "tuned":
-        if run.contested and examples(run, "validation"):
-            yield AnswerSet("validation", None, run.shots)
-        yield AnswerSet("test", None, run.shots)
-        return
-    yield from on_validation(run)
-    yield AnswerSet("test", chosen(run))
+    if run.kind == "tuned":
+        yield from on_validation(run)
+    elif run.contested and examples(run, "validation"):
+        yield AnswerSet("validation", None, run.shots)
+    if run.test == "open":
+        yield AnswerSet("test", chosen(run) if run.kind == "tuned" else None, run.shots)
 
 
 def foreseen(run: ArmRun) -> Iterator[AnswerSet]:
-    """The same before anything was asked. Of a job that is still to be done they are those of the
-    checkpoints it will leave. Of checkpoints that are there, any may be the one that answers
-    test, at the same price; one that has answered it already, it is."""
+    """The same before anything was asked, with the finalists that are to be expected. Of a job that
+    is still to be done they are those of the checkpoints it will leave. Of checkpoints that are
+    there, any may be the one that answers test, at the same price; one that has answered it
+    already, it is."""
+    asked = run.test != "sealed"
     if run.kind != "tuned":
-        yield from answer_sets(run)
+        yield from [AnswerSet("test", None, run.shots)] if asked else ()
     elif run.find(TuneStage()):
         yield from on_validation(run)
+        if not asked:
+            return
         tests = [AnswerSet("test", made) for made in run.read(TuneStage()).checkpoints]
         yield next((answers for answers in tests if run.find(PredictStage(answers))), tests[-1])
     else:
         for split, by in (("validation", checkpoints_to_come(run)), ("test", ONE_TO_COME)):
-            if examples(run, split):
+            if (asked or split != "test") and examples(run, split):
                 one = run.experiment.suite.checkpoint == "last"
                 yield AnswerSet(split, ONE_TO_COME if one else by)
 

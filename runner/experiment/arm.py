@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from runner.base.errors import INCOMPLETE, SftError
-from runner.experiment.answer_sets import answer_sets, checkpoint_scores
+from runner.experiment.answer_sets import answer_sets, checkpoint_scores, chosen
 from runner.experiment.arms import Arm
+from runner.experiment.looks import split_rows
 from runner.experiment.score_stage import ScoreStage, check_targets, rows_file
-from runner.experiment.stage import ArmRun
+from runner.experiment.stage import AnswerSet, ArmRun
 from runner.experiment.stages import Stages, in_order
 from runner.experiment.tune_stage import TuneStage
 from runner.records.results import ArmResult
@@ -54,30 +55,35 @@ def run_arm(
 
 def _untuned(arm: Arm, run: ArmRun) -> dict[str, Any]:
     """The test split, and validation where that chooses among several baselines."""
-    sets = {answers.split: answers for answers in answer_sets(run)}
-    return {
-        "train_examples": arm.shots,
-        **{split: run.read(ScoreStage(answers)) for split, answers in sets.items()},
-        "predictions": {split: str(rows_file(run, answers)) for split, answers in sets.items()},
-    }
+    sets = {each.split: each for each in answer_sets(run)}
+    told = {"train_examples": arm.shots, **_tested(run, sets)}
+    if validation := sets.get("validation"):
+        told["validation"] = run.read(ScoreStage(validation))
+    return told
 
 
 def _tuned(run: ArmRun) -> dict[str, Any]:
     """Every checkpoint is scored on validation; the best one answers the test split."""
-    tuning, checkpoints = run.read(TuneStage()), checkpoint_scores(run)
-    *validated, test = answer_sets(run)
-    best = test.checkpoint
-    assert best is not None
-    sets = {"test": test, **{each.split: each for each in validated if each.by == best}}
+    tuning, checkpoints, best = run.read(TuneStage()), checkpoint_scores(run), chosen(run)
+    sets = {each.split: each for each in answer_sets(run) if each.by == best}
     return {
         "train_examples": tuning.train_examples,
         "tuning": tuning,
         "checkpoints": checkpoints,
         "best": best.id,
         "validation": next((each.validation for each in checkpoints if each.id == best.id), None),
-        "test": run.read(ScoreStage(test)),
-        "predictions": {split: str(rows_file(run, answers)) for split, answers in sets.items()},
+        **_tested(run, sets),
     }
+
+
+def _tested(run: ArmRun, sets: Mapping[str, AnswerSet]) -> dict[str, Any]:
+    """The rows of each split, and what test came to where it was answered."""
+    found: dict[str, Any] = {
+        "predictions": {split: str(rows_file(run, answers)) for split, answers in sets.items()}
+    }
+    if test := sets.get("test"):
+        found |= {"test": run.read(ScoreStage(test)), "tested": split_rows(run).digest}
+    return found
 
 
 def _accounts(made: dict[str, Artifact]) -> dict[str, Any]:

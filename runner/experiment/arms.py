@@ -13,7 +13,7 @@ from runner.base.digests import digest_of
 from runner.base.errors import ConfigError, Problem
 from runner.base.redact import masked
 from runner.config import Augment, Experiment, Select
-from runner.experiment.identity import MODEL_FACTS, arm_digest
+from runner.experiment.identity import MODEL_FACTS, WHO_IS_ASKED, arm_digest
 from runner.experiment.stages import STAGES, Stages, stage_versions
 from runner.records.results import ArmKind, ArmResult
 
@@ -181,7 +181,7 @@ def _baseline_digest(experiment: Experiment, data: str, shots: int, stages: Stag
     config = experiment.model_dump(
         mode="json",
         include={"template": True, "model": True, "suite": True, "seed": True},
-        exclude={"model": TUNING_ONLY},
+        exclude={"model": TUNING_ONLY, "suite": WHO_IS_ASKED},
     )
     prepare = experiment.prepare.model_dump(mode="json", exclude=_unfelt(experiment, shots))
     # The local backend's settings are about tuning; a plug-in's options may be about anything.
@@ -260,7 +260,7 @@ ONE_PLACE = ("name", "paths", "store", "tracking")
 SEEDS = "one recipe under other seeds is no other arm: the luckiest would win"
 
 SCORED_BY = {"name", "metrics", "primary", "normalize", "extract", "bootstrap", "slice_min"}
-SCORED_BY |= {"unanswered", "max_unanswered", "margin"}
+SCORED_BY |= {"unanswered", "max_unanswered", "margin", *WHO_IS_ASKED}
 """What of a suite decides how an answer is scored; how it is generated may vary."""
 
 

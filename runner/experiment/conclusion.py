@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runner.config import Experiment
 from runner.experiment.baseline_choice import choose_baselines
+from runner.experiment.looks import with_looks
 from runner.experiment.recipe_claims import decide
 from runner.experiment.recipes import earlier_spreads, recipes
 from runner.experiment.same_rows import on_common_rows
@@ -38,7 +39,7 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
         else arm
         for arm in same
     ]
-    return result.model_copy(
+    whole = result.model_copy(
         update={
             "arms": arms,
             "baselines": choices,
@@ -53,6 +54,7 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
             "ended_ms": now_ms(),
         }
     )
+    return with_looks(whole, ledger, suite)
 
 
 def data_cards(result: ExperimentResult, folder: Path) -> dict[str, Path]:

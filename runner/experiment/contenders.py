@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from runner.base.text import plural
 from runner.config import Experiment
+from runner.experiment.arms import Arm
+from runner.experiment.console import Console
 from runner.experiment.recipes import pooled_spread, recipe_of, recipes
 from runner.experiment.same_rows import rows_by_split, same_rows
 from runner.records.experiments import Spread
 from runner.records.results import ArmResult
+from runner.store.ledger import now_ms
 
 
 def contenders(
@@ -50,3 +54,25 @@ def contenders(
         if recipe.arms[0] == best or measured.scale.gain(gap.value) + reach >= 0:
             kept.add(recipe.digest)
     return kept
+
+
+def repeated(
+    waiting: Sequence[tuple[int, Arm]],
+    results: Mapping[str, ArmResult],
+    earlier: Sequence[Spread],
+    save: Callable[[ArmResult], None],
+    console: Console,
+) -> list[tuple[int, Arm]]:
+    """Those of the `waiting` replicates whose recipe may still win; the others are skipped, which
+    `save` is told. `results` are of all arms."""
+    able = contenders(list(results.values()), waiting[0][1].experiment, earlier)
+    all_of = {arm.recipe for _, arm in waiting}
+    console.say(
+        f"{len(all_of & able)} of {plural(len(all_of), 'recipe')} may still win on validation: "
+        "only those are repeated"
+    )
+    for _, arm in waiting:
+        # A replicate that was run before, when its recipe could still win, stays what it is.
+        if arm.recipe not in able and results[arm.digest].status != "done":
+            save(arm.pending().model_copy(update={"status": "skipped", "ended_ms": now_ms()}))
+    return [(n, arm) for n, arm in waiting if arm.recipe in able]

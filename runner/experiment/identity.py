@@ -16,6 +16,10 @@ MODEL_FACTS = {
 }
 """Keys of a model that are about it and change nothing it does."""
 
+WHO_IS_ASKED = {"sealed", "looks"}
+"""Keys of a suite that say which arms answer test, and change nothing about an answer: the same
+arm is opened later, not another one made."""
+
 
 def arm_digest(
     experiment: Experiment, data: str, kind: Mapping[str, Any], versions: Sequence[str]
@@ -30,6 +34,7 @@ def arm_digest(
                 ("store", "paths", "sweep", "budget", "skew", "replicates", "planning"), True
             ),
             "model": MODEL_FACTS,
+            "suite": WHO_IS_ASKED,
         },
     )
     config["backend"] = experiment.backend.shaping()

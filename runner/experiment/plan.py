@@ -17,14 +17,17 @@ from runner.experiment.answer_sets import foreseen
 from runner.experiment.arms import Arm
 from runner.experiment.console import Console
 from runner.experiment.forecast import Forecast
+from runner.experiment.looks import counted, split_rows
 from runner.experiment.render_stage import RenderStage
 from runner.experiment.run import Sweep
 from runner.experiment.score_stage import check_targets
+from runner.experiment.sealed import expect_finalists, refuse_without_validation
 from runner.experiment.stage import ArmRun, Stage
 from runner.experiment.stages import Stages, data_stages, get_tokenizer, in_order
 from runner.experiment.tune_stage import TuneStage, epochs
 from runner.money import Band, Price, queue_seconds, total, tuning_seconds
 from runner.records.jobs import JobRecord
+from runner.records.looks import SplitLooks, SplitRows
 from runner.store.ledger import Ledger
 
 # Stage by stage, what of an arm is there already and what is still to be made.
@@ -90,12 +93,15 @@ class PlannedArm:
     """What is left to pay; None where nothing has a price."""
     warnings: tuple[str, ...] = ()
     """Where the suite would not score right answers as such."""
+    sealed: bool = False
+    """Whether it is planned as an arm that does not answer test (``suite.sealed``)."""
 
 
 def plan(sweep: Sweep, console: Console) -> list[PlannedArm]:
     """The plan of every arm, in the order in which they would run.
 
-    Raises DataError and ConfigError where the suite cannot score right answers as such.
+    Raises DataError and ConfigError where the suite cannot score right answers as such, and
+    ConfigError for a sealed test split without validation rows.
     """
     set_up: set[int] = set()
     for run in sweep.runs.values():
@@ -103,9 +109,11 @@ def plan(sweep: Sweep, console: Console) -> list[PlannedArm]:
             set_up.add(id(run.backend))
             get_tokenizer(run, console.say)
     known = sweep.ledger.experiment(sweep.result.digest)
+    expect_finalists(sweep.arms, sweep.runs, sweep.stages, known.arms if known else ())
     done = {arm.digest for arm in known.arms if arm.status == "done"} if known else set()
     look = _Look(Forecast(sweep.stages), StageStates(sweep.stages), _Jobs(console))
     lines = [_line(arm, sweep, arm.digest in done, look) for arm in sweep.arms]
+    refuse_without_validation(list(sweep.runs.values()))
     console.close()
     return lines
 
@@ -143,6 +151,7 @@ def _line(arm: Arm, sweep: Sweep, done: bool, look: _Look) -> PlannedArm:
         seconds=0.0 if finished else _guess(run, sweep.ledger, tokens.high),
         price=price,
         warnings=warnings,
+        sealed=run.test == "sealed",
     )
 
 
@@ -237,3 +246,27 @@ def _plain(line: PlannedArm) -> dict[str, object]:
     plain = asdict(line)
     del plain["price"]
     return plain if line.price is None else {**plain, "price": line.price.to_json()}
+
+
+# How often its test splits have answered already.
+
+
+def planned_looks(sweep: Sweep) -> list[SplitLooks]:
+    """The looks at every test split of the experiment, and how many comparisons the run would add
+    to them at most. Its data has to be there, or is made; of a sealed experiment the finalists are
+    those that are expected."""
+    book, suite = sweep.ledger.looks(), sweep.arms[0].experiment.suite
+    known = {(look.split, look.arm) for look in book.looks}
+    splits: dict[str, SplitRows] = {}
+    recipes: dict[str, set[str]] = {}
+    for arm in sweep.arms:
+        run = sweep.runs[arm.digest]
+        split = split_rows(run)
+        splits[split.digest] = split
+        new = recipes.setdefault(split.digest, set())
+        if arm.recipe and run.test != "sealed" and (split.digest, arm.digest) not in known:
+            new.add(arm.recipe)
+    return [
+        counted(book, split, suite).model_copy(update={"to_come": len(recipes[digest])})
+        for digest, split in splits.items()
+    ]

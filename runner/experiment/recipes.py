@@ -35,7 +35,8 @@ def recipes(arms: Sequence[ArmResult], suite: Suite, seed: int) -> list[RecipeRe
         _recipe(digest, names.get(digest, runs[0].name), runs, on_validation, suite)
         for digest, runs in groups.items()
     ]
-    scale = next((each.test.scale for each in found if each.test), None)
+    scores = (each.overall.get(suite.primary) for each in on_validation.values())
+    scale = next((score.scale for score in scores if score), None)
     known = [each for each in found if each.validation == each.validation]
     unknown = [each for each in found if each.validation != each.validation]
     up = scale is None or scale.higher_is_better

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -14,15 +14,17 @@ from filelock import FileLock, Timeout
 from runner.backends.protocol import Backend, WarmsUp, backend_terms
 from runner.backends.registry import make_backend
 from runner.base.digests import digest_of
-from runner.base.text import plural
 from runner.config import Tracking
+from runner.experiment import sealed
 from runner.experiment.arm import run_arm
 from runner.experiment.arms import Arm, Point, check_one_experiment, expand, tuned_digest
 from runner.experiment.baseline_choice import contested
 from runner.experiment.conclusion import concluded, data_cards
 from runner.experiment.console import Console
+from runner.experiment.contenders import repeated
 from runner.experiment.context import RunContext
 from runner.experiment.forecast import check_affordable
+from runner.experiment.looks import news, tested_on
 from runner.experiment.parallel import EVALUATING, Slots, run_parallel, stop_order
 from runner.experiment.prepare_stage import PrepareStage, data_warnings
 from runner.experiment.recipes import earlier_spreads
@@ -183,6 +185,7 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
         known = sweep.ledger.begin(sweep.result)
         target = digest_of([tracking.model_dump(mode="json"), REPORT_VERSION])
         finished = _finished(sweep, known) and sweep.report.exists()
+        finished = finished and not news(known, sweep.ledger, sweep.arms[0].experiment.suite)
         if finished and sweep.ledger.synced(known.digest) == target:
             return RunOutcome(known, sweep.report, tracking, fresh=False)
         left = [
@@ -190,6 +193,7 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
         ]
         if left:
             _common_ground(sweep, sweep.runs[left[0].digest], console)
+        sealed.expect_finalists(sweep.arms, sweep.runs, sweep.stages, known.arms)
         check_affordable(left, sweep.runs, sweep.stages, sweep.ledger, known.name)
         _warn(sweep, left, console)
         skewed = _skew(sweep, left, console)
@@ -215,15 +219,16 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
 def _finished(sweep: Sweep, result: ExperimentResult) -> bool:
     """Whether there is nothing left to do. A replicate that was skipped is, unless all are wanted
     now: ``replicates.of`` changes no arm."""
-    return bool(result.ended_ms) and all(
+    made = bool(result.ended_ms) and all(
         (arm.waits and then.status == "skipped") or _whole(sweep, then)
         for arm, then in zip(sweep.arms, result.arms, strict=True)
     )
+    return made and not sealed.unanswered(result.arms, sweep.runs)
 
 
 def _whole(sweep: Sweep, arm: ArmResult) -> bool:
     """Whether the arm is done and what it left is still there and as it was made."""
-    if arm.status != "done":
+    if arm.status != "done" or (sweep.runs[arm.digest].test == "open" and arm.test is None):
         return False
     store = sweep.runs[arm.digest].context.store
     rows = (Path(file).parent for file in arm.predictions.values())
@@ -249,6 +254,7 @@ def _warn(sweep: Sweep, left: Sequence[Arm], console: Console) -> None:
     for line in data_warnings(runs):
         console.say(f"warning: {line}")
     refuse_unfit(runs)
+    sealed.refuse_without_validation(runs)
 
 
 def _skew(sweep: Sweep, left: Sequence[Arm], console: Console) -> dict[str, Path]:
@@ -283,7 +289,8 @@ def _run_arms(
             return
         paid = sweep.runs[result.digest].account.paid()
         result = result.model_copy(update={"spent": paid})
-        sweep.ledger.put_arm(known.digest, result)
+        tested = tested_on(sweep.runs[result.digest], result)
+        sweep.ledger.put_arm(known.digest, result, tested)
         results[result.digest] = result
 
     # Each line once: most arms have their rows and the suite in common.
@@ -316,36 +323,16 @@ def _run_arms(
     try:
         bring([(n, arm) for n, arm in numbered if not arm.waits])
         if waiting := [(n, arm) for n, arm in numbered if arm.waits]:
-            bring(_contending(sweep, waiting, results, save, console))
+            earlier = earlier_spreads(sweep.ledger.experiments(), known.digest)
+            bring(repeated(waiting, results, earlier, save, console))
+        if chosen := sealed.open_finalists(sweep.arms, results, sweep.runs):
+            console.say(sealed.told(chosen, sweep.arms))
+            check_affordable(chosen, sweep.runs, sweep.stages, sweep.ledger, known.name)
+            bring([(n, arm) for n, arm in numbered if arm in chosen])
     finally:
         for backend in {id(r.backend): r.backend for r in sweep.runs.values()}.values():
             backend.close()
     return known.model_copy(update={"arms": [results[arm.digest] for arm in sweep.arms]})
-
-
-def _contending(
-    sweep: Sweep,
-    waiting: Sequence[tuple[int, Arm]],
-    results: Mapping[str, ArmResult],
-    save: Callable[[ArmResult], None],
-    console: Console,
-) -> list[tuple[int, Arm]]:
-    """Those of the `waiting` replicates whose recipe may still win; the others are skipped."""
-    from runner.experiment.contenders import contenders
-
-    first = sweep.arms[0].experiment
-    known = earlier_spreads(sweep.ledger.experiments(), sweep.result.digest)
-    able = contenders([results[arm.digest] for arm in sweep.arms], first, known)
-    recipes = {arm.recipe for _, arm in waiting}
-    console.say(
-        f"{len(recipes & able)} of {plural(len(recipes), 'recipe')} may still win on validation: "
-        "only those are repeated"
-    )
-    for _, arm in waiting:
-        # A replicate that was run before, when its recipe could still win, stays what it is.
-        if arm.recipe not in able and results[arm.digest].status != "done":
-            save(arm.pending().model_copy(update={"status": "skipped", "ended_ms": now_ms()}))
-    return [(n, arm) for n, arm in waiting if arm.recipe in able]
 
 
 def _one_by_one(

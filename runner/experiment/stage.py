@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
 
 from runner.backends.protocol import Backend, BackendTerms, backend_terms
 from runner.base.digests import digest_of
@@ -69,6 +69,10 @@ class AnswerSet:
         """What a bill calls it: ``test``, ``validation`` or ``baseline test``."""
         return self.split if self.tuned else f"baseline {self.split}"
 
+
+TestState = Literal["open", "expected", "sealed"]
+"""Whether an arm answers the test split: it does; a forecast takes it for one of the finalists that
+will (``suite.sealed``); it does not, or not yet."""
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -187,6 +191,7 @@ class ArmRun:
         self.kind, self.shots, self.replicate = kind, shots, replicate
         self.contested = contested
         """Whether it is one of several untuned arms of which validation chooses the strongest."""
+        self.test: TestState = "sealed" if experiment.suite.sealed else "open"
         self.encode = PaidVectors(backend, context, self.account)
         """Texts as vectors, paid for where they have to be."""
         self._made: dict[Stage[Any], Artifact] = {}

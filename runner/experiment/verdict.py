@@ -253,6 +253,11 @@ def _beats(difference: Difference) -> bool:
 
 
 def _without_answers(arm: ArmResult, primary: str) -> str:
+    if arm.sealed:
+        return (
+            f"{arm.name} was chosen on validation, and has not answered the sealed test split: "
+            "give the same command again."
+        )
     rows = arm.test.rows if arm.test else 0
     why = "none of them was answered" if rows else "there are none; see prepare.split.test"
     return (

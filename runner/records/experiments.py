@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 from runner.records import UNKNOWN, Scale
+from runner.records.looks import SplitLooks
 from runner.records.results import ArmResult, Difference, ResultRecord, Score, total_usd
 
 
@@ -101,6 +102,9 @@ class ExperimentResult(ResultRecord):
     included; the cheapest first."""
     spread: Spread | None = None
     verdict: Verdict | None = None
+    looks: list[SplitLooks] = []
+    """How often each of its test splits has been looked at, by all experiments of the home; empty
+    in older results."""
     home: str = ""
     versions: dict[str, str] = {}
     """Package and runner versions, git commit when there is one."""

@@ -194,6 +194,9 @@ class ArmResult(ResultRecord):
     validation: Scores | None = None
     """Of the best checkpoint, or of the untuned model."""
     test: Scores | None = None
+    tested: str = ""
+    """Digest of the test rows that it was scored on (`runner.records.looks.SplitRows`); empty
+    without a test score, and in older results."""
     baseline: str = ""
     """Digest of the untuned arm this arm is held against; empty for baselines."""
     predictions: dict[str, str] = {}
@@ -232,6 +235,13 @@ class ArmResult(ResultRecord):
     def usd(self) -> float | None:
         """US dollars its results cost; None where nothing has a price, or it is not known."""
         return total_usd(self.bill)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether it has no test score because the test split is answered by finalists alone."""
+        suite = self.config.get("suite")
+        asked = isinstance(suite, dict) and bool(suite.get("sealed"))
+        return asked and self.status == "done" and self.test is None
 
     @property
     def rehearsal(self) -> bool:

@@ -30,6 +30,7 @@ from runner.report.scoreboard import ScoreboardLine, primary_score, to_beat
 
 KINDS = {"zero_shot": "zero-shot", "few_shot": "few-shot", "tuned": "tuned"}
 MAX_TRACKS = 40
+SEALED = "The test split is answered by the winner on validation and its baselines only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,9 @@ def _row(
         rows=_examples(line),
         best=line.best,
         validation=_score(line.validation, places),
-        test=_score(line.test, places, line.unanswered),
+        test=ArmCell("sealed", title=SEALED)
+        if arm.sealed
+        else _score(line.test, places, line.unanswered),
         difference=_difference(line),
         better=verdict_of(line),
         p=_p(line),

@@ -117,4 +117,7 @@ def _role(arm: ArmResult, winner: str, against: set[str]) -> Role:
 def _rank(line: ScoreboardLine) -> tuple[int, float]:
     if line.arm.status in ("failed", "incomplete"):
         return 2, 0.0
-    return (0, -line.test.scale.gain(line.test.value)) if line.test else (1, 0.0)
+    if line.test:
+        return 0, -line.test.scale.gain(line.test.value)
+    # Of arms that a sealed test split was kept from, validation says which are better.
+    return 1, -line.validation.scale.gain(line.validation.value) if line.validation else math.inf

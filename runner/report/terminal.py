@@ -90,6 +90,14 @@ def print_verdict(result: ExperimentResult, console: Console) -> None:
     console.print(Panel(words, title="verdict", title_align="left", border_style=style))
 
 
+def print_looks(result: ExperimentResult, console: Console) -> None:
+    """Print how often the test splits have been looked at: dim, or yellow where that is a
+    warning."""
+    for each in result.looks:
+        style = "yellow" if each.worn else "dim"
+        console.print(visible(" ".join(each.said)), style=style, markup=False, highlight=False)
+
+
 def plain_leaderboard(result: ExperimentResult) -> str:
     """The table without colours, as wide as `PLAIN_WIDTH`."""
     from io import StringIO
@@ -183,7 +191,7 @@ def columns_for(width: int, *, priced: bool = False, gaps: bool = False) -> list
     """The columns behind the arm's name for a terminal of `width` characters; US dollars only
     where something was paid, unanswered rows only where there are some."""
     gain = Column("gain", _gain_below, _gain_tint)
-    test = Column("test", lambda line, digits: _below(line.test, digits))
+    test = Column("test", _test_below)
     if width < MEDIUM:
         return [test, gain]
     rows = Column("rows", lambda line, _: _examples(line))
@@ -201,7 +209,7 @@ def columns_for(width: int, *, priced: bool = False, gaps: bool = False) -> list
         rows,
         Column("best", lambda line, _: line.best or MISSING),
         Column("validation", lambda line, digits: _beside(line.validation, digits)),
-        Column("test", lambda line, digits: _beside(line.test, digits)),
+        Column("test", _test_beside),
         *lost,
         Column("gain", _gain_beside, _gain_tint),
         p,
@@ -227,6 +235,14 @@ def _how(lines: Sequence[ScoreboardLine]) -> str:
 
 def _unanswered(line: ScoreboardLine, _: int) -> str:
     return share(line.arm.test.share_unanswered) if line.arm.test else MISSING
+
+
+def _test_beside(line: ScoreboardLine, digits: int) -> str:
+    return "sealed" if line.arm.sealed else _beside(line.test, digits)
+
+
+def _test_below(line: ScoreboardLine, digits: int) -> str:
+    return "sealed" if line.arm.sealed else _below(line.test, digits)
 
 
 def _beside(score: Score | None, digits: int) -> str:

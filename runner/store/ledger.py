@@ -24,7 +24,10 @@ from runner.base.redact import masked
 from runner.records import Resource
 from runner.records.experiments import ExperimentResult
 from runner.records.jobs import JobRecord, ResourceRecord
+from runner.records.looks import LookBook, SplitRows
 from runner.records.results import ArmResult, Spending, Spent
+from runner.store.arm_rows import begin_arm, change_arm
+from runner.store.looks import put_look, read_looks
 from runner.store.tables import (
     NewerLedger,
     added_spending,
@@ -124,7 +127,7 @@ class Ledger:
             asked = upsert(db, experiments).values(**known, **head)
             db.execute(asked.on_conflict_do_update(index_elements=["digest"], set_=head))
             for position, arm in enumerate(result.arms):
-                _begin_arm(db, result.digest, position, arm)
+                begin_arm(db, result.digest, position, arm)
         found = self.experiment(result.digest)
         assert found is not None
         return found
@@ -141,12 +144,17 @@ class Ledger:
         )
         return _head(known.model_copy(update={**asked, "ended_ms": ended}))
 
-    def put_arm(self, experiment: str, arm: ArmResult) -> None:
-        """Record an arm's new state."""
-        this = (arms.c.experiment == experiment) & (arms.c.digest == arm.digest)
+    def put_arm(self, experiment: str, arm: ArmResult, tested: SplitRows | None = None) -> None:
+        """Record an arm's new state, and at once the look at the test rows it was scored on."""
         with self._write() as db:
-            values = {"status": arm.status, "result": arm.model_dump_json()}
-            db.execute(update(arms).where(this).values(**values))
+            change_arm(db, experiment, arm)
+            if tested:
+                put_look(db, experiment, arm, tested)
+
+    def looks(self) -> LookBook:
+        """Every look at a test split."""
+        with self._read() as db:
+            return read_looks(db)
 
     def finish(self, result: ExperimentResult) -> None:
         """Record verdict and end of an experiment (its arms are recorded one by one)."""
@@ -338,20 +346,6 @@ class Ledger:
         with self._read() as db:
             found = [Spending(**row._mapping) for row in db.execute(query)]
         return [item for item in found if wanted is None or item.label in wanted]
-
-
-def _begin_arm(db: Connection, experiment: str, position: int, arm: ArmResult) -> None:
-    """Write a pending arm, unless it is done."""
-    row = {"experiment": experiment, "digest": arm.digest, "position": position}
-    values = {"status": arm.status, "result": arm.model_dump_json()}
-    asked = upsert(db, arms).values(**row, **values)
-    db.execute(
-        asked.on_conflict_do_update(
-            index_elements=["experiment", "digest"],
-            set_={"status": "pending", "result": asked.excluded.result},
-            where=arms.c.status.not_in(("done", "skipped")),
-        )
-    )
 
 
 def _spent(db: Connection, name: str, arm: str, besides: Sequence[str], rehearsal: bool) -> Spent:

@@ -1,7 +1,8 @@
 """The ledger's tables, and how their database is opened: SQLite by default, Postgres by URL.
 
 Version 1 of the schema added the table that holds the version, and `seq`, the order in which
-claims and resources came, which only SQLite could tell before.
+claims and resources came, which only SQLite could tell before. Version 2 added looks at test splits
+(`runner.store.looks`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 
-VERSION = 1
+VERSION = 2
+COUNTED_FROM = 2
+"""The version from which on looks at test splits are on record."""
 
 LOCK_SECONDS = 60
 CREATING = 0x5F7
@@ -110,6 +113,16 @@ claims = Table(
     *(_text(name, primary_key=True) for name in ("experiment", "arm", "label")),
     _whole("seq", server_default="0"),
 )
+looks = Table(
+    "looks",
+    metadata,
+    *(_text(name, primary_key=True) for name in ("split", "question")),
+    *(_text(name) for name in ("experiment", "name", "arm", "recipe")),
+    *(_whole(name) for name in ("sealed", "ms", "seq")),
+)
+test_splits = Table(
+    "test_splits", metadata, _text("digest", primary_key=True), _whole("rows"), _text("sketch")
+)
 
 
 class NewerLedger(Exception):
@@ -178,6 +191,8 @@ def migrate(engine: Engine) -> None:
         if version == 0:
             _add_order(connection)
         metadata.create_all(connection)
+        if version == 0:
+            connection.execute(insert(schema_version).values(version=0))
         if version != VERSION:
             connection.execute(insert(schema_version).values(version=VERSION))
 

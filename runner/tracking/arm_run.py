@@ -224,6 +224,10 @@ def arm_note(result: ExperimentResult, arm: ArmResult, places: RunIds) -> str:
         parts.append("Skipped: by one run each on validation, its recipe could not win any more.")
     elif arm.status != "done":
         parts.append("**Not finished.** Run the same command again to resume.")
+    if arm.sealed:
+        parts.append(
+            "Sealed: only the winner on validation and its baselines answer the test split."
+        )
     if arm.test and result.primary in arm.test.overall:
         score = arm.test.overall[result.primary]
         parts.append(

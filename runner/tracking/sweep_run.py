@@ -46,6 +46,8 @@ def sweep_tags(result: ExperimentResult) -> dict[str, str]:
         "command": value(result.command),
         "rehearsal": REHEARSAL if result.rehearsal else "",
         **_baseline(result),
+        "test.looks": value(" ".join(each.count for each in result.looks)),
+        "test.seal": value(" ".join(each.seal for each in result.looks if each.seal)),
     }
     return {name: text for name, text in tags.items() if text}
 
@@ -208,6 +210,11 @@ def sweep_note(result: ExperimentResult, places: RunIds) -> str:
     """The story of the experiment in one screen of Markdown."""
     parts = [f"*{cell(result.question)}*"] if result.question else []
     parts += _verdict(result)
+    parts += [
+        f"**{cell(said)}**" if each.worn else cell(said)
+        for each in result.looks
+        if (said := " ".join(each.said))
+    ]
     parts.append(_table(result, places))
     failed = [arm for arm in result.arms if arm.status in ("failed", "incomplete")]
     parts += [

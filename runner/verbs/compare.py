@@ -23,8 +23,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
+    from runner.experiment.looks import with_looks
+
     ledger = open_ledger(options.home)
-    found = [find_experiment(ledger, wanted) for wanted in options.experiments]
+    found = [with_looks(find_experiment(ledger, wanted), ledger) for wanted in options.experiments]
     pages = _write(found, Path(options.html)) if options.html else []
     if options.json:
         print(json.dumps([json.loads(result.model_dump_json()) for result in found], indent=1))
@@ -55,9 +57,10 @@ def _page(page: Path, number: int) -> Path:
 def _show(result: ExperimentResult, home: Path) -> None:
     from rich.console import Console
 
-    from runner.report.terminal import print_leaderboard, print_verdict
+    from runner.report.terminal import print_leaderboard, print_looks, print_verdict
 
     terminal = Console(highlight=False)
     terminal.print(f"\n{result.name}: {result.question}", markup=False)
     print_leaderboard(as_left(result, home), terminal)
     print_verdict(result, terminal)
+    print_looks(result, terminal)

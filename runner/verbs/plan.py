@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runner.experiment.power import Detectable
     from runner.experiment.run import Sweep
     from runner.money import Band, Price
+    from runner.records.looks import SplitLooks
     from runner.records.results import Spent
 
 
@@ -34,17 +35,18 @@ def main(options: argparse.Namespace) -> int:
     console = Console(silent=options.json)
 
     def use(composition: Composition, sweep: Sweep) -> int:
-        from runner.experiment.plan import as_json, choosing, plan, together
+        from runner.experiment.plan import as_json, choosing, plan, planned_looks, together
         from runner.experiment.power import detectable
 
         sweep.shut_accounts(not options.pay)
         lines = plan(sweep, console)
-        found, chosen = detectable(sweep, lines), choosing(lines)
+        found, chosen, looks = detectable(sweep, lines), choosing(lines), planned_looks(sweep)
         shadowed = [[str(item.user), str(item.packaged)] for item in composition.shadowed]
         if options.json:
             money = prices_json(sweep, lines)
             replaced = [asdict(item) for item in composition.replaced]
             told = {"arms": as_json(lines), **money, "shadowed": shadowed, "replaced": replaced}
+            told |= {"looks": [json.loads(each.model_dump_json()) for each in looks]}
             told |= {"detectable": found and asdict(found), "choosing": chosen and asdict(chosen)}
             print(json.dumps(told, indent=1))
         else:
@@ -52,7 +54,7 @@ def main(options: argparse.Namespace) -> int:
             _show(lines, together(sweep, lines), shadowed, order)
             for line in dict.fromkeys(each for arm in lines for each in arm.warnings):
                 console.say(f"warning: {line}")
-            for line in _detectable(found):
+            for line in (*_detectable(found), *_sealed(lines), *_looks(looks)):
                 console.say(line)
             for line in _choosing(chosen):
                 console.say(line)
@@ -77,7 +79,8 @@ def _show(
     for heading in ("train", "val", "test", "tokens", "time"):
         table.add_column(heading, justify="right")
     for line in lines:
-        rows = (line.train_rows, line.validation_rows, line.test_rows)
+        test = "sealed" if line.sealed else line.test_rows
+        rows = (line.train_rows, line.validation_rows, test)
         tokens = _range(line.tokens_low, line.tokens_high)
         table.add_row(line.name, line.state, *map(str, rows), tokens, _time(line.seconds))
     terminal = Terminal(highlight=False)
@@ -113,6 +116,24 @@ def _choosing(found: Choosing | None) -> Iterator[str]:
             f"{plural(found.answers, 'row')}{price}, which chooses the one to beat; "
             "baseline.chosen_on: test spares that"
         )
+
+
+def _sealed(lines: Sequence[PlannedArm]) -> Iterator[str]:
+    """Which arms the forecast has answer test."""
+    left = sum(line.sealed for line in lines)
+    if left:
+        yield (
+            f"suite.sealed: {left} of {plural(len(lines), 'arm')} will not answer test; which ones "
+            "is up to validation, and the forecast has the winner that costs most"
+        )
+
+
+def _looks(found: Sequence[SplitLooks]) -> Iterator[str]:
+    """How often each test split has answered already, and what this run adds."""
+    for each in found:
+        adds = f"This run adds up to {plural(each.to_come, 'comparison')}."
+        words = " ".join([*each.said, adds])
+        yield f"warning: {words}" if each.worn else words
 
 
 def _stages(lines: Sequence[PlannedArm], order: Sequence[str]) -> Table:

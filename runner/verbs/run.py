@@ -39,7 +39,7 @@ def main(options: argparse.Namespace) -> int:
 def _tell(outcome: RunOutcome, console: Console, *, as_json: bool) -> None:
     from rich.console import Console as Terminal
 
-    from runner.report.terminal import print_leaderboard, print_verdict
+    from runner.report.terminal import print_leaderboard, print_looks, print_verdict
 
     if as_json:
         print(json.dumps(json.loads(outcome.result.model_dump_json()), indent=1))
@@ -49,6 +49,7 @@ def _tell(outcome: RunOutcome, console: Console, *, as_json: bool) -> None:
         terminal.print("Everything is done already; nothing was run. This is what came of it:")
     print_leaderboard(outcome.result, terminal)
     print_verdict(outcome.result, terminal)
+    print_looks(outcome.result, terminal)
     terminal.print(f"\nreport   {outcome.report}", markup=False, soft_wrap=True)
     if ui := _ui(outcome):
         terminal.print(f"MLflow   {ui}", markup=False, soft_wrap=True)

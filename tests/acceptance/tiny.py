@@ -95,4 +95,6 @@ def outcome(result: str | dict[str, Any]) -> dict[str, Any]:
                 for line in Path(arm["predictions"]["test"]).read_text().splitlines()
             ],
         }
-    return {"arms": arms, "differences": raw["differences"], "verdict": raw["verdict"]}
+    looks = [[each["split"], each["comparisons"], each["untuned"]] for each in raw["looks"]]
+    kept = {"differences": raw["differences"], "verdict": raw["verdict"]}
+    return {"arms": arms, "looks": looks, **kept}

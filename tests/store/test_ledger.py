@@ -15,6 +15,7 @@ import pytest
 from runner.base.errors import BudgetError, SftError
 from runner.records import Resource
 from runner.records.experiments import ExperimentResult
+from runner.records.looks import SplitRows
 from runner.records.results import ArmResult, Score, Scores, Spending, Spent
 from runner.store.ledger import Ledger, now_ms
 from runner.store.tables import note_place
@@ -128,6 +129,14 @@ def test_a_ledger_of_the_version_before_opens(tmp_path: Path) -> None:
     assert ledger.spent("old", "d0").experiment == 1.75
     ledger.claim("e1", "d0", "job0")
     assert Ledger(tmp_path).claims("e1")[-1] == ("d0", "job0")
+    # What was tested before is not in the count, and that is said.
+    assert ledger.looks().looks == []
+    assert Ledger(tmp_path).looks().older
+
+
+def test_a_new_ledger_has_counted_from_the_start(open_ledger: Opener) -> None:
+    assert not open_ledger().looks().older
+    assert not open_ledger().looks().older
 
 
 def test_a_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
@@ -281,3 +290,64 @@ def test_resources_are_recorded_once_and_shared_ones_are_known(open_ledger: Open
     assert ledger.sharers(data.name) == [], "what was deleted does not come back by itself"
     ledger.add_resources("job1", [data], anew=True)
     assert ledger.sharers(data.name) == ["job1"], "uploaded again"
+
+
+TESTED = SplitRows.of(["a", "b"])
+
+
+def scored(arm: ArmResult, answers: str, **config: object) -> ArmResult:
+    """The arm with a test score of its answers."""
+    test = Scores(split="test", rows=2, overall={})
+    done = {"status": "done", "test": test, "artifacts": {"predict": answers}, "ended_ms": 7}
+    return arm.model_copy(update={**done, "config": {"suite": config}})
+
+
+def test_a_look_is_recorded_once_for_each_question(open_ledger: Opener) -> None:
+    ledger = open_ledger()
+    first, second, third = ledger.begin(experiment()).arms
+    for _ in range(2):
+        ledger.put_arm("e1", scored(first, "p1"), TESTED)
+    ledger.put_arm("e1", second.model_copy(update={"status": "done"}))
+    # Another experiment with the same answers is no other look.
+    ledger.begin(experiment().model_copy(update={"digest": "e2", "name": "y"}))
+    ledger.put_arm("e2", scored(first, "p1"), TESTED)
+    ledger.put_arm("e2", scored(third, "p3", sealed=True), TESTED)
+    ledger.put_arm("e2", scored(third, "p3"), SplitRows.of(["c"]))
+    book = open_ledger().looks()
+    assert [(each.name, each.arm, each.recipe, each.sealed) for each in book.looks] == [
+        ("x", "d0", "d0", False),
+        ("y", "d2", "d2", True),
+        ("y", "d2", "d2", False),
+    ]
+    assert book.looks[0].ms == 7
+    assert book.splits[TESTED.digest] == TESTED
+    assert len(book.splits) == 2
+
+
+@pytest.mark.parametrize(("dies", "looks"), [("in", 0), ("after", 1)])
+def test_an_arm_and_its_look_outlive_a_kill_together(tmp_path: Path, dies: str, looks: int) -> None:
+    code = """
+import os, signal, sys
+from pathlib import Path
+from runner.store import ledger as room
+from tests.store.test_ledger import TESTED, experiment, scored
+
+def die(*given):
+    real(*given)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+ledger = room.Ledger(Path(sys.argv[1]))
+arm = ledger.begin(experiment()).arms[0]
+real = room.put_look
+if sys.argv[2] == "in":
+    room.put_look = die
+ledger.put_arm("e1", scored(arm, "p1"), TESTED)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path), dies], check=False)
+    assert done.returncode == -signal.SIGKILL
+    ledger = Ledger(tmp_path)
+    found = ledger.experiment("e1")
+    assert found
+    assert len(ledger.looks().looks) == looks
+    assert (found.arms[0].status == "done") == bool(looks)
