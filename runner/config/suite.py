@@ -219,6 +219,9 @@ class Suite(Group):
     margin: float | None = Field(default=None, gt=0)
     """Two recipes whose scores differ by less are as good as each other, in the primary score's
     unit; null: nothing is called equivalent."""
+    row_tolerance: float = Field(default=0.0, ge=0)
+    """A row counts as fixed or regressed when its own score rises or falls by more, in that
+    score's unit; it changes no score."""
     max_validation: int | None = Field(default=None, gt=0)
     """Rows that choose the checkpoint; null takes all of the validation split."""
     slice_min: int = Field(default=5, ge=1)

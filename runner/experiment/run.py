@@ -26,6 +26,7 @@ from runner.experiment.parallel import EVALUATING, Slots, run_parallel, stop_ord
 from runner.experiment.prepare_stage import PrepareStage, data_warnings
 from runner.experiment.recipes import earlier_spreads
 from runner.experiment.recovery import checkpoints_damage, from_ledger
+from runner.experiment.row_lists import with_row_lists
 from runner.experiment.score_stage import refuse_unfit
 from runner.experiment.stage import ArmRun
 from runner.experiment.stages import STAGES, Stages, get_tokenizer
@@ -191,7 +192,9 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
         try:
             tracker.begin(known)
             result = _run_arms(sweep, known, tracker, console)
-            result = concluded(result, sweep.arms[0].experiment, sweep.ledger)
+            first = sweep.arms[0].experiment
+            result = concluded(result, first, sweep.ledger)
+            result = with_row_lists(result, first.suite, first.seed, sweep.report.parent)
             sweep.ledger.finish(result)
             console.stage("report")
             sweep.report.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import math
 
 from runner.records import UNKNOWN, Scale
 from runner.records.results import ArmResult, Difference, ResultRecord, Score, total_usd
+from runner.records.row_changes import RowChanges
 
 
 class Verdict(ResultRecord):
@@ -65,6 +66,8 @@ class ExperimentResult(ResultRecord):
     primary: str = ""
     arms: list[ArmResult] = []
     differences: list[Difference] = []
+    row_changes: list[RowChanges] = []
+    """Row by row, for the same pairs of arms as `differences`; empty in older results."""
     treatments: list[Difference] = []
     """Tuned arms that differ in `prepare` only, against the first of them."""
     recipes: list[RecipeResult] = []
@@ -101,6 +104,22 @@ class ExperimentResult(ResultRecord):
         found = (each.overall[self.primary] for each in kept if self.primary in each.overall)
         first = next(found, None)
         return first.scale if first else UNKNOWN
+
+    @property
+    def leading(self) -> str:
+        """Digest of the arm that people look at first: the winner, else the tuned arm with the best
+        primary score on validation, or on test where nothing was validated; empty without one."""
+        if self.verdict and self.verdict.winner:
+            return self.verdict.winner
+        best: tuple[float, str] | None = None
+        tuned = [arm for arm in self.arms if arm.digest in {item.arm for item in self.differences}]
+        validated = any(arm.validation for arm in tuned)
+        for arm in tuned:
+            scores = arm.validation if validated else arm.test
+            value = scores.overall[self.primary].value if scores else math.nan
+            if best is None or self.scale.better(value, best[0]):
+                best = value, arm.digest
+        return best[1] if best else ""
 
     @property
     def rehearsal(self) -> bool:
