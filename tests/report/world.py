@@ -13,6 +13,7 @@ from typing import Any
 
 from runner.config import Suite
 from runner.evaluation import score
+from runner.experiment.row_lists import with_row_lists
 from runner.experiment.verdict import differences, verdict
 from runner.records import (
     Checkpoint,
@@ -337,7 +338,7 @@ def experiment(folder: Path) -> ExperimentResult:
         failed(made),
     ]
     found = differences(arms, SUITE, seed=17)
-    return ExperimentResult(
+    result = ExperimentResult(
         name="quickstart",
         digest="0123456789abcdef01234567",
         question="Can a 135M model learn to triage customer mail, and are 80 examples enough?",
@@ -352,3 +353,4 @@ def experiment(folder: Path) -> ExperimentResult:
         started_ms=STARTED,
         ended_ms=STARTED + 431_000,
     )
+    return with_row_lists(result, SUITE, 17, folder / "reports")
