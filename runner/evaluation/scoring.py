@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SCORE_VERSION = "4"
 """Raised when the same answers would be scored differently; part of every score's digest."""
-NOT_SCORED = {"name", "generation", "max_unanswered", "margin", "row_tolerance"}
+NOT_SCORED = {"name", "generation", "max_unanswered", "margin", "not_worse", "row_tolerance"}
 """What of a suite changes no score."""
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.config import Experiment
+from runner.experiment.gates import Judged, gate_results, gated
 from runner.experiment.recipe_claims import decide
 from runner.experiment.recipes import earlier_spreads, recipes
 from runner.experiment.same_rows import on_common_rows
 from runner.experiment.treatment_effects import treatment_differences
-from runner.experiment.verdict import differences, verdict
-from runner.records.experiments import ExperimentResult
+from runner.experiment.verdict import candidate, differences, verdict
+from runner.records.experiments import ExperimentResult, GateResult
 from runner.store.ledger import Ledger, now_ms
 
 
@@ -20,14 +21,12 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
 
     suite, seed = experiment.suite, experiment.seed
     same = on_common_rows(result.arms, suite, seed)
-    decided = decide(
-        same,
-        recipes(same, suite, seed),
-        suite,
+    earlier = (
         earlier_spreads(ledger.experiments(), result.digest, same)
         if any(arm.replicate > 1 for arm in same)
-        else [],
+        else []
     )
+    decided = decide(same, recipes(same, suite, seed), suite, earlier)
     found = differences(same, suite, seed, decided.recipes)
     arms = [
         arm.model_copy(update={"baseline": item.against})
@@ -35,6 +34,9 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
         else arm
         for arm in same
     ]
+    gates: list[GateResult] = []
+    if suite.not_worse and (chosen := candidate(arms, suite, seed, decided)):
+        gates = gate_results(Judged(arms, chosen, decided, ledger, result.digest, earlier), suite)
     return result.model_copy(
         update={
             "arms": arms,
@@ -44,7 +46,8 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
             "recipe_differences": decided.differences,
             "tied": decided.tied,
             "spread": decided.spread,
-            "verdict": verdict(arms, found, suite, seed, decided),
+            "gates": gates,
+            "verdict": gated(verdict(arms, found, suite, seed, decided), gates),
             "versions": versions(Path(result.file).parent),
             "ended_ms": now_ms(),
         }

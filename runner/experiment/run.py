@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from runner.backends.protocol import Backend, WarmsUp, backend_terms
 from runner.backends.registry import make_backend
 from runner.base.digests import digest_of
+from runner.base.errors import GateError
 from runner.base.text import plural
 from runner.config import Tracking
 from runner.experiment.arm import run_arm
@@ -22,6 +23,7 @@ from runner.experiment.conclusion import concluded, data_cards
 from runner.experiment.console import Console
 from runner.experiment.context import RunContext
 from runner.experiment.forecast import check_affordable
+from runner.experiment.gates import check_gates
 from runner.experiment.parallel import EVALUATING, Slots, run_parallel, stop_order
 from runner.experiment.prepare_stage import PrepareStage, data_warnings
 from runner.experiment.recipes import earlier_spreads
@@ -130,6 +132,7 @@ def assemble(
     data = [_data_digest(point, context) for point in points]
     arms = expand(points, data, stages)
     digest = digest_of([first.name, sorted(arm.digest for arm in arms)])
+    check_gates(first.suite, [arm.kind for arm in arms], ledger, digest)
     width = max(1, min(backend_terms(backends.of(arm)).jobs_at_once for arm in arms))
     context = replace(context, slots=Slots(width, stop_order(home, digest)))
     result = ExperimentResult(
@@ -382,8 +385,9 @@ def _only_one(sweep: Sweep, console: Console) -> FileLock:
 
 
 def exit_code(result: ExperimentResult) -> int:
-    """0 all arms done; what all that are not agree on when they do; else 1."""
+    """0 all arms done and through the gates of `suite.not_worse`; what all arms that are not done
+    agree on when they do; else 1."""
     codes = {arm.exit_code for arm in result.arms if arm.status in ("failed", "incomplete")}
     if not codes:
-        return 0
+        return 0 if all(gate.passed for gate in result.gates) else GateError.exit_code
     return codes.pop() if len(codes) == 1 else 1

@@ -17,6 +17,7 @@ from runner.report.charts import looks
 from runner.report.cost import cost
 from runner.report.curves import curves
 from runner.report.format import interval, number, signed
+from runner.report.gates import gates
 from runner.report.page import write_page
 from runner.report.recipes import one_run_each, recipes
 from runner.report.row_changes import row_changes
@@ -58,6 +59,8 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, obje
         "headline": _headline(result),
         "facts": _facts(lines, digits),
         "ended": moment(result.ended_ms),
+        "gates": gates(result.gates),
+        "gate_level": f"{100 * (1 - confidence(result)):.3g} %",
         "keys": varying_keys(lines),
         "arms": rows(lines, styles, digits, out),
         "recipes": recipes(lines, result, styles, digits),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.records import Checkpoint, CurvePoint, TuningResult
-from runner.records.experiments import ExperimentResult, Verdict
+from runner.records.experiments import ExperimentResult, GateResult, Verdict
 from runner.records.results import ArmResult, CheckpointScores, Difference, Score, Scores
 from runner.records.row_changes import RowChanges, RowLists
 
@@ -181,6 +181,7 @@ def experiment(text: str, folder: Path) -> ExperimentResult:
         primary=text,
         arms=[baseline, arm, failed],
         differences=[difference],
+        gates=[GateResult(score=text, margin=0.1, than=text, arm=text, passed=False, why=text)],
         row_changes=[changed(text, folder)],
         verdict=Verdict(headline=text, winner="t", reasons=[text]),
         home=text,
