@@ -219,6 +219,19 @@ class LookRules(Group):
     this split's rows."""
 
 
+class NotWorse(Group):
+    """A gate: the arm that would be shipped has to be shown not to be worse than another one by
+    `margin` (non-inferiority, one-sided, at one minus `suite.bootstrap.confidence`: 5 %)."""
+
+    margin: float = Field(gt=0)
+    """The loss that would be too much, in the score's unit."""
+    score: str | None = None
+    """Any score of the suite; null: the primary one."""
+    than: str = "baseline"
+    """``baseline``: the untuned arm that has the best such score. Else the name of an earlier
+    experiment in the same home: its winner, on the test rows that both have answered."""
+
+
 class Suite(Group):
     """What is measured, and how."""
 
@@ -252,6 +265,12 @@ class Suite(Group):
     is ``tied`` with it, within one standard error of their paired difference (Breiman and others
     1984), which is tuned less and a little worse on average; or the ``last``, which needs no
     choice, and no answers of the others."""
+    not_worse: list[NotWorse] = []
+    """Gates that the winner has to pass, all of them. Where one does not hold there is no winner,
+    and `sft run` exits with 4."""
+    row_tolerance: float = Field(default=0.0, ge=0)
+    """A row counts as fixed or regressed when its own score rises or falls by more, in that
+    score's unit; it changes no score."""
     max_validation: int | None = Field(default=None, gt=0)
     """Rows that choose the checkpoint; null takes all of the validation split."""
     slice_min: int = Field(default=5, ge=1)

@@ -4,6 +4,15 @@ The doors are the names below; see `runner.evaluation.measure` for how a metric 
 """
 
 from runner.evaluation.comparison import compare, contributions, pick_checkpoint, tied
+from runner.evaluation.row_changes import (
+    STAND_INS,
+    RowScores,
+    changed_rows,
+    row_lists,
+    row_scores,
+    said,
+    shared_share,
+)
 from runner.evaluation.scoring import (
     NOT_SCORED,
     SCORE_VERSION,
@@ -21,7 +30,10 @@ from runner.statistics.significance import holm
 __all__ = [
     "NOT_SCORED",
     "SCORE_VERSION",
+    "STAND_INS",
+    "RowScores",
     "SelfScore",
+    "changed_rows",
     "check_suite",
     "check_targets",
     "compare",
@@ -31,10 +43,14 @@ __all__ = [
     "only",
     "pick_checkpoint",
     "primary_scale",
+    "row_lists",
+    "row_scores",
+    "said",
     "score",
     "score_among",
     "self_score",
     "settled",
     "shared_rows",
+    "shared_share",
     "tied",
 ]

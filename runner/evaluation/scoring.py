@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 SCORE_VERSION = "4"
 """Raised when the same answers would be scored differently; part of every score's digest."""
-NOT_SCORED = {"name", "generation", "max_unanswered", "margin", "checkpoint", "sealed", "looks"}
+NOT_SCORED = {"name", "generation", "max_unanswered", "margin", "not_worse", "row_tolerance"}
+NOT_SCORED |= {"checkpoint", "sealed", "looks"}
 """What of a suite changes no score."""
 
 

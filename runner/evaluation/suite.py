@@ -50,15 +50,25 @@ def check_suite(suite: Suite, fields: Sequence[str] = ()) -> None:
         if count > 1:
             message = f"{name} is given by {count} metrics"
             problems.append(Problem("suite.metrics", message, hint="keep one of them"))
-    if suite.primary not in names and not _open_field(suite, fields):
-        problems.append(_unknown_primary(suite.primary, names))
-    elif suite.unanswered == "wrong":
-        problems += _bottomless(suite)
+    problems += _score_problems(suite, fields, names, "suite.primary")
+    for at, gate in enumerate(suite.not_worse):
+        if gate.score not in (None, suite.primary):
+            asked = suite.model_copy(update={"primary": gate.score})
+            problems += _score_problems(asked, fields, names, f"suite.not_worse[{at}].score")
     if problems:
         raise ConfigError(problems)
 
 
-def _bottomless(suite: Suite) -> list[Problem]:
+def _score_problems(
+    suite: Suite, fields: Sequence[str], names: list[str], key: str
+) -> list[Problem]:
+    """What is wrong with the primary score of `suite`, which stands at `key`."""
+    if suite.primary not in names and not _open_field(suite, fields):
+        return [_unknown_score(suite.primary, names, key)]
+    return _bottomless(suite, key) if suite.unanswered == "wrong" else []
+
+
+def _bottomless(suite: Suite, key: str) -> list[Problem]:
     """The problem with a plug-in's primary score that is a mean of rows and has no worst value."""
     for metric in suite.metrics:
         if not isinstance(metric, PluginMetric):
@@ -74,7 +84,7 @@ def _bottomless(suite: Suite) -> list[Problem]:
                     f"let the plug-in {metric.name!r} declare it, as {bound} of the score's Scale; "
                     "or compare on rows that all answered: suite.unanswered: common"
                 )
-                return [Problem("suite.primary", message, hint=hint)]
+                return [Problem(key, message, hint=hint)]
     return []
 
 
@@ -101,10 +111,10 @@ def _open_field(suite: Suite, fields: Sequence[str]) -> bool:
     return takes_all and not fields and suite.primary.startswith(FIELD)
 
 
-def _unknown_primary(primary: str, names: list[str]) -> Problem:
-    near = get_close_matches(primary, names, n=1, cutoff=0.5)
-    message = f"no metric of the suite gives {primary!r}; it gives {', '.join(names)}"
-    return Problem("suite.primary", message, hint=f"did you mean {near[0]}?" if near else "")
+def _unknown_score(wanted: str, names: list[str], key: str) -> Problem:
+    near = get_close_matches(wanted, names, n=1, cutoff=0.5)
+    message = f"no metric of the suite gives {wanted!r}; it gives {', '.join(names)}"
+    return Problem(key, message, hint=f"did you mean {near[0]}?" if near else "")
 
 
 # Which code measures which kind of metric, plug-ins included.

@@ -260,7 +260,8 @@ ONE_PLACE = ("name", "paths", "store", "tracking")
 SEEDS = "one recipe under other seeds is no other arm: the luckiest would win"
 
 SCORED_BY = {"name", "metrics", "primary", "normalize", "extract", "bootstrap", "slice_min"}
-SCORED_BY |= {"unanswered", "max_unanswered", "margin", *WHO_IS_ASKED}
+SCORED_BY |= {"unanswered", "max_unanswered", "margin", "not_worse", "row_tolerance"}
+SCORED_BY |= WHO_IS_ASKED
 """What of a suite decides how an answer is scored; how it is generated may vary."""
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from runner.config import Experiment
 from runner.experiment.baseline_choice import choose_baselines
+from runner.experiment.gates import Judged, gate_results, gated
 from runner.experiment.looks import with_looks
 from runner.experiment.recipe_claims import decide
 from runner.experiment.recipes import earlier_spreads, recipes
 from runner.experiment.same_rows import on_common_rows
 from runner.experiment.treatment_effects import treatment_differences
-from runner.experiment.verdict import differences, verdict
-from runner.records.experiments import ExperimentResult
+from runner.experiment.verdict import candidate, differences, verdict
+from runner.records.experiments import ExperimentResult, GateResult
 from runner.store.ledger import Ledger, now_ms
 
 
@@ -22,16 +23,13 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
 
     suite, seed = experiment.suite, experiment.seed
     same = on_common_rows(result.arms, suite, seed)
-    choices = choose_baselines(same, suite, seed, experiment.baseline.chosen_on)
-    decided = decide(
-        same,
-        recipes(same, suite, seed),
-        suite,
+    earlier = (
         earlier_spreads(ledger.experiments(), result.digest, same)
         if any(arm.replicate > 1 for arm in same)
-        else [],
-        choices,
+        else []
     )
+    choices = choose_baselines(same, suite, seed, experiment.baseline.chosen_on)
+    decided = decide(same, recipes(same, suite, seed), suite, earlier, choices)
     found = differences(same, choices, suite, seed, decided.recipes)
     arms = [
         arm.model_copy(update={"baseline": item.against})
@@ -39,6 +37,9 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
         else arm
         for arm in same
     ]
+    gates: list[GateResult] = []
+    if suite.not_worse and (chosen := candidate(arms, suite, seed, decided)):
+        gates = gate_results(Judged(arms, chosen, decided, ledger, result.digest, earlier), suite)
     whole = result.model_copy(
         update={
             "arms": arms,
@@ -49,7 +50,8 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
             "recipe_differences": decided.differences,
             "tied": decided.tied,
             "spread": decided.spread,
-            "verdict": verdict(arms, found, suite, seed, decided, choices),
+            "gates": gates,
+            "verdict": gated(verdict(arms, found, suite, seed, decided, choices), gates),
             "versions": versions(Path(result.file).parent),
             "ended_ms": now_ms(),
         }

@@ -117,6 +117,7 @@ def _held(looks: SplitLooks, result: ExperimentResult, suite: Suite) -> Differen
             arms = [arm for arm in arms if arm.kind != "tuned" or arm is winner]
         again = differences(
             arms,
+            result.baselines,
             suite.model_copy(update={"bootstrap": strict}),
             int(winner.config.get("seed", 0)),
             result.recipes,

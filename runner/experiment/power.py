@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from runner.config import Suite
 from runner.experiment.plan import PlannedArm
 from runner.experiment.recipes import earlier_spreads, pooled_spread
 
@@ -75,7 +76,24 @@ def detectable(sweep: Sweep, lines: Sequence[PlannedArm]) -> Detectable | None:
             rows, replicates, row, runs, comparisons=count, confidence=level
         )
     found = Detectable(suite.primary, rows, replicates, recipes, untuned, between, basis)
-    return replace(found, warnings=tuple(_warnings(found, suite.margin, values.large * width)))
+    warnings = [*_warnings(found, suite.margin, values.large * width)]
+    # One-sided, so the two-sided level of twice the error; an equal model has to get through.
+    margin = smallest_difference(
+        rows, replicates, row, 0.0 if alone else runs, untuned=True, confidence=2 * level - 1
+    )
+    warnings += _narrow(suite, margin, rows)
+    return replace(found, warnings=tuple(warnings))
+
+
+def _narrow(suite: Suite, margin: float, rows: int) -> Iterator[str]:
+    """The gates that an equally good model would often not pass."""
+    for at, gate in enumerate(suite.not_worse):
+        if gate.score in (None, suite.primary) and gate.margin < margin:
+            yield (
+                f"suite.not_worse[{at}].margin is {gate.margin:g}: on {rows} test rows a model that"
+                f" is just as good passes in less than 80 % of cases; a margin of {margin:.3g}, or"
+                " more test rows, would do"
+            )
 
 
 def _warnings(found: Detectable, margin: float | None, large: float) -> Iterator[str]:

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from runner.backends.protocol import Backend, WarmsUp, backend_terms
 from runner.backends.registry import make_backend
 from runner.base.digests import digest_of
+from runner.base.errors import GateError
 from runner.config import Tracking
 from runner.experiment import sealed
 from runner.experiment.arm import run_arm
@@ -24,11 +25,13 @@ from runner.experiment.console import Console
 from runner.experiment.contenders import repeated
 from runner.experiment.context import RunContext
 from runner.experiment.forecast import check_affordable
+from runner.experiment.gates import check_gates
 from runner.experiment.looks import news, tested_on
 from runner.experiment.parallel import EVALUATING, Slots, run_parallel, stop_order
 from runner.experiment.prepare_stage import PrepareStage, data_warnings
 from runner.experiment.recipes import earlier_spreads
 from runner.experiment.recovery import checkpoints_damage, from_ledger
+from runner.experiment.row_lists import with_row_lists
 from runner.experiment.score_stage import refuse_unfit
 from runner.experiment.stage import ArmRun
 from runner.experiment.stages import STAGES, Stages, get_tokenizer
@@ -136,6 +139,7 @@ def assemble(
     choosing = any(contested(kind, kinds, chosen_on) for kind in kinds)
     asked = [first.name, sorted(arm.digest for arm in arms)]
     digest = digest_of([*asked, "baselines on validation"] if choosing else asked)
+    check_gates(first.suite, kinds, ledger, digest)
     width = max(1, min(backend_terms(backends.of(arm)).jobs_at_once for arm in arms))
     context = replace(context, slots=Slots(width, stop_order(home, digest)))
     result = ExperimentResult(
@@ -201,7 +205,9 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
         try:
             tracker.begin(known)
             result = _run_arms(sweep, known, tracker, console)
-            result = concluded(result, sweep.arms[0].experiment, sweep.ledger)
+            first = sweep.arms[0].experiment
+            result = concluded(result, first, sweep.ledger)
+            result = with_row_lists(result, first.suite, first.seed, sweep.report.parent)
             sweep.ledger.finish(result)
             console.stage("report")
             sweep.report.parent.mkdir(parents=True, exist_ok=True)
@@ -372,8 +378,9 @@ def _only_one(sweep: Sweep, console: Console) -> FileLock:
 
 
 def exit_code(result: ExperimentResult) -> int:
-    """0 all arms done; what all that are not agree on when they do; else 1."""
+    """0 all arms done and through the gates of `suite.not_worse`; what all arms that are not done
+    agree on when they do; else 1."""
     codes = {arm.exit_code for arm in result.arms if arm.status in ("failed", "incomplete")}
     if not codes:
-        return 0
+        return 0 if all(gate.passed for gate in result.gates) else GateError.exit_code
     return codes.pop() if len(codes) == 1 else 1

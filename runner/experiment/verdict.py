@@ -115,6 +115,14 @@ def verdict(
     return Verdict(headline=headline, winner=winner.digest if wins else "", reasons=reasons)
 
 
+def candidate(
+    arms: Sequence[ArmResult], suite: Suite, seed: int, decided: Decided | None = None
+) -> ArmResult | None:
+    """The tuned arm that would be shipped if nothing stood against it; None without one."""
+    tuned = [arm for arm in arms if arm.kind == "tuned" and arm.status == "done"]
+    return _winner(tuned, suite, seed, decided)[0] if tuned else None
+
+
 def _not_done(arms: Sequence[ArmResult]) -> Iterator[str]:
     words = {
         "failed": "failed; see the table.",

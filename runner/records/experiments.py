@@ -8,6 +8,7 @@ from typing import Literal
 from runner.records import UNKNOWN, Scale
 from runner.records.looks import SplitLooks
 from runner.records.results import ArmResult, Difference, ResultRecord, Score, total_usd
+from runner.records.row_changes import RowChanges
 
 
 class Verdict(ResultRecord):
@@ -62,6 +63,39 @@ class RecipeResult(ResultRecord):
     """Standard deviation of `scores`; nan below two."""
 
 
+class GateResult(ResultRecord):
+    """Whether the arm that would be shipped is shown not to be worse than another one by a margin
+    (`suite.not_worse`)."""
+
+    score: str
+    margin: float
+    """In the score's unit."""
+    than: str
+    """Name of the arm that it is held against, with its experiment where that is another one."""
+    arm: str
+    """Name of the arm, or of its recipe where that has replicates."""
+    passed: bool
+    why: str = ""
+    """Why nothing can be said; empty where it was tested."""
+    ours: float = math.nan
+    theirs: float = math.nan
+    gain: float = math.nan
+    """The difference with its sign turned so that more is better."""
+    least: float = math.nan
+    """The one-sided limit of `gain`: it is at least this, but for the chance of error."""
+    p: float = math.nan
+    """One-sided, of a loss of `margin` or more."""
+    confidence: float = 0.95
+    """One-sided, of `least`."""
+    rows: int = 0
+    groups: int = 0
+    """Groups of rows that this goes by; 0 where every row stands for itself."""
+    runs: int = 0
+    """Replicates that this is the mean of, so that it holds for other runs as well; 0 for one
+    checkpoint, which goes by the rows alone."""
+    scale: Scale = UNKNOWN
+
+
 class Spread(ResultRecord):
     """How far runs of one recipe lie apart, pooled over an experiment's recipes: what later
     experiments with few replicates lean on. See `runner.statistics.recipes.RunSpread`."""
@@ -90,6 +124,10 @@ class ExperimentResult(ResultRecord):
     baselines: list[BaselineChoice] = []
     """The untuned arms of `differences`; empty in older results, where test chose them."""
     differences: list[Difference] = []
+    gates: list[GateResult] = []
+    """Of `suite.not_worse`, for the arm that would be shipped."""
+    row_changes: list[RowChanges] = []
+    """Row by row, for the same pairs of arms as `differences`; empty in older results."""
     treatments: list[Difference] = []
     """Tuned arms that differ in `prepare` only, against the first of them."""
     recipes: list[RecipeResult] = []
@@ -129,6 +167,22 @@ class ExperimentResult(ResultRecord):
         found = (each.overall[self.primary] for each in kept if self.primary in each.overall)
         first = next(found, None)
         return first.scale if first else UNKNOWN
+
+    @property
+    def leading(self) -> str:
+        """Digest of the arm that people look at first: the winner, else the tuned arm with the best
+        primary score on validation, or on test where nothing was validated; empty without one."""
+        if self.verdict and self.verdict.winner:
+            return self.verdict.winner
+        best: tuple[float, str] | None = None
+        tuned = [arm for arm in self.arms if arm.digest in {item.arm for item in self.differences}]
+        validated = any(arm.validation for arm in tuned)
+        for arm in tuned:
+            scores = arm.validation if validated else arm.test
+            value = scores.overall[self.primary].value if scores else math.nan
+            if best is None or self.scale.better(value, best[0]):
+                best = value, arm.digest
+        return best[1] if best else ""
 
     @property
     def rehearsal(self) -> bool:

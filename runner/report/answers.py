@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.evaluation import STAND_INS
 from runner.records import UNKNOWN, ScoredRow, read_rows
 from runner.report.format import clip, number
 from runner.report.scoreboard import ScoreboardLine
-
-FALLBACKS = ("exact_match", "accuracy", "token_f1")
-"""Row-wise scores that stand in where the primary one exists only for a whole split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ def row_score(row: ScoredRow, primary: str) -> float | None:
 def row_metric(row: ScoredRow, primary: str) -> str:
     """Which score stands for the row; empty where none is row-wise."""
     names = (
-        name for name in (primary, *FALLBACKS) if math.isfinite(row.scores.get(name, math.nan))
+        name for name in (primary, *STAND_INS) if math.isfinite(row.scores.get(name, math.nan))
     )
     return next(names, "")
 

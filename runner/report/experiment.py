@@ -17,8 +17,10 @@ from runner.report.charts import looks
 from runner.report.cost import cost
 from runner.report.curves import curves
 from runner.report.format import interval, number, signed
+from runner.report.gates import gates
 from runner.report.page import write_page
 from runner.report.recipes import one_run_each, recipes
+from runner.report.row_changes import row_changes
 from runner.report.scoreboard import ScoreboardLine, board, confidence, featured, places
 from runner.report.scores import labels, metrics, slices
 from runner.report.treatment_effects import treatment_effects
@@ -58,6 +60,8 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, obje
         "headline": _headline(result),
         "facts": _facts(lines, digits),
         "ended": moment(result.ended_ms),
+        "gates": gates(result.gates),
+        "gate_level": f"{100 * (1 - confidence(result)):.3g} %",
         "keys": varying_keys(lines),
         "arms": rows(lines, styles, digits, out),
         "recipes": recipes(lines, result, styles, digits),
@@ -71,6 +75,7 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, obje
         "metrics": metrics(shown, result.primary, fields=False),
         "fields": metrics(shown, result.primary, fields=True),
         "labels": labels(shown),
+        "row_changes": row_changes(lines, result, styles, out),
         "samples": samples(answers, result.primary, styles),
         "unread": [item.line.arm.name for item in answers if item.outcomes is None],
         "treatments": treatments(lines, out),

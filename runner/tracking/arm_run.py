@@ -30,6 +30,7 @@ from runner.tracking.facts import (
     model_name,
     value,
 )
+from runner.tracking.row_tables import rows_sentence, rows_table
 from runner.tracking.ui import run_page, view_page
 
 MAX_TRACES, FEWEST_TRACES, ALL_TRACES = 40, 5, 400
@@ -108,6 +109,8 @@ def arm_run(result: ExperimentResult, arm: ArmResult, colour: str, places: RunId
         for split, file in sorted(arm.predictions.items())
         if Path(file).is_file()
     }
+    if changed := rows_table(result, arm.digest):
+        tables["eval/changed_rows.json"] = changed
     texts = {"config.yaml": yaml.safe_dump(arm.config, sort_keys=False, allow_unicode=True)}
     if arm.traceback:
         texts["traceback.txt"] = arm.traceback
@@ -233,8 +236,7 @@ def arm_note(result: ExperimentResult, arm: ArmResult, places: RunIds) -> str:
         parts.append(
             f"**{result.primary} on test: {interval(score)}** over {score.basis}{lost(arm)}."
         )
-    if line := _difference(result, arm):
-        parts.append(line)
+    parts += filter(None, [_difference(result, arm), rows_sentence(result, arm.digest)])
     parts += [cell(each.reason) for each in result.baselines if each.arm == arm.digest]
     if chosen := next((item for item in arm.checkpoints if item.id == arm.best), None):
         by = f"{result.primary} on validation"

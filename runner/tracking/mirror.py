@@ -32,6 +32,7 @@ from runner.tracking.facts import (
     curve,
 )
 from runner.tracking.mlflow_client import Mlflow, TrackedRun, TrackingError
+from runner.tracking.row_tables import changes_of
 from runner.tracking.sweep_run import experiment_note, sweep_name, sweep_run, sweep_tags
 from runner.tracking.ui import LEADERBOARD, TrackingLinks, experiment_page, run_page, view_page
 from runner.tracking.views import baseline_arm, colours, view_tags
@@ -302,7 +303,7 @@ def _up_to_date(run: TrackedRun, mark: str) -> bool:
 def _arm_mark(result: ExperimentResult, arm: ArmResult, head: RunFacts) -> str:
     """Digest of everything an arm's run shows. Artifacts are content-addressed, so their
     paths stand for what is in them."""
-    found = baseline_difference(result, arm)
+    found, changed = baseline_difference(result, arm), changes_of(result, arm.digest)
     return digest_of(
         [
             MIRROR_VERSION,
@@ -310,6 +311,7 @@ def _arm_mark(result: ExperimentResult, arm: ArmResult, head: RunFacts) -> str:
             arm.model_dump(mode="json"),
             found.model_dump(mode="json") if found else None,
             [each.model_dump(mode="json") for each in result.baselines],
+            *([changed.model_dump(mode="json")] if changed else []),
             dict(head.tags),
         ]
     )

@@ -25,6 +25,7 @@ from runner.tracking.facts import (
     trained_tokens,
     value,
 )
+from runner.tracking.row_tables import rows_sentence, rows_table
 from runner.tracking.ui import run_page, view_page
 from runner.tracking.views import VIEWS
 
@@ -73,7 +74,7 @@ def sweep_run(
         tags=sweep_tags(result) | {"mlflow.note.content": sweep_note(result, places)},
         params={key(f"version.{name}"): value(text) for name, text in result.versions.items()},
         measures=tuple(_measures(result)),
-        tables={"leaderboard.json": _leaderboard(result), **_recipes(result)},
+        tables={"leaderboard.json": _leaderboard(result), **_recipes(result), **_rows(result)},
         files=_files(report, pages),
     )
 
@@ -153,6 +154,12 @@ def _leaderboard(result: ExperimentResult) -> TableArtifact:
     return TableArtifact(("arm", "status", *scores, "rows", "error"), tuple(rows))
 
 
+def _rows(result: ExperimentResult) -> dict[str, TableArtifact]:
+    """The rows that the winner changes, or else the arm that people look at first."""
+    changed = rows_table(result, result.leading)
+    return {"changed_rows.json": changed} if changed else {}
+
+
 def _recipes(result: ExperimentResult) -> dict[str, TableArtifact]:
     """Means of recipes and what is decided about them; nothing without replicates."""
     if not result.spread:
@@ -216,6 +223,8 @@ def sweep_note(result: ExperimentResult, places: RunIds) -> str:
         if (said := " ".join(each.said))
     ]
     parts.append(_table(result, places))
+    if line := rows_sentence(result, result.leading):
+        parts.append(f"{code(result.arm(result.leading).name)}: {line}")
     failed = [arm for arm in result.arms if arm.status in ("failed", "incomplete")]
     parts += [
         f"**{arm.status.capitalize()}: {code(arm.name)}** {code(arm.error[:MAX_ERROR])}"

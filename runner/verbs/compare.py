@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.base.errors import ConfigError
 from runner.verbs.common import add_home, as_left, find_experiment, open_ledger
 
 if TYPE_CHECKING:
@@ -14,18 +15,68 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiments", nargs="+", metavar="EXP", help="name or YAML")
+    parser.add_argument(
+        "experiments", nargs="+", metavar="EXP", help="name or YAML; with --rows also EXP:ARM"
+    )
     add_home(parser)
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     parser.add_argument(
         "--html", metavar="FILE", help="write the report page; further experiments get FILE-2, ..."
     )
+    rows = parser.add_argument_group(
+        "rows", "which test rows the second of two arms fixes and breaks against the first"
+    )
+    rows.add_argument(
+        "--rows",
+        action="store_true",
+        help="of EXP:ARM EXP:ARM, the one before first; EXP is its winner, else the tuned arm that"
+        " is best on validation; one alone is held against its untuned arm",
+    )
+    rows.add_argument("--metric", metavar="NAME", help="by this score (the primary one)")
+    rows.add_argument(
+        "--tolerance",
+        metavar="X",
+        type=_tolerance,
+        help="a row's own score has to change by more than this (suite.row_tolerance)",
+    )
+    rows.add_argument(
+        "--limit", metavar="N", type=_limit, help=f"rows shown of each list ({LIMIT})"
+    )
+
+
+LIMIT = 5
+
+
+def _tolerance(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on, in the score's unit")
+    return value
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows; 0 shows the counts alone")
+    return int(text)
 
 
 def main(options: argparse.Namespace) -> int:
     from runner.experiment.looks import with_looks
 
     ledger = open_ledger(options.home)
+    asked = {name: getattr(options, name) for name in ("metric", "tolerance", "limit")}
+    if options.rows:
+        from runner.verbs.compare_rows import compare_rows
+
+        if options.html:
+            raise ConfigError("--rows and --html are two things: leave one of them out")
+        options.limit = LIMIT if options.limit is None else options.limit
+        return compare_rows(options, ledger)
+    if given := [f"--{name}" for name, value in asked.items() if value is not None]:
+        raise ConfigError(f"{', '.join(given)}: only with --rows")
     found = [with_looks(find_experiment(ledger, wanted), ledger) for wanted in options.experiments]
     pages = _write(found, Path(options.html)) if options.html else []
     if options.json:

@@ -38,8 +38,9 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def find_arm(result: ExperimentResult, wanted: str) -> ArmResult:
-    """The arm of this name or digest prefix. Raises ConfigError that lists the names."""
+def find_arm(result: ExperimentResult, wanted: str, where: str = "--arm") -> ArmResult:
+    """The arm of this name or digest prefix. Raises ConfigError that lists the names, and says
+    `where` it was asked for."""
     for arm in result.arms:
         if arm.name == wanted:
             return arm
@@ -47,4 +48,4 @@ def find_arm(result: ExperimentResult, wanted: str) -> ArmResult:
     if len(near) == 1:
         return near[0]
     names = ", ".join(repr(arm.name) for arm in result.arms)
-    raise ConfigError(f"--arm: {result.name} has no arm {wanted!r}; there are: {names}")
+    raise ConfigError(f"{where}: {result.name} has no arm {wanted!r}; there are: {names}")

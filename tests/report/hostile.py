@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.records import Checkpoint, CurvePoint, TuningResult
-from runner.records.experiments import ExperimentResult, Verdict
+from runner.records.experiments import ExperimentResult, GateResult, Verdict
 from runner.records.results import ArmResult, CheckpointScores, Difference, Score, Scores
+from runner.records.row_changes import RowChanges, RowLists
 
 Split = ("train", "validation", "test")
 
@@ -128,6 +129,20 @@ CURVES = [
 ]
 
 
+def changed(text: str, folder: Path) -> RowChanges:
+    """One row that is fixed, and its files."""
+    row = {"id": text, "change": "fixed", "before": 0.0, "after": 0.5, "prompt": text}
+    row |= {"target": text, "references": [f"{text} too"], "slices": {text: text}}
+    dump(folder / "t.jsonl", [{**row, "answer_before": text, "answer_after": text}])
+    found = RowChanges(
+        arm="t", against="b", metric=text, fixed=1, p=1.0, test=text, note=text,
+        file=str(folder / "t.json"), table=str(folder / "t.jsonl"),
+    )  # fmt: skip
+    lists = RowLists(changes=found, fixed=[text], regressed=[], unchanged=[])
+    (folder / "t.json").write_text(lists.model_dump_json(), encoding="utf-8")
+    return found
+
+
 def experiment(text: str, folder: Path) -> ExperimentResult:
     """`text` must not be empty; an empty text would leave out what is optional."""
     made = folders(text, folder)
@@ -166,6 +181,8 @@ def experiment(text: str, folder: Path) -> ExperimentResult:
         primary=text,
         arms=[baseline, arm, failed],
         differences=[difference],
+        gates=[GateResult(score=text, margin=0.1, than=text, arm=text, passed=False, why=text)],
+        row_changes=[changed(text, folder)],
         verdict=Verdict(headline=text, winner="t", reasons=[text]),
         home=text,
         versions={text: text, "git": text},

@@ -113,6 +113,25 @@ def test_samples_are_filtered_by_text_and_by_difference(opened: Any) -> None:
     assert all("arms differ" in sample.text for sample in shown_samples(opened))
 
 
+def test_changed_rows_are_filtered_by_kind_and_text(opened: Any) -> None:
+    def shown() -> list[Any]:
+        rows = opened.find_elements("css selector", "article.changed")
+        return [row for row in rows if row.is_displayed()]
+
+    assert len(shown()) == 10
+    opened.find_element("css selector", "input[name=row-kind][value=regressed]").click()
+    regressed = shown()
+    assert regressed
+    assert all("regressed" in row.text.split("\n")[0] for row in regressed)
+    opened.find_element("css selector", "input[name=row-kind][value=fixed]").click()
+    opened.find_element("id", "row-more").click()
+    assert len(shown()) == 40
+    opened.find_element("id", "row-text").send_keys("RICE cooker asap")
+    (only,) = shown()
+    assert "0 → 1" in only.text
+    assert [mark.text for mark in only.find_elements("tag name", "mark")][-1] == "high"
+
+
 def test_nothing_is_asked_of_the_network_and_nothing_is_logged(opened: Any, page: Path) -> None:
     click_heading(opened, 2)
     assert opened.get_log("browser") == []

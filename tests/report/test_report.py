@@ -13,11 +13,12 @@ from runner.records import EDITS, POINTS
 from runner.records.experiments import ExperimentResult, Verdict
 from runner.records.results import ArmResult, Score
 from runner.report import write_report
+from runner.report.row_changes import marked
 from runner.report.terminal import plain_leaderboard
 from tests.report.tree import Element, read
 
 SECTIONS = ["Verdict", "Arms", "Curves", "Checkpoints", "Slices", "Scores"]
-SECTIONS += ["Sample predictions", "Data", "Cost", "Run it again"]
+SECTIONS += ["Rows fixed and regressed", "Sample predictions", "Data", "Cost", "Run it again"]
 
 VALIDATION, TEST, GAIN, P = 4, 1, 2, 3
 """Columns of the arms table."""
@@ -218,7 +219,7 @@ def test_every_arms_config_and_the_command_are_there(page: Path, result: Experim
 
 def test_no_arms_at_all(tmp_path: Path) -> None:
     page = written(ExperimentResult(name="empty", digest="0"), tmp_path)
-    assert headings(page) == SECTIONS
+    assert headings(page) == [name for name in SECTIONS if name != "Rows fixed and regressed"]
     assert "The experiment has no arms." in page.text
     assert "No arm has a test score yet." in page.text
 
@@ -397,3 +398,40 @@ def test_scores_say_how_their_intervals_were_made(result: ExperimentResult, tmp_
         for score in (scores or {"overall": {}})["overall"].values():
             del score["method"], score["groups"]
     assert ArmResult.model_validate(old).digest == old["digest"]
+
+
+def test_rows_fixed_and_regressed_are_counted_and_the_first_are_shown(
+    page: Path, result: ExperimentResult
+) -> None:
+    root = read(page)
+    table = next(root.all("table", "changes"))
+    counts = [[cell.text for cell in row.all("td", "number")][:3] for row in table.all("tr")][1:]
+    by_gain = sorted(result.row_changes, key=lambda item: -(item.fixed - item.regressed))
+    assert counts == [[str(c.fixed), str(c.regressed), str(c.unchanged)] for c in by_gain]
+    main = next(item for item in result.row_changes if item.arm == result.leading)
+    shown = [row.attributes["data-kind"] for row in root.all("article", "changed")]
+    assert shown == ["regressed"] * main.regressed + ["fixed"] * 40 + ["unchanged"] * 10
+    assert f"40 of {main.fixed} fixed" in root.text
+    links = {a.attributes["href"] for a in root.all("a")}
+    assert f"./rows/{main.arm[:12]}.jsonl" in links
+    assert f"./rows/{main.arm[:12]}.json" in links
+
+
+def test_changed_rows_that_are_gone_or_damaged_are_said_to_be(
+    result: ExperimentResult, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "x.jsonl"
+    damaged.write_text('{"id": ')
+    for table in (str(tmp_path / "gone"), str(damaged)):
+        changes = [c.model_copy(update={"table": table, "file": ""}) for c in result.row_changes]
+        root = written(result.model_copy(update={"row_changes": changes}), tmp_path)
+        assert "cannot be shown: there are none, or their file is not there any more" in root.text
+        assert not list(root.all("article", "changed"))
+
+
+def test_only_what_differs_between_two_answers_is_marked() -> None:
+    before, after = marked("It is <b>red</b> now", "It is <b>blue</b> now")
+    assert before == "It is &lt;b&gt;<mark>red</mark>&lt;/b&gt; now"
+    assert after == "It is &lt;b&gt;<mark>blue</mark>&lt;/b&gt; now"
+    assert marked("東京です", "東京だ") == ("東京<mark>です</mark>", "東京<mark>だ</mark>")
+    assert marked("yes", "a long story") == ("yes", "a long story")

@@ -14,6 +14,7 @@ from typing import Any
 from runner.config import Suite
 from runner.evaluation import score
 from runner.experiment.baseline_choice import choose_baselines
+from runner.experiment.row_lists import with_row_lists
 from runner.experiment.verdict import differences, verdict
 from runner.records import (
     Checkpoint,
@@ -341,7 +342,7 @@ def experiment(folder: Path) -> ExperimentResult:
     ]
     choices = choose_baselines(arms, SUITE, 17, "validation")
     found = differences(arms, choices, SUITE, 17)
-    return ExperimentResult(
+    result = ExperimentResult(
         name="quickstart",
         digest="0123456789abcdef01234567",
         question="Can a 135M model learn to triage customer mail, and are 80 examples enough?",
@@ -357,3 +358,4 @@ def experiment(folder: Path) -> ExperimentResult:
         started_ms=STARTED,
         ended_ms=STARTED + 431_000,
     )
+    return with_row_lists(result, SUITE, 17, folder / "reports")

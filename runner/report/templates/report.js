@@ -41,32 +41,40 @@
     }
   }
 
+  // A list of boxes with a search field: a page of those that fit, more on request.
   const PAGE = 10;
-  for (const list of document.querySelectorAll("#sample-list")) {
-    const text = document.querySelector("#sample-text");
-    const differ = document.querySelector("#sample-differ");
-    const told = document.querySelector("#sample-count");
-    const more = document.querySelector("#sample-more");
-    const samples = [...list.children].map((box) => ({ box, words: box.textContent.toLowerCase() }));
+  const filtered = (name, knobs, fits) => {
+    const list = document.querySelector(`#${name}-list`);
+    if (!list) return;
+    const text = document.querySelector(`#${name}-text`);
+    const told = document.querySelector(`#${name}-count`);
+    const more = document.querySelector(`#${name}-more`);
+    const boxes = [...list.children].map((box) => ({ box, words: box.textContent.toLowerCase() }));
     let limit = PAGE;
     const show = () => {
       const wanted = text.value.trim().toLowerCase();
-      const found = samples.filter(
-        ({ box, words }) =>
-          words.includes(wanted) && (!differ.checked || "differ" in box.dataset),
-      );
-      for (const { box } of samples) box.hidden = true;
+      const found = boxes.filter(({ box, words }) => words.includes(wanted) && fits(box));
+      for (const { box } of boxes) box.hidden = true;
       for (const { box } of found.slice(0, limit)) box.hidden = false;
-      told.textContent = `${found.length} of ${samples.length} match`;
+      told.textContent = `${found.length} of ${boxes.length} match`;
       more.hidden = found.length <= limit;
       more.textContent = `Show ${Math.min(found.length - limit, 50)} more`;
     };
-    text.addEventListener("input", () => { limit = PAGE; show(); });
-    differ.addEventListener("change", () => { limit = PAGE; show(); });
+    const anew = () => { limit = PAGE; show(); };
+    text.addEventListener("input", anew);
+    for (const knob of knobs) knob.addEventListener("change", anew);
     more.addEventListener("click", () => { limit += 50; show(); });
-    document.querySelector(".filter").hidden = false;
+    text.closest(".filter").hidden = false;
     show();
-  }
+  };
+
+  const differ = document.querySelector("#sample-differ");
+  filtered("sample", [differ].filter(Boolean), (box) => !differ.checked || "differ" in box.dataset);
+  const kinds = [...document.querySelectorAll("input[name=row-kind]")];
+  filtered("row", kinds, (box) => {
+    const kind = kinds.find((knob) => knob.checked)?.value;
+    return !kind || box.dataset.kind === kind;
+  });
 
   // Paper has nothing to click on.
   window.addEventListener("beforeprint", () => {
