@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ def main(options: argparse.Namespace) -> int:
     console = Console(silent=options.json)
 
     def use(composition: Composition, sweep: Sweep) -> int:
+        from runner.experiment.advised import advice_lines, by_advice
         from runner.experiment.plan import as_json, plan, together
         from runner.experiment.power import detectable
 
@@ -45,10 +46,13 @@ def main(options: argparse.Namespace) -> int:
             money = prices_json(sweep, lines)
             replaced = [asdict(item) for item in composition.replaced]
             told = {"arms": as_json(lines), **money, "shadowed": shadowed, "replaced": replaced}
-            print(json.dumps(told | {"detectable": found and asdict(found)}, indent=1))
+            advice = [asdict(shared) for shared in by_advice(sweep.arms)]
+            told |= {"detectable": found and asdict(found), "advice": advice}
+            print(json.dumps(told, indent=1))
         else:
             order = [kind.name for kind in sweep.stages]
             _show(lines, together(sweep, lines), shadowed, order)
+            _say(advice_lines(sweep.arms))
             for line in dict.fromkeys(each for arm in lines for each in arm.warnings):
                 console.say(f"warning: {line}")
             for line in _detectable(found):
@@ -87,6 +91,15 @@ def _show(
     )
     for user, packaged in shadowed:
         terminal.print(f"your {user} takes precedence over {packaged}", soft_wrap=True)
+
+
+def _say(lines: Iterable[str]) -> None:
+    """Print lines as they are, after an empty one."""
+    from rich.console import Console as Terminal
+
+    terminal = Terminal(highlight=False)
+    for number, line in enumerate(lines):
+        terminal.print(f"\n{line}" if not number else line, markup=False, soft_wrap=True)
 
 
 def _detectable(found: Detectable | None) -> Iterator[str]:
