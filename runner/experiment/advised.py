@@ -7,17 +7,17 @@ that somebody would have written with the numbers in place: the same arms, the s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runner.advice import (
+    SharedAdvice,
     advised_words,
     earlier_settings,
     recommend,
     recommend_beside,
-    taken_words,
+    shared_advice,
 )
-from runner.base.digests import digest_of
 from runner.base.errors import ConfigError, DataError, GateError, Problem
 from runner.config import Experiment
 from runner.config.compatibility import misfits, today
@@ -230,30 +230,13 @@ def _text(value: float | str | None) -> str:
 # What was recommended to which arms, once for all that stand on the same data and model.
 
 
-@dataclass(frozen=True, slots=True)
-class SharedAdvice:
-    """One recommendation, and the arms that took of it."""
-
-    advised: Advised
-    taken: Mapping[str, Advised]
-    """Name of an arm to what it took."""
-
-
 def by_advice(arms: Sequence[Arm]) -> list[SharedAdvice]:
-    """Everything that was recommended, in the arms' order."""
-    found: dict[str, dict[str, Advised]] = {}
-    for arm in arms:
-        if arm.advised and arm.replicate == 1:
-            which = digest_of([asdict(arm.advised.profile), asdict(arm.advised.recommendation)])
-            found.setdefault(which, {})[arm.name] = arm.advised
-    return [SharedAdvice(next(iter(taken.values())), taken) for taken in found.values()]
+    """Everything that was recommended, in the arms' order; replicates are those of their recipe."""
+    return shared_advice((arm.name, arm.advised) for arm in arms if arm.replicate == 1)
 
 
 def advice_lines(arms: Sequence[Arm]) -> Iterator[str]:
     """What `sft plan` and `sft run` say of it."""
     for shared in by_advice(arms):
         yield from advised_words(shared.advised)
-        said: dict[str, list[str]] = {}
-        for name, each in shared.taken.items():
-            said.setdefault(taken_words(each), []).append(name)
-        yield from (f"  taken by {', '.join(names)}: {words}" for words, names in said.items())
+        yield from (f"  taken by {names}: {words}" for names, words in shared.takers)
