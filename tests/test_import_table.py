@@ -22,7 +22,7 @@ FILES = sorted(RUNNER.rglob("*.py"))
 FLOORS = (
     {"base", "kernels"},
     {"config", "records"},
-    {"statistics"},
+    {"statistics", "advice"},
     {
         "compose",
         "sources",

@@ -5,6 +5,17 @@ everywhere (``extra="forbid"``), a `kind:` key picks between alternatives, and n
 imported or executed. Field docstrings become the descriptions of `sft schema`.
 """
 
+from runner.config.advice import (
+    Advice,
+    AdviceRule,
+    Conversion,
+    DataRange,
+    EpochConversion,
+    KnobValues,
+    Modality,
+    Span,
+    Task,
+)
 from runner.config.augment import Augment, AugmentRule, Paraphrase
 from runner.config.backend import (
     Backend,
@@ -88,9 +99,12 @@ from runner.config.suite import (
 )
 from runner.config.template import Template
 from runner.config.tracking import MlflowTracking, NoTracking, PathsGroup, StoreSettings, Tracking
-from runner.config.tuning import Baseline, TunedModel, Tuning
+from runner.config.tuning import KNOBS, Baseline, Knob, TunedModel, Tuning, TuningSettings
 
 __all__ = [
+    "KNOBS",
+    "Advice",
+    "AdviceRule",
     "Augment",
     "AugmentRule",
     "Backend",
@@ -105,9 +119,12 @@ __all__ = [
     "Clean",
     "ColumnSource",
     "Constraints",
+    "Conversion",
+    "DataRange",
     "Dedup",
     "Diverse",
     "Encoder",
+    "EpochConversion",
     "Evidence",
     "ExactMatch",
     "Experiment",
@@ -126,12 +143,15 @@ __all__ = [
     "HubSource",
     "JsonExtraction",
     "JsonFields",
+    "Knob",
+    "KnobValues",
     "LabelNoise",
     "Leakage",
     "LocalBackendSettings",
     "MediaLimit",
     "Metric",
     "MlflowTracking",
+    "Modality",
     "Model",
     "ModelBase",
     "Ngrams",
@@ -163,11 +183,13 @@ __all__ = [
     "SkewLimits",
     "Source",
     "SourceBase",
+    "Span",
     "Split",
     "StoreSettings",
     "SubstringDedup",
     "Suite",
     "SweepSettings",
+    "Task",
     "Template",
     "Thinking",
     "TokenF1",
@@ -176,6 +198,7 @@ __all__ = [
     "Tracking",
     "TunedModel",
     "Tuning",
+    "TuningSettings",
     "VertexBackendSettings",
     "WeightedFile",
     "WheelModel",

@@ -13,7 +13,7 @@ from runner.config.prepare import Prepare
 from runner.config.select import GeminiEncoder
 from runner.config.source import SourceBase
 from runner.config.suite import Suite
-from runner.config.tuning import Tuning
+from runner.config.tuning import RECOMMENDED, TuningSettings
 
 TODAY = "SFT_TODAY"
 """Environment variable with the date (``2026-11-22``) to take for today's, for rehearsals of an
@@ -43,7 +43,7 @@ def today() -> date:
 def misfits(
     model: OpenModel | GeminiModel,
     backend: LocalBackendSettings | VertexBackendSettings | PluginBackend,
-    tuning: Tuning,
+    tuning: TuningSettings,
     day: date,
 ) -> Iterator[Incompatibility]:
     """Everything that does not go together on `day`. A plug-in validates for itself."""
@@ -107,11 +107,11 @@ def _retirement(model: GeminiModel, day: date) -> Iterator[Incompatibility]:
 
 
 def _abilities(
-    model: GeminiModel, backend: VertexBackendSettings, tuning: Tuning
+    model: GeminiModel, backend: VertexBackendSettings, tuning: TuningSettings
 ) -> Iterator[Incompatibility]:
     """What the model's file says about adapters, methods, places, keys and evaluation."""
     place, sizes = backend.location, model.adapter_sizes
-    if tuning.adapter_size is not None and tuning.adapter_size not in sizes:
+    if tuning.adapter_size not in (None, RECOMMENDED, *sizes):
         message = f"{model.id} takes {_listed(sizes)} (or null), not {tuning.adapter_size}"
         yield Incompatibility("tuning.adapter_size", message)
     if tuning.method not in model.methods:
@@ -131,7 +131,7 @@ def _abilities(
         yield Incompatibility("backend.auto_evaluation", f"works in {where} only, not in {place}")
 
 
-def _vertex_only(tuning: Tuning) -> Iterator[Incompatibility]:
+def _vertex_only(tuning: TuningSettings) -> Iterator[Incompatibility]:
     """The local backend leaves no knob to a service, and knows supervised tuning only."""
     for key in ("epochs", "learning_rate_multiplier", "adapter_size"):
         if getattr(tuning, key) is None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from runner.config.advice import Advice
 from runner.config.backend import Backend
 from runner.config.base import Group
 from runner.config.compatibility import encoder_misfits, misfits, seal_misfits, today
@@ -17,7 +18,7 @@ from runner.config.source import Source
 from runner.config.suite import Suite
 from runner.config.template import Template
 from runner.config.tracking import PathsGroup, StoreSettings, Tracking
-from runner.config.tuning import Baseline, Tuning
+from runner.config.tuning import Baseline, TuningSettings
 
 
 class SweepSettings(Group):
@@ -86,7 +87,8 @@ class Experiment(Group):
     template: Template
     model: Model
     backend: Backend
-    tuning: Tuning
+    tuning: TuningSettings
+    advice: Advice = Advice()
     baseline: Baseline
     suite: Suite
     tracking: Tracking

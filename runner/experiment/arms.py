@@ -15,6 +15,7 @@ from runner.base.redact import masked
 from runner.config import Augment, Experiment, Select
 from runner.experiment.identity import MODEL_FACTS, WHO_IS_ASKED, arm_digest
 from runner.experiment.stages import STAGES, Stages, stage_versions
+from runner.records.advice import Advised
 from runner.records.results import ArmKind, ArmResult
 
 
@@ -44,6 +45,8 @@ class Arm:
     recipe: str = ""
     """Of a tuned arm: the digest of its recipe's first replicate, so its own where it is that."""
     replicate: int = 1
+    advised: Advised | None = None
+    """What its hyperparameters rest on, if any of them was recommended."""
 
     @property
     def waits(self) -> bool:
@@ -62,6 +65,7 @@ class Arm:
             model=self.experiment.model.name,
             recipe=self.recipe,
             replicate=self.replicate,
+            advised=self.advised,
         )
 
 
@@ -144,7 +148,7 @@ def _check_distinct(arms: Sequence[Arm]) -> None:
 def _tuned(point: Point, digest: str) -> Arm:
     varying = masked(point.varying)
     name = label(varying) or "tuned"
-    config = masked(point.config)
+    config = _kept(point.config)
     return Arm(digest, name, "tuned", 0, varying, config, point.experiment, recipe=digest)
 
 
@@ -209,7 +213,7 @@ def _baseline(digest: str, points: Sequence[Point], asked: Experiment, shots: in
     # Worked examples are drawn from the whole of train, whatever rows the sweep tries.
     prepare = asked.prepare.model_copy(update={"select": Select(), "augment": Augment()})
     experiment = asked.model_copy(update={"prepare": prepare})
-    config = masked({**point.config, "prepare": prepare.model_dump(mode="json")})
+    config = _kept({**point.config, "prepare": prepare.model_dump(mode="json")})
     words = [f"{shots}-shot" if shots else "zero-shot"]
     if asked.backend is not point.experiment.backend:
         config["backend"] = masked(asked.backend.model_dump(mode="json"))
@@ -217,6 +221,13 @@ def _baseline(digest: str, points: Sequence[Point], asked: Experiment, shots: in
     kind: ArmKind = "few_shot" if shots else "zero_shot"
     name = " · ".join(filter(None, [*words, label(varying)]))
     return Arm(digest, name, kind, shots, varying, config, experiment)
+
+
+def _kept(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a configuration: no passwords, and no rules, which are used up once every
+    knob has its number."""
+    kept: dict[str, Any] = masked({key: each for key, each in config.items() if key != "advice"})
+    return kept
 
 
 def label(varying: Mapping[str, str]) -> str:

@@ -29,7 +29,7 @@ def arm_digest(
     config = experiment.model_dump(
         mode="json",
         exclude={
-            **dict.fromkeys(("name", "question", "source", "baseline", "tracking"), True),
+            **dict.fromkeys(("name", "question", "source", "baseline", "tracking", "advice"), True),
             **dict.fromkeys(
                 ("store", "paths", "sweep", "budget", "skew", "replicates", "planning"), True
             ),

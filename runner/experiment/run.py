@@ -15,10 +15,11 @@ from runner.backends.protocol import Backend, WarmsUp, backend_terms
 from runner.backends.registry import make_backend
 from runner.base.digests import digest_of
 from runner.base.errors import GateError
-from runner.config import Tracking
+from runner.config import Experiment, Tracking
 from runner.experiment import sealed
+from runner.experiment.advised import fill_in
 from runner.experiment.arm import run_arm
-from runner.experiment.arms import Arm, Point, check_one_experiment, expand, tuned_digest
+from runner.experiment.arms import Arm, Point, check_one_experiment, expand
 from runner.experiment.baseline_choice import contested
 from runner.experiment.conclusion import concluded, data_cards
 from runner.experiment.console import Console
@@ -91,11 +92,11 @@ class Backends:
         self.home = home
         self._made: dict[str, Backend] = {}
 
-    def of(self, arm: Arm) -> Backend:
-        config = arm.experiment.model_dump(mode="json", include={"model", "backend", "paths"})
+    def of(self, experiment: Experiment) -> Backend:
+        config = experiment.model_dump(mode="json", include={"model", "backend", "paths"})
         key = digest_of(config)
         if key not in self._made:
-            self._made[key] = make_backend(arm.experiment, self.home)
+            self._made[key] = make_backend(experiment, self.home)
         return self._made[key]
 
     def close(self) -> None:
@@ -109,12 +110,15 @@ def assemble(
     command: str,
     console: Console,
     stages: Stages = STAGES,
+    *,
+    pay: bool = True,
 ) -> Sweep:
-    """Work out the arms of an experiment and where they live. Reads the data's digest only.
+    """Work out the arms of an experiment and where they live. Reads the data's digest only, but
+    where a knob is recommended: its data is made, and paid for if need be and `pay` allows it.
     `stages` are those that every arm goes through.
 
-    Raises ConfigError for a suite that cannot give its primary score, and for points that are
-    no arms of one experiment.
+    Raises ConfigError for a suite that cannot give its primary score, for points that are no arms
+    of one experiment, and where nothing can be recommended.
     """
     from runner.evaluation import check_suite
 
@@ -133,14 +137,22 @@ def assemble(
     context = RunContext(home, store, ledger, console.watch, console.listen)
     backends = Backends(home)
     data = [_data_digest(point, context) for point in points]
-    arms = expand(points, data, stages)
+
+    def unsettled(experiment: Experiment, arm: str) -> ArmRun:
+        account = Account(ledger, experiment, arm, arm)
+        account.shut = not pay
+        return ArmRun(experiment, backends.of(experiment), context, account)
+
+    filled = fill_in(points, data, stages, unsettled, console.say)
+    arms = expand(*filled.distinct(console.say), stages)
     kinds, chosen_on = [arm.kind for arm in arms], first.baseline.chosen_on
     # What arms answer besides is no part of their identity, but of what was asked for.
     choosing = any(contested(kind, kinds, chosen_on) for kind in kinds)
     asked = [first.name, sorted(arm.digest for arm in arms)]
     digest = digest_of([*asked, "baselines on validation"] if choosing else asked)
+    arms = filled.told(arms, ledger, digest)
     check_gates(first.suite, kinds, ledger, digest)
-    width = max(1, min(backend_terms(backends.of(arm)).jobs_at_once for arm in arms))
+    width = max(1, min(backend_terms(backends.of(arm.experiment)).jobs_at_once for arm in arms))
     context = replace(context, slots=Slots(width, stop_order(home, digest)))
     result = ExperimentResult(
         name=first.name,
@@ -156,7 +168,7 @@ def assemble(
     runs = {
         arm.digest: ArmRun(
             arm.experiment,
-            backends.of(arm),
+            backends.of(arm.experiment),
             context,
             Account(ledger, arm.experiment, digest, arm.digest),
             arm.kind,
@@ -166,8 +178,7 @@ def assemble(
         )
         for arm in arms
     }
-    tuned = tuple(tuned_digest(point, of, stages) for point, of in zip(points, data, strict=True))
-    return Sweep(result, tuple(arms), tuned, runs, home, ledger, stages)
+    return Sweep(result, tuple(arms), tuple(filled.digests), runs, home, ledger, stages)
 
 
 def _data_digest(point: Point, context: RunContext) -> str:

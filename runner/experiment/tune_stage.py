@@ -104,7 +104,7 @@ def _job(run: ArmRun, rendered: RenderedRows, label: str) -> TuningJob:
         label=label,
         train=rendered.file("train"),
         validation=validation if validation.stat().st_size else None,
-        tuning=run.experiment.tuning,
+        tuning=run.experiment.tuning.settled(),
         seed=run.run_seed,
         record=lambda item: ledger.add_resources(label, [item], anew=True),
         forget=ledger.mark_deleted,
@@ -115,7 +115,7 @@ def _job(run: ArmRun, rendered: RenderedRows, label: str) -> TuningJob:
 def epochs(run: ArmRun) -> Band:
     """Left to the service, it may be any number up to the one at which the job is stopped."""
     tuning = run.experiment.tuning
-    return Band(tuning.epochs or 1, tuning.most_epochs)
+    return Band(tuning.fewest_epochs, tuning.most_epochs)
 
 
 def checkpoints_to_come(run: ArmRun) -> CheckpointsToCome:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from runner.base.text import plural
 from runner.records import EDITS, POINTS, UNKNOWN, Scale, TuningResult
+from runner.records.advice import Advised
 
 
 class ResultRecord(BaseModel):
@@ -186,6 +187,8 @@ class ArmResult(ResultRecord):
     config: dict[str, Any] = {}
     """The full resolved config, JSON-ready."""
     model: str = ""
+    advised: Advised | None = None
+    """Where its hyperparameters come from, if any of them was recommended."""
     train_examples: int = 0
     tuning: TuningResult | None = None
     checkpoints: list[CheckpointScores] = []

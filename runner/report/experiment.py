@@ -11,6 +11,7 @@ from typing import Any
 
 from runner.base.text import plural
 from runner.records.experiments import ExperimentResult
+from runner.report.advice import advice
 from runner.report.answers import read_answers, samples
 from runner.report.arms import checkpoints, forest, rows, varying_keys, verdict_of
 from runner.report.charts import looks
@@ -80,6 +81,7 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, obje
         "unread": [item.line.arm.name for item in answers if item.outcomes is None],
         "treatments": treatments(lines, out),
         "bought": treatment_effects(lines, result, digits),
+        "advice": advice(result.arms),
         "cost": cost(lines, result),
         "recipe": recipe(lines, result),
         "looks": styles,

@@ -41,6 +41,7 @@ from runner.store.tables import (
     next_seq,
     note_place,
     open_engine,
+    rebook,
     resources,
     spendings,
     start,
@@ -302,6 +303,11 @@ class Ledger:
         held = (spendings.c.label == label) & (spendings.c.settled == 0)
         with self._write() as db:
             db.execute(spendings.delete().where(held))
+
+    def rebook(self, before: str, experiment: str, arm: str) -> None:
+        """Give what was claimed and paid by `before`, an arm that was not settled, to the arm."""
+        with self._write() as db:
+            rebook(db, before, experiment, arm)
 
     def add_spending(self, item: Spending) -> None:
         """Add to what a set of answers has cost: each call of this is money gone."""

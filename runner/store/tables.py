@@ -29,6 +29,7 @@ from sqlalchemy import (
     inspect,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -240,6 +241,18 @@ def added_spending(connection: Connection) -> Any:
             "ms": new.ms,
         },
     )
+
+
+def rebook(connection: Connection, before: str, experiment: str, arm: str) -> None:
+    """Move claims and spendings of the arm `before` to another arm and its experiment."""
+    new = {"experiment": experiment, "arm": arm}
+    of_it = spendings.c.arm == before
+    connection.execute(update(spendings).where(of_it).values(**new))
+    labels = select(claims.c.label, claims.c.seq).where(claims.c.arm == before)
+    for label, seq in connection.execute(labels).all():
+        asked = upsert(connection, claims).values(**new, label=label, seq=seq)
+        connection.execute(asked.on_conflict_do_nothing())
+    connection.execute(claims.delete().where(claims.c.arm == before))
 
 
 def _leave_transactions_to_us(connection: Any, _: Any) -> None:

@@ -89,6 +89,7 @@ def arm_params(arm: ArmResult) -> dict[str, str]:
             "learning_rate_multiplier": _at(config, "tuning.learning_rate_multiplier"),
             "adapter_size": _at(config, "tuning.adapter_size"),
             "train_examples": arm.train_examples or None,
+            "advice_rule": arm.advised.recommendation.rule if arm.advised else None,
         }
     else:
         params["shots"] = arm.shots

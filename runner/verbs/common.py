@@ -67,7 +67,8 @@ def with_sweep(
 
         for gone in composition.replaced:
             console.say(f"{gone.by} takes the place of {gone.key} at {gone.where}")
-        sweep = assemble(composition.points, file, command, console)
+        pay = getattr(arguments, "pay", True)
+        sweep = assemble(composition.points, file, command, console, pay=pay)
         codes.append(use(composition, sweep))
         return objectives(sweep)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ def main(options: argparse.Namespace) -> int:
     console = Console(silent=options.json)
 
     def use(composition: Composition, sweep: Sweep) -> int:
+        from runner.experiment.advised import advice_lines, by_advice
         from runner.experiment.plan import as_json, choosing, plan, planned_looks, together
         from runner.experiment.power import detectable
 
@@ -48,10 +49,12 @@ def main(options: argparse.Namespace) -> int:
             told = {"arms": as_json(lines), **money, "shadowed": shadowed, "replaced": replaced}
             told |= {"looks": [json.loads(each.model_dump_json()) for each in looks]}
             told |= {"detectable": found and asdict(found), "choosing": chosen and asdict(chosen)}
+            told |= {"advice": [asdict(shared) for shared in by_advice(sweep.arms)]}
             print(json.dumps(told, indent=1))
         else:
             order = [kind.name for kind in sweep.stages]
             _show(lines, together(sweep, lines), shadowed, order)
+            _say(advice_lines(sweep.arms))
             for line in dict.fromkeys(each for arm in lines for each in arm.warnings):
                 console.say(f"warning: {line}")
             for line in (*_detectable(found), *_sealed(lines), *_looks(looks)):
@@ -93,6 +96,15 @@ def _show(
     )
     for user, packaged in shadowed:
         terminal.print(f"your {user} takes precedence over {packaged}", soft_wrap=True)
+
+
+def _say(lines: Iterable[str]) -> None:
+    """Print lines as they are, after an empty one."""
+    from rich.console import Console as Terminal
+
+    terminal = Terminal(highlight=False)
+    for number, line in enumerate(lines):
+        terminal.print(f"\n{line}" if not number else line, markup=False, soft_wrap=True)
 
 
 def _detectable(found: Detectable | None) -> Iterator[str]:

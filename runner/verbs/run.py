@@ -24,8 +24,11 @@ def main(options: argparse.Namespace) -> int:
     console = Console(silent=options.json)
 
     def use(composition: Composition, sweep: Sweep) -> int:
+        from runner.experiment.advised import advice_lines
         from runner.experiment.run import exit_code, run
 
+        for line in advice_lines(sweep.arms):
+            console.say(line)
         outcome = run(sweep, console)
         _tell(outcome, console, as_json=options.json)
         return exit_code(outcome.result)

@@ -40,7 +40,7 @@ CASES = {
     # --- values -----------------------------------------------------------------------------
     "whole number": Case(
         GOOD + "tuning:\n  epochs: three\n",
-        ["exp.yaml:4: tuning.epochs: 'three' is not a whole number"],
+        ["exp.yaml:4: tuning.epochs: 'three' is not a whole number, null or recommended"],
     ),
     "name of a list's item": Case(
         GOOD + "suite: {metrics: [{kind: exact_match}]}\n",
@@ -61,7 +61,10 @@ CASES = {
     "fraction": Case(GOOD + "seed: 1.5\n", ["exp.yaml:3: seed: 1.5 is not a whole number"]),
     "number": Case(
         GOOD + "tuning: {learning_rate_multiplier: fast}\n",
-        ["exp.yaml:3: tuning.learning_rate_multiplier: 'fast' is not a number"],
+        [
+            "exp.yaml:3: tuning.learning_rate_multiplier: 'fast' is not a number, "
+            "null or recommended"
+        ],
     ),
     "ledger that is no Postgres": Case(
         GOOD + "store: {ledger: 'mysql://host/base'}\n",
@@ -90,7 +93,10 @@ CASES = {
     "one of several": Case(
         GOOD
         + "tuning: {adapter_size: 7}\nsource: {train: a.csv, format: jsnl}\n".split("source")[0],
-        ["exp.yaml:3: tuning.adapter_size: 7 is not allowed; allowed are 1, 2, 4, 8, 16 or 32"],
+        [
+            "exp.yaml:3: tuning.adapter_size: 7 is not allowed; "
+            "allowed are 1, 2, 4, 8, 16, 32 or 'recommended'"
+        ],
     ),
     "one of several texts": Case(
         TINY + "source:\n  train: a.csv\n  format: jsnl\n",

@@ -1,0 +1,68 @@
+"""Where recommended hyperparameters come from: the rule, why, and what was found before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from runner.advice import SharedAdvice, profile_words, shared_advice, value_words, values_words
+from runner.base.text import plural
+from runner.records.results import ArmResult
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRow:
+    """An earlier experiment's best setting, as text."""
+
+    experiment: str
+    ended: str
+    cells: list[str]
+    score: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceSection:
+    """One rule and the arms that took of it."""
+
+    profile: str
+    facts: list[tuple[str, str]]
+    earlier: list[EarlierRow]
+    none: str
+    """Said where no earlier experiment is on like data."""
+
+
+def advice(arms: Sequence[ArmResult]) -> list[AdviceSection]:
+    """Every rule that fired, in the arms' order; replicates are those of their recipe."""
+    firsts = [(arm.name, arm.advised) for arm in arms if arm.replicate == 1]
+    return [_section(shared) for shared in shared_advice(firsts)]
+
+
+def _section(shared: SharedAdvice) -> AdviceSection:
+    advised = shared.advised
+    found = advised.recommendation
+    most = f", at most {plural(found.most_epochs, 'epoch')}" if found.most_epochs else ""
+    facts = [
+        ("Rule", found.rule),
+        ("It says", values_words(found.values) + most),
+        *((f"Taken by {names}", words) for names, words in shared.takers),
+        ("Why", found.why),
+        ("Note", found.note),
+        ("Source", f"{found.source}; {found.date}"),
+        *((f"Beside it, {other.rule}", values_words(other.values)) for other in advised.beside),
+    ]
+    looked = plural(advised.looked_at, "earlier experiment")
+    return AdviceSection(
+        profile=profile_words(advised.profile),
+        facts=[(name, value) for name, value in facts if value],
+        earlier=list(_earlier(shared)),
+        none="" if advised.earlier else f"None of {looked} in the ledger was on like data.",
+    )
+
+
+def _earlier(shared: SharedAdvice) -> Iterator[EarlierRow]:
+    for each in shared.advised.earlier:
+        knobs = (each.epochs, each.learning_rate_multiplier, each.adapter_size)
+        chosen = "–" if each.best_epoch is None else f"{each.best_epoch:g}"
+        cells = [f"{each.rows:,}", *map(value_words, knobs), chosen, f"{each.arms:,}"]
+        score = f"{each.metric} {each.score:.3g} on {each.split}"
+        yield EarlierRow(each.experiment, f"{each.model}, {each.ended}", cells, score)
