@@ -261,6 +261,7 @@ PATHS: dict[str, Change] = {
     "prepare.select.diverse.encoder.model": _if_there,
     "prepare.select.hard.scores": _joined,
     "skew.production": _joined,
+    "guard.rows": _joined,
     "skew.tracking_uri": _sqlite,
 }
 """Every key with a path of a file or folder that is read, but for the splits of a source, suites

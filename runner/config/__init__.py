@@ -26,6 +26,7 @@ from runner.config.backend import (
 )
 from runner.config.base import Group, Normalizer, Share
 from runner.config.experiment import Budget, Experiment, SweepSettings
+from runner.config.guard import Guard, NoGuard, RowsGuard
 from runner.config.model import (
     Evidence,
     FolderModel,
@@ -139,6 +140,7 @@ __all__ = [
     "GenerationSettings",
     "GgufModel",
     "Group",
+    "Guard",
     "Hard",
     "HubSource",
     "JsonExtraction",
@@ -156,6 +158,7 @@ __all__ = [
     "ModelBase",
     "Ngrams",
     "NoExtraction",
+    "NoGuard",
     "NoSkew",
     "NoTracking",
     "Normalizer",
@@ -175,6 +178,7 @@ __all__ = [
     "RegexExtraction",
     "Rouge",
     "RowLimits",
+    "RowsGuard",
     "Select",
     "Semantic",
     "SentenceEncoder",

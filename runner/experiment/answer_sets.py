@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from runner.config import RowsGuard
+from runner.experiment.guard_rows import GUARD
 from runner.experiment.predict_stage import PredictStage
 from runner.experiment.render_stage import examples
 from runner.experiment.same_rows import common_scores
@@ -25,10 +27,26 @@ def answer_sets(run: ArmRun) -> Iterator[AnswerSet]:
     """
     if run.kind == "tuned":
         yield from on_validation(run)
-    elif run.contested and examples(run, "validation"):
+        if run.test == "open":
+            by = chosen(run)
+            yield AnswerSet("test", by)
+            yield from _guarded(run, by)
+    else:
+        yield from _untuned(run, run.test == "open")
+
+
+def _untuned(run: ArmRun, tested: bool) -> Iterator[AnswerSet]:
+    if run.contested and examples(run, "validation"):
         yield AnswerSet("validation", None, run.shots)
-    if run.test == "open":
-        yield AnswerSet("test", chosen(run) if run.kind == "tuned" else None, run.shots)
+    if tested:
+        yield AnswerSet("test", None, run.shots)
+        yield from _guarded(run, None)
+
+
+def _guarded(run: ArmRun, by: Checkpoint | CheckpointsToCome | None) -> Iterator[AnswerSet]:
+    """The guard's rows, of whoever answers test; worked examples are for the task alone."""
+    if isinstance(run.experiment.guard, RowsGuard) and not run.shots:
+        yield AnswerSet(GUARD, by)
 
 
 def foreseen(run: ArmRun) -> Iterator[AnswerSet]:
@@ -38,18 +56,22 @@ def foreseen(run: ArmRun) -> Iterator[AnswerSet]:
     already, it is."""
     asked = run.test != "sealed"
     if run.kind != "tuned":
-        yield from [AnswerSet("test", None, run.shots)] if asked else ()
+        yield from _untuned(run, asked)
     elif run.find(TuneStage()):
         yield from on_validation(run)
         if not asked:
             return
         tests = [AnswerSet("test", made) for made in run.read(TuneStage()).checkpoints]
-        yield next((answers for answers in tests if run.find(PredictStage(answers))), tests[-1])
+        answers = next((each for each in tests if run.find(PredictStage(each))), tests[-1])
+        yield answers
+        yield from _guarded(run, answers.by)
     else:
-        for split, by in (("validation", checkpoints_to_come(run)), ("test", ONE_TO_COME)):
-            if (asked or split != "test") and examples(run, split):
-                one = run.experiment.suite.checkpoint == "last"
-                yield AnswerSet(split, ONE_TO_COME if one else by)
+        if examples(run, "validation"):
+            one = run.experiment.suite.checkpoint == "last"
+            yield AnswerSet("validation", ONE_TO_COME if one else checkpoints_to_come(run))
+        if asked and examples(run, "test"):
+            yield AnswerSet("test", ONE_TO_COME)
+            yield from _guarded(run, ONE_TO_COME)
 
 
 def on_validation(run: ArmRun) -> list[AnswerSet]:

@@ -10,6 +10,7 @@ from typing import Any
 from runner.base.errors import INCOMPLETE, SftError
 from runner.experiment.answer_sets import answer_sets, checkpoint_scores, chosen
 from runner.experiment.arms import Arm
+from runner.experiment.guard_rows import GUARD
 from runner.experiment.looks import split_rows
 from runner.experiment.score_stage import ScoreStage, check_targets, rows_file
 from runner.experiment.stage import AnswerSet, ArmRun
@@ -83,6 +84,8 @@ def _tested(run: ArmRun, sets: Mapping[str, AnswerSet]) -> dict[str, Any]:
     }
     if test := sets.get("test"):
         found |= {"test": run.read(ScoreStage(test)), "tested": split_rows(run).digest}
+    if guard := sets.get(GUARD):
+        found["guard"] = run.read(ScoreStage(guard))
     return found
 
 

@@ -292,6 +292,9 @@ def check_one_experiment(points: Sequence[Point]) -> None:
         message = "differs between the arms, but arms are compared by one and the same measure"
         hint = "put all metrics into one suite, or run one experiment for each suite"
         problems.append(Problem("suite", message, hint=hint))
+    if _differ([point.experiment.guard.model_dump(mode="json") for point in points]):
+        message = "differs between the arms, but arms are held against one guard"
+        problems.append(Problem("guard", message, hint="run one experiment for each guard"))
     if _differ([point.experiment.baseline.chosen_on for point in points]):
         message = "differs between the arms, but one untuned arm is chosen for all of them"
         problems.append(Problem("baseline.chosen_on", message, hint="leave one of the two out"))

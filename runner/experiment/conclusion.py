@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.config import Experiment
+from runner.config import Experiment, RowsGuard
 from runner.experiment.baseline_choice import choose_baselines
 from runner.experiment.gates import Judged, gate_results, gated
+from runner.experiment.guard import guard_results, guarded, required
 from runner.experiment.looks import with_looks
 from runner.experiment.recipe_claims import decide
 from runner.experiment.recipes import earlier_spreads, recipes
 from runner.experiment.same_rows import on_common_rows
 from runner.experiment.treatment_effects import treatment_differences
 from runner.experiment.verdict import candidate, differences, verdict
-from runner.records.experiments import ExperimentResult, GateResult
+from runner.records.experiments import ExperimentResult
+from runner.records.gates import GateResult, GuardResult
 from runner.store.ledger import Ledger, now_ms
 
 
@@ -38,8 +40,13 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
         for arm in same
     ]
     gates: list[GateResult] = []
-    if suite.not_worse and (chosen := candidate(arms, suite, seed, decided)):
+    guards: list[GuardResult] = []
+    chosen = candidate(arms, suite, seed, decided)
+    if suite.not_worse and chosen:
         gates = gate_results(Judged(arms, chosen, decided, ledger, result.digest, earlier), suite)
+    if isinstance(experiment.guard, RowsGuard):
+        guards = guard_results(arms, experiment.guard)
+        gates += required(guards, experiment.guard, chosen.digest) if chosen else []
     whole = result.model_copy(
         update={
             "arms": arms,
@@ -51,7 +58,12 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
             "tied": decided.tied,
             "spread": decided.spread,
             "gates": gates,
-            "verdict": gated(verdict(arms, found, suite, seed, decided, choices), gates),
+            "guards": guards,
+            "verdict": guarded(
+                gated(verdict(arms, found, suite, seed, decided, choices), gates),
+                guards,
+                chosen,
+            ),
             "versions": versions(Path(result.file).parent),
             "ended_ms": now_ms(),
         }

@@ -20,7 +20,8 @@ from runner.experiment.ranking import strongest
 from runner.experiment.recipe_claims import Decided, Look, look_at
 from runner.experiment.same_rows import LEAST, rows_by_split, same_rows
 from runner.records import Scale, ScoredRow
-from runner.records.experiments import ExperimentResult, GateResult, Spread, Verdict
+from runner.records.experiments import ExperimentResult, Spread, Verdict
+from runner.records.gates import GateResult
 from runner.records.results import ArmResult, in_groups
 from runner.store.ledger import Ledger
 
@@ -117,6 +118,30 @@ def _gate(judged: Judged, gate: NotWorse, suite: Suite) -> GateResult:
     return _tested(found, contributions(both, score, suite), [judged.chosen.digest], None, "")
 
 
+def held_against(
+    ours: Sequence[ScoredRow],
+    theirs: Sequence[ScoredRow],
+    suite: Suite,
+    margin: float,
+    arm: str,
+    than: str,
+) -> GateResult:
+    """One model against another in a suite's primary score, over the rows that both answered."""
+    from runner.evaluation import contributions
+
+    found = GateResult(
+        score=suite.primary,
+        margin=margin,
+        than=than,
+        arm=arm,
+        passed=False,
+        confidence=suite.bootstrap.confidence,
+    )
+    both = {_OURS: ours, THEIRS: theirs}
+    return _tested(found, contributions(both, suite.primary, suite), [_OURS], None, "")
+
+
+_OURS = "ours"
 THEIRS = ""
 """Stands for the arm that is held against, among digests."""
 
@@ -218,7 +243,7 @@ def gate_words(found: GateResult) -> str:
     if found.why:
         return (
             f"{found.arm} is not shown to be within {margin} of {found.than} in {found.score}, "
-            f"which suite.not_worse asks for: {found.why}."
+            f"which {found.asked_by} asks for: {found.why}."
         )
     basis = in_groups(plural(found.rows, "test row"), found.groups)
     if found.runs:
@@ -231,5 +256,5 @@ def gate_words(found: GateResult) -> str:
         return f"{found.arm} is not worse than {found.than} in {found.score} by {margin} ({how})."
     return (
         f"{found.arm} may be worse than {found.than} in {found.score} by {margin} or more ({how}; "
-        "suite.not_worse)."
+        f"{found.asked_by})."
     )

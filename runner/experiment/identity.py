@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.base.digests import digest_of
-from runner.config import Experiment
+from runner.compose.folders import packaged_conf
+from runner.config import Experiment, RowsGuard
 
 MODEL_FACTS = {
     *("cpu_tokens_per_second", "accept_terms", "terms", "licence"),
@@ -35,10 +36,25 @@ def arm_digest(
             ),
             "model": MODEL_FACTS,
             "suite": WHO_IS_ASKED,
+            "guard": True,
         },
     )
+    if isinstance(experiment.guard, RowsGuard):
+        config["guard"] = guard_identity(experiment.guard)
     config["backend"] = experiment.backend.shaping()
     return digest_of({"versions": list(versions), "config": config, "data": data, **kind})
+
+
+def guard_file(guard: RowsGuard) -> Path:
+    """The rows of a guard: the user's, or the shipped ones."""
+    return Path(guard.rows) if guard.rows else packaged_conf() / "suite" / "guard.jsonl"
+
+
+def guard_identity(guard: RowsGuard) -> Mapping[str, Any]:
+    """The guard, by the content of its rows and not their place."""
+    file = guard_file(guard)
+    rows = file_digest(file) if file.is_file() else ""
+    return {**guard.model_dump(mode="json"), "rows": rows}
 
 
 def file_digest(path: Path) -> str:

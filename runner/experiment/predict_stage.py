@@ -8,6 +8,7 @@ from typing import Any
 
 from runner.experiment.asking import AskingStage
 from runner.experiment.context import check_there
+from runner.experiment.guard_rows import GUARD, suite_for
 from runner.experiment.paid_answers import count_text
 from runner.experiment.render_stage import RenderStage, examples
 from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, CheckpointsToCome, Stage
@@ -62,11 +63,13 @@ class PredictStage(AskingStage, AnswerStage[list[Prediction]]):
         return requests_for(examples(run, self.answers.split), drawn)
 
     def generation(self, run: ArmRun) -> Generation:
-        asked, seed = run.experiment.suite.generation, run.experiment.seed
+        asked, seed = suite_for(run, self.answers.split).generation, run.experiment.seed
         return Generation(asked.max_tokens, asked.temperature, seed, tuple(asked.stop))
 
     def fewest_tokens(self, run: ArmRun, requests: Sequence[Request]) -> int:
-        """As many as the targets have."""
+        """As many as the targets have; those of a guard are conditions."""
+        if self.answers.split == GUARD:
+            return 0
         asked, most = {request.id for request in requests}, self.generation(run).max_tokens
         rows = [row for row in examples(run, self.answers.split) if row.id in asked]
         return sum(min(count_text(row.target)[0], most) for row in rows)

@@ -9,8 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from runner.config import Augment, Select
+from runner.config import Augment, RowsGuard, Select
 from runner.experiment.asking import PREDICTIONS
+from runner.experiment.guard_rows import GUARD, guard_rows
 from runner.experiment.identity import file_digest
 from runner.experiment.prepare_stage import PrepareStage
 from runner.experiment.reword_stage import RewordStage
@@ -108,10 +109,14 @@ def _hard_scores(run: ArmRun) -> str:
 
 
 def examples(run: ArmRun, split: str) -> list[Example]:
-    """The split's examples in file order, with their groups; of validation a seeded draw of
-    ``suite.max_validation``, since the first rows of a sorted file are of one class."""
+    """The split's examples, or the guard's, in file order, with their groups; of validation a
+    seeded draw of ``suite.max_validation``, since the first rows of a sorted file are of one
+    class."""
     from runner.inference import sample
 
+    if split == GUARD:
+        guard = run.experiment.guard
+        return guard_rows(guard) if isinstance(guard, RowsGuard) else []
     found = list(_examples_in(run.read(RenderStage()).file(split)))
     if getattr(run.experiment.source, "group", None):
         groups = _groups_in(run.read(PrepareStage()) / f"{split}.jsonl")

@@ -389,8 +389,8 @@ def _only_one(sweep: Sweep, console: Console) -> FileLock:
 
 
 def exit_code(result: ExperimentResult) -> int:
-    """0 all arms done and through the gates of `suite.not_worse`; what all arms that are not done
-    agree on when they do; else 1."""
+    """0 all arms done and through the gates (`suite.not_worse`, `guard.required`); what all arms
+    that are not done agree on when they do; else 1."""
     codes = {arm.exit_code for arm in result.arms if arm.status in ("failed", "incomplete")}
     if not codes:
         return 0 if all(gate.passed for gate in result.gates) else GateError.exit_code

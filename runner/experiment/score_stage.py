@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.base.digests import digest_of
 from runner.base.errors import ConfigError, SftError
+from runner.experiment.guard_rows import GUARD, suite_for
 from runner.experiment.predict_stage import PredictStage
 from runner.experiment.render_stage import RenderStage, examples
 from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, Stage
@@ -39,7 +40,7 @@ class ScoreStage(AnswerStage[Scores]):
         asked = examples(run, split)
         texts = [text for each in asked for text in (each.target, *each.references)]
         # A tokenizer that the suite leaves open depends on what is installed.
-        suite = settled(run.experiment.suite, texts)
+        suite = settled(suite_for(run, split), texts)
         return {
             "version": self.version(),
             "predicted": run.digest(PredictStage(self.answers)),
@@ -52,7 +53,8 @@ class ScoreStage(AnswerStage[Scores]):
     def build(self, run: ArmRun, out: Path) -> None:
         from runner.evaluation import score
 
-        suite, split, seed = run.experiment.suite, self.answers.split, run.experiment.seed
+        split, seed = self.answers.split, run.experiment.seed
+        suite = suite_for(run, split)
         answers = run.read(PredictStage(self.answers))
         scores, rows = score(examples(run, split), answers, suite, split, seed)
         (out / "scores.json").write_text(scores.model_dump_json(), encoding="utf-8")
@@ -79,6 +81,7 @@ def check_targets(run: ArmRun) -> tuple[str, ...]:
     splits = {split: examples(run, split) for split in ("validation", "test")}
     suite = run.experiment.suite
     check_targets([example for rows in splits.values() for example in rows], suite)
+    check_targets(examples(run, GUARD), suite_for(run, GUARD))
     known = run.context.self_scores
     found = []
     for split, rows in splits.items():

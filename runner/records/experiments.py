@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 from runner.records import UNKNOWN, Scale
+from runner.records.gates import GateResult, GuardResult
 from runner.records.looks import SplitLooks
 from runner.records.results import ArmResult, Difference, ResultRecord, Score, total_usd
 from runner.records.row_changes import RowChanges
@@ -63,39 +64,6 @@ class RecipeResult(ResultRecord):
     """Standard deviation of `scores`; nan below two."""
 
 
-class GateResult(ResultRecord):
-    """Whether the arm that would be shipped is shown not to be worse than another one by a margin
-    (`suite.not_worse`)."""
-
-    score: str
-    margin: float
-    """In the score's unit."""
-    than: str
-    """Name of the arm that it is held against, with its experiment where that is another one."""
-    arm: str
-    """Name of the arm, or of its recipe where that has replicates."""
-    passed: bool
-    why: str = ""
-    """Why nothing can be said; empty where it was tested."""
-    ours: float = math.nan
-    theirs: float = math.nan
-    gain: float = math.nan
-    """The difference with its sign turned so that more is better."""
-    least: float = math.nan
-    """The one-sided limit of `gain`: it is at least this, but for the chance of error."""
-    p: float = math.nan
-    """One-sided, of a loss of `margin` or more."""
-    confidence: float = 0.95
-    """One-sided, of `least`."""
-    rows: int = 0
-    groups: int = 0
-    """Groups of rows that this goes by; 0 where every row stands for itself."""
-    runs: int = 0
-    """Replicates that this is the mean of, so that it holds for other runs as well; 0 for one
-    checkpoint, which goes by the rows alone."""
-    scale: Scale = UNKNOWN
-
-
 class Spread(ResultRecord):
     """How far runs of one recipe lie apart, pooled over an experiment's recipes: what later
     experiments with few replicates lean on. See `runner.statistics.recipes.RunSpread`."""
@@ -126,6 +94,8 @@ class ExperimentResult(ResultRecord):
     differences: list[Difference] = []
     gates: list[GateResult] = []
     """Of `suite.not_worse`, for the arm that would be shipped."""
+    guards: list[GuardResult] = []
+    """Every tuned arm on the rows of `guard`; empty where nobody looked."""
     row_changes: list[RowChanges] = []
     """Row by row, for the same pairs of arms as `differences`; empty in older results."""
     treatments: list[Difference] = []

@@ -197,6 +197,8 @@ class ArmResult(ResultRecord):
     validation: Scores | None = None
     """Of the best checkpoint, or of the untuned model."""
     test: Scores | None = None
+    guard: Scores | None = None
+    """On the rows of `guard`, where they were asked."""
     tested: str = ""
     """Digest of the test rows that it was scored on (`runner.records.looks.SplitRows`); empty
     without a test score, and in older results."""

@@ -19,6 +19,7 @@ from runner.report.cost import cost
 from runner.report.curves import curves
 from runner.report.format import interval, number, signed
 from runner.report.gates import gates
+from runner.report.guard import guard
 from runner.report.page import write_page
 from runner.report.recipes import one_run_each, recipes
 from runner.report.row_changes import row_changes
@@ -62,6 +63,7 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, obje
         "facts": _facts(lines, digits),
         "ended": moment(result.ended_ms),
         "gates": gates(result.gates),
+        "guard": guard(result, styles),
         "gate_level": f"{100 * (1 - confidence(result)):.3g} %",
         "keys": varying_keys(lines),
         "arms": rows(lines, styles, digits, out),

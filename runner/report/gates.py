@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.base.text import plural
-from runner.records.experiments import GateResult
+from runner.records.gates import GateResult
 from runner.records.results import in_groups
 from runner.report.format import number, p_value, signed
 

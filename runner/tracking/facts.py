@@ -172,6 +172,7 @@ def arm_measures(result: ExperimentResult, arm: ArmResult) -> tuple[LoggedMetric
         *_curves(arm),
         *_by_checkpoint(arm),
         *_test(arm, result.primary),
+        *_guard(arm),
         *_against_baseline(result, arm),
         *_cost(arm),
     )
@@ -217,6 +218,18 @@ def _test(arm: ArmResult, primary: str) -> Iterator[LoggedMetric]:
     yield from _defined("test/rows", arm.test.rows, 0, arm.ended_ms)
     yield from _unanswered("test", arm.test, arm.ended_ms)
     yield from _slices(arm.test, primary, arm.ended_ms)
+
+
+def _guard(arm: ArmResult) -> Iterator[LoggedMetric]:
+    """What of the guard's rows it meets: all, and by kind."""
+    if arm.guard is None:
+        return
+    for name, score in arm.guard.overall.items():
+        for suffix, number in _with_interval(score):
+            yield from _defined(f"guard/{name}{suffix}", number, 0, arm.ended_ms)
+    for label, by_name in arm.guard.slices.items():
+        for score in by_name.values():
+            yield from _defined(f"guard/{label}", score.value, 0, arm.ended_ms)
 
 
 def _unanswered(split: str, scores: Scores, time_ms: int) -> Iterator[LoggedMetric]:

@@ -15,7 +15,7 @@ from runner.experiment.plan import plan
 from runner.experiment.power import detectable
 from runner.experiment.run import RunOutcome, exit_code
 from runner.records import EDITS, SHARE
-from runner.records.experiments import GateResult
+from runner.records.gates import GateResult
 from runner.report.terminal import plain_leaderboard
 from runner.statistics.recipes import Estimate, RunSpread, difference_estimate, spread_of
 from tests.experiment.conftest import Trial

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.records import Checkpoint, CurvePoint, TuningResult
-from runner.records.experiments import ExperimentResult, GateResult, Verdict
+from runner.records.experiments import ExperimentResult, Verdict
+from runner.records.gates import GateResult
 from runner.records.results import ArmResult, CheckpointScores, Difference, Score, Scores
 from runner.records.row_changes import RowChanges, RowLists
 
