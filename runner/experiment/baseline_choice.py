@@ -97,8 +97,8 @@ def _equals(untuned: Sequence[ArmResult], best: ArmResult, by: Mapping[str, Scor
     others = [arm.name for arm in untuned if arm is not best and by[arm.digest].value == value]
     if not others:
         return ""
-    verb = "has" if len(others) == 1 else "have"
-    return f"; {', '.join(others)} {verb} as much, and fewer worked examples, then the first counts"
+    tied = ", ".join(others)
+    return f"; tied with {tied}, where the fewest worked examples count, then the arms' order"
 
 
 def counted(found: Difference, choice: BaselineChoice | None) -> float:

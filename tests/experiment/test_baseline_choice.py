@@ -139,7 +139,7 @@ def test_a_tie_goes_to_the_fewest_examples_and_is_said(tmp_path: Path) -> None:
     ]
     chosen = choose(arms)
     assert chosen.arm == "zero-shot"
-    assert "3-shot has as much, and fewer worked examples, then the first counts" in chosen.reason
+    assert "tied with 3-shot, where the fewest worked examples count" in chosen.reason
 
 
 def test_one_untuned_arm_is_not_chosen(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_no_baseline_is_chosen_for_leaving_rows_out(tmp_path: Path) -> None:
     assert arms[1].validation.overall["exact_match"].value == 1.0
     chosen = choose(arms, suite=COMMON)
     assert chosen.arm == "zero-shot"
-    assert "chosen on 60 validation rows (exact_match 1.000); 3-shot has as much" in chosen.reason
+    assert "chosen on 60 validation rows (exact_match 1.000); tied with 3-shot" in chosen.reason
 
 
 ON_TEST = "baseline.chosen_on=test"
