@@ -24,6 +24,13 @@ _BY_OPTION = ("missing", "extra_forbidden")
 PlacesOf = Callable[[UncheckedPoint], KeyOrigins]
 
 
+EACH_BATCH = "is true, and this sweeper asks batch by batch: each would open the test split"
+SEARCH = (
+    "sweep with sweep.grid or -m, or search without test rows first "
+    "(suite.sealed=false source.test=null prepare.split.test=0)"
+)
+
+
 def validated(
     request: ComposeRequest, drafts: Sequence[UncheckedPoint], at_once: bool, places_of: PlacesOf
 ) -> tuple[ComposedPoint, ...]:
@@ -39,6 +46,8 @@ def validated(
     ]
     if at_once and not request.problems:
         report_merged(request, drafts, points)
+    if not at_once and any(point and point.experiment.suite.sealed for point in points):
+        request.report(Problem("suite.sealed", EACH_BATCH, hint=SEARCH))
     if request.problems:
         raise request.error()
     return tuple(point for point in points if point)

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from runner.base.digests import digest_of
+from runner.base.errors import SftError
 from runner.base.text import normalize
 from runner.config import Suite
 from runner.experiment.prepare_stage import PrepareStage
@@ -103,7 +104,8 @@ def counted(book: LookBook, split: SplitRows, suite: Suite) -> SplitLooks:
 
 
 def _held(looks: SplitLooks, result: ExperimentResult, suite: Suite) -> Difference | None:
-    """The winner's difference at the level that holds for all comparisons together."""
+    """The winner's difference at the level that holds for all comparisons together; None where its
+    rows are gone or damaged, which is no reason not to count."""
     winner = next((arm for arm in result.arms if arm.digest == _winner(result)), None)
     if winner is None or winner.tested != looks.split or looks.comparisons < 2:
         return None
@@ -115,13 +117,12 @@ def _held(looks: SplitLooks, result: ExperimentResult, suite: Suite) -> Differen
         arms = result.arms
         if suite.unanswered == "wrong":  # which rows count does not depend on other arms
             arms = [arm for arm in arms if arm.kind != "tuned" or arm is winner]
-        again = differences(
-            arms,
-            result.baselines,
-            suite.model_copy(update={"bootstrap": strict}),
-            int(winner.config.get("seed", 0)),
-            result.recipes,
-        )
+        stricter = suite.model_copy(update={"bootstrap": strict})
+        seed = int(winner.config.get("seed", 0))
+        try:
+            again = differences(arms, result.baselines, stricter, seed, result.recipes)
+        except SftError:
+            return None
         found = next((item for item in again if item.arm == winner.digest), None)
     if found is None:
         return None

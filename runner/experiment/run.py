@@ -310,6 +310,7 @@ def _run_arms(
         sweep.ledger.put_arm(known.digest, result, tested)
         results[result.digest] = result
 
+    opened: set[str] = set()
     # Each line once: most arms have their rows and the suite in common.
     warn = cache(lambda line: console.say(f"warning: {line}"))
 
@@ -319,7 +320,8 @@ def _run_arms(
         if _whole(sweep, results[arm.digest]):
             console.arm(number, len(sweep.arms), arm.name, "done before")
             return
-        console.arm(number, len(sweep.arms), arm.name, "")
+        note = "answers the sealed test split" if arm.digest in opened else ""
+        console.arm(number, len(sweep.arms), arm.name, note)
         console.on_points(_forward(tracker, known.digest, arm.digest))
         mine, logs = sweep.runs[arm.digest], sweep.home / "logs"
         set_up = partial(mine.backend.setup, console.watch("model"))
@@ -344,6 +346,7 @@ def _run_arms(
             bring(repeated(waiting, results, earlier, save, console))
         if chosen := sealed.open_finalists(sweep.arms, results, sweep.runs):
             console.say(sealed.told(chosen, sweep.arms))
+            opened |= {arm.digest for arm in chosen}
             check_affordable(chosen, sweep.runs, sweep.stages, sweep.ledger, known.name)
             bring([(n, arm) for n, arm in numbered if arm in chosen])
     finally:

@@ -95,7 +95,8 @@ def verdict_state(lines: Sequence[ScoreboardLine], result: ExperimentResult) -> 
     not ruled out or arms are still to run, ``none`` when nothing was scored."""
     if any(line.role == "winner" for line in lines):
         return "won"
-    tuned = [line for line in lines if line.arm.kind == "tuned" and line.arm.status == "done"]
+    done = [line for line in lines if line.arm.status == "done" and not line.arm.sealed]
+    tuned = [line for line in done if line.arm.kind == "tuned"]
     if tuned and all(verdict_of(line) == "worse" for line in tuned):
         return "lost"
     return "open" if tuned or not result.ended_ms else "none"

@@ -115,11 +115,12 @@ def _row(
     rival: Difference | None,
 ) -> RecipeRow:
     score, tied = recipe.test, recipe.digest in result.tied and len(result.tied) > 1
+    sealed = any(result.arm(digest).sealed for digest in recipe.arms)
     return RecipeRow(
         name=recipe.name,
         css=looks.get(recipe.digest, ""),
         replicates=len(recipe.arms),
-        mean=number(score.value if score else None, places),
+        mean="sealed" if sealed else number(score.value if score else None, places),
         between=interval(score.low, score.high, places) if score else "",
         deviation=number(recipe.deviation, places) if recipe.deviation >= 0 else MISSING,
         untuned=_gap(untuned, 0) if untuned else None,

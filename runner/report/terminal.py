@@ -66,6 +66,10 @@ def print_leaderboard(result: ExperimentResult, console: Console) -> None:
             f"{plural(skipped, 'replicate')} skipped: by one run each, no chance to win any more"
         )
         console.print(words, style="dim", markup=False, highlight=False)
+    if sealed := sum(arm.sealed for arm in result.arms):
+        who = "only the winner on validation and its baselines answer test"
+        words = f"{plural(sealed, 'arm')} sealed: {who}"
+        console.print(words, style="dim", markup=False, highlight=False)
     for line in lines:
         if line.unanswered:
             words = f"{one_line(line.arm.name, 80)} left {line.unanswered}"

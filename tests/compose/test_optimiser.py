@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from runner.base.errors import ConfigError
 from runner.compose import Composition, compose
 from tests.compose.composing import MINIMAL, write
 
@@ -81,3 +82,17 @@ def test_each_job_is_told_the_mean_of_its_points(
     assert (tmp_path / "runs/hydra").is_dir()
     # The last batch has one job: what it varies is known from the sweep, not from the batch.
     assert [point.varying["seed"] for point in batches[1].points] == ["4"] * (2 if grid else 1)
+
+
+@pytest.mark.usefixtures("climbing")
+def test_a_search_cannot_have_a_sealed_test_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = MINIMAL.replace("source:", "  - override /hydra/sweeper: climbing\nsource:", 1)
+    write(tmp_path, {"exp.yaml": text})
+    with pytest.raises(
+        ConfigError, match=r"suite\.sealed: is true, and this sweeper asks batch by"
+    ):
+        compose(tmp_path / "exp.yaml", ["suite.sealed=true"], lambda _: [0.0, 0.0])
+    assert TOLD == []

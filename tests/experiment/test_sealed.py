@@ -68,6 +68,8 @@ def test_only_finalists_answer_a_sealed_test(trial: Trial) -> None:
     assert "sealed" in line
     page = outcome.report.read_text(encoding="utf-8")
     assert ">sealed<" in page
+    assert "It is sealed: only the winner on validation" in page
+    assert "1 arm sealed: only the winner" in plain_leaderboard(result)
     assert "The seal holds: it was opened once" in page
     assert (looks(result).comparisons, looks(result).untuned) == (1, 1)
     # It is finished: the same command does nothing, and is no other look.
