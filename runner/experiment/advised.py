@@ -137,9 +137,9 @@ def fill_in(
 def _filled(
     point: Point, digest: str, stages: Stages, run_of: RunOf, say: Say, *, alone: bool
 ) -> AdvisedPoint:
-    before = AdvisedPoint(point.varying, point.config, point.experiment)
+    as_it_is = AdvisedPoint(point.varying, point.config, point.experiment)
     if not point.experiment.tuning.asked:
-        return before
+        return as_it_is
     run = run_of(point.experiment, digest)
     get_tokenizer(run, say)
     try:
@@ -149,7 +149,7 @@ def _filled(
     except (DataError, GateError):
         if alone:
             raise
-        return before
+        return replace(as_it_is, before=digest)
     return _with_numbers(point, profile, digest)
 
 

@@ -15,6 +15,7 @@ from runner.experiment.console import Console
 from runner.experiment.run import Sweep, assemble, run
 from runner.report import write_report
 from runner.tracking.arm_run import arm_params
+from tests.advice.shipped import CONF
 from tests.compose.composing import compose_text
 from tests.experiment.conftest import YAML, Trial
 from tests.money.conftest import PAID, Shop, shop
@@ -242,6 +243,18 @@ def test_replicates_have_their_recipes_numbers(trial: Trial) -> None:
     assert names(sweep) == ["tuned", "tuned · replicate 2"]
     assert [config["epochs"] for config in tuning(sweep)] == [2, 2]
     assert len(by_advice(sweep.arms)[0].taken) == 1
+
+
+def test_a_rule_of_ones_own_is_a_file_as_the_default_shows_it(trial: Trial) -> None:
+    """The comment in conf/advice/default.yaml, taken as it stands."""
+    text = (CONF / "advice" / "default.yaml").read_text(encoding="utf-8")
+    shown = [line[3:] for line in text.splitlines() if line.startswith("#   ")]
+    (trial.folder / "conf" / "advice").mkdir(parents=True)
+    (trial.folder / "conf" / "advice" / "mine.yaml").write_text("\n".join(shown))
+    sweep = sweep_of(trial, "", "tuning=auto", "advice=mine", "model.name=qwen3-0.6b")
+    same = {"epochs": 5, "learning_rate_multiplier": 1.0, "adapter_size": 16}
+    assert tuning(sweep) == [same]
+    assert by_advice(sweep.arms)[0].advised.recommendation.rule == "qwen_small"
 
 
 # --- data that has to be paid for -----------------------------------------------------------
