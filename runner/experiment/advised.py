@@ -12,7 +12,6 @@ from typing import Any
 
 from runner.advice import (
     SharedAdvice,
-    advised_words,
     earlier_settings,
     recommend,
     recommend_beside,
@@ -137,9 +136,9 @@ def fill_in(
 def _filled(
     point: Point, digest: str, stages: Stages, run_of: RunOf, say: Say, *, alone: bool
 ) -> AdvisedPoint:
-    before = AdvisedPoint(point.varying, point.config, point.experiment)
+    as_it_is = AdvisedPoint(point.varying, point.config, point.experiment)
     if not point.experiment.tuning.asked:
-        return before
+        return as_it_is
     run = run_of(point.experiment, digest)
     get_tokenizer(run, say)
     try:
@@ -149,7 +148,7 @@ def _filled(
     except (DataError, GateError):
         if alone:
             raise
-        return before
+        return replace(as_it_is, before=digest)
     return _with_numbers(point, profile, digest)
 
 
@@ -238,5 +237,4 @@ def by_advice(arms: Sequence[Arm]) -> list[SharedAdvice]:
 def advice_lines(arms: Sequence[Arm]) -> Iterator[str]:
     """What `sft plan` and `sft run` say of it."""
     for shared in by_advice(arms):
-        yield from advised_words(shared.advised)
-        yield from (f"  taken by {names}: {words}" for names, words in shared.takers)
+        yield from shared.lines()

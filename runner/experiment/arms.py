@@ -83,7 +83,7 @@ PLAIN = {name for name, field in Experiment.model_fields.items() if field.annota
 UNTOLD = {"default", "given"}
 """Options that several groups have: alone they do not say which is meant."""
 
-IRRELEVANT = {"tuning", "baseline", "backend"}
+IRRELEVANT = {"tuning", "advice", "baseline", "backend"}
 """Groups that cannot change what an untuned model answers."""
 
 

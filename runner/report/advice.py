@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from runner.advice import SharedAdvice, profile_words, shared_advice, value_words, values_words
+from runner.advice import (
+    SharedAdvice,
+    profile_words,
+    shared_advice,
+    taken_words,
+    value_words,
+    values_words,
+)
 from runner.base.text import plural
+from runner.records.advice import Advised
 from runner.records.results import ArmResult
 
 
@@ -21,14 +29,23 @@ class EarlierRow:
 
 
 @dataclass(frozen=True, slots=True)
-class AdviceSection:
-    """One rule and the arms that took of it."""
+class AdvisedArms:
+    """Arms on the same data that took the same."""
 
+    names: str
     profile: str
-    facts: list[tuple[str, str]]
+    takes: str
     earlier: list[EarlierRow]
     none: str
     """Said where no earlier experiment is on like data."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceSection:
+    """One rule and the arms that took of it."""
+
+    facts: list[tuple[str, str]]
+    arms: list[AdvisedArms]
 
 
 def advice(arms: Sequence[ArmResult]) -> list[AdviceSection]:
@@ -38,29 +55,35 @@ def advice(arms: Sequence[ArmResult]) -> list[AdviceSection]:
 
 
 def _section(shared: SharedAdvice) -> AdviceSection:
-    advised = shared.advised
-    found = advised.recommendation
+    found = shared.recommendation
     most = f", at most {plural(found.most_epochs, 'epoch')}" if found.most_epochs else ""
     facts = [
         ("Rule", found.rule),
         ("It says", values_words(found.values) + most),
-        *((f"Taken by {names}", words) for names, words in shared.takers),
+        ("It fires for", found.fires_for),
         ("Why", found.why),
         ("Note", found.note),
         ("Source", f"{found.source}; {found.date}"),
-        *((f"Beside it, {other.rule}", values_words(other.values)) for other in advised.beside),
+        *((f"Beside it, {other.rule}", values_words(other.values)) for other in shared.beside),
     ]
-    looked = plural(advised.looked_at, "earlier experiment")
-    return AdviceSection(
-        profile=profile_words(advised.profile),
-        facts=[(name, value) for name, value in facts if value],
-        earlier=list(_earlier(shared)),
-        none="" if advised.earlier else f"None of {looked} in the ledger was on like data.",
-    )
+    return AdviceSection([(name, text) for name, text in facts if text], list(_arms(shared)))
 
 
-def _earlier(shared: SharedAdvice) -> Iterator[EarlierRow]:
-    for each in shared.advised.earlier:
+def _arms(shared: SharedAdvice) -> Iterator[AdvisedArms]:
+    for each in shared.taken:
+        advised = each.advised
+        looked = plural(advised.looked_at, "earlier experiment")
+        yield AdvisedArms(
+            names=", ".join(each.arms),
+            profile=profile_words(advised.profile),
+            takes=taken_words(advised),
+            earlier=list(_earlier(advised)),
+            none="" if advised.earlier else f"None of {looked} in the ledger was on like data.",
+        )
+
+
+def _earlier(advised: Advised) -> Iterator[EarlierRow]:
+    for each in advised.earlier:
         knobs = (each.epochs, each.learning_rate_multiplier, each.adapter_size)
         chosen = "–" if each.best_epoch is None else f"{each.best_epoch:g}"
         cells = [f"{each.rows:,}", *map(value_words, knobs), chosen, f"{each.arms:,}"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.records import Checkpoint, CurvePoint, TuningResult
+from runner.records.advice import Advised, DataProfile, EarlierSetting, Recommendation
 from runner.records.experiments import ExperimentResult, Verdict
 from runner.records.gates import GateResult
 from runner.records.results import ArmResult, CheckpointScores, Difference, Score, Scores
@@ -144,12 +145,20 @@ def changed(text: str, folder: Path) -> RowChanges:
     return found
 
 
+def advised(text: str) -> Advised:
+    """Hyperparameters by a rule of somebody's, beside what an experiment of theirs found."""
+    rule = Recommendation(text, 3, 1.0, 8, 10, text, text, text, text, text)
+    profile = DataProfile(3, 9, 9, 9, 8, 10, text, {text: 1}, text, text)
+    before = EarlierSetting(text, text, text, 3, 3, 1.0, 8, text, 0.5, text, 2, 1)
+    return Advised(profile, rule, {text: 3}, text, (rule,), (before,), 1)
+
+
 def experiment(text: str, folder: Path) -> ExperimentResult:
     """`text` must not be empty; an empty text would leave out what is optional."""
     made = folders(text, folder)
     dump(folder / "rows.jsonl", rows(text))
     predictions = str(folder / "rows.jsonl")
-    arm = tuned(text, made, predictions)
+    arm = tuned(text, made, predictions).model_copy(update={"advised": advised(text)})
     baseline = ArmResult(
         digest="b",
         name=f"{text} base",
