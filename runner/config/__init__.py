@@ -14,6 +14,7 @@ from runner.config.backend import (
     VertexBackendSettings,
 )
 from runner.config.base import Group, Normalizer, Share
+from runner.config.diagnosis import Diagnosis
 from runner.config.experiment import Budget, Experiment, SweepSettings
 from runner.config.model import (
     Evidence,
@@ -103,6 +104,7 @@ __all__ = [
     "Clean",
     "ColumnSource",
     "Dedup",
+    "Diagnosis",
     "Diverse",
     "Encoder",
     "Evidence",

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from runner.config.backend import Backend
 from runner.config.base import Group
 from runner.config.compatibility import encoder_misfits, misfits, today
+from runner.config.diagnosis import Diagnosis
 from runner.config.model import Model
 from runner.config.prepare import Prepare
 from runner.config.skew import NoSkew, Skew
@@ -95,6 +96,7 @@ class Experiment(Group):
     budget: Budget = Budget()
     planning: Planning = Planning()
     skew: Skew = NoSkew(kind="none")
+    diagnosis: Diagnosis = Diagnosis()
     sweep: SweepSettings = SweepSettings()
 
     @model_validator(mode="after")

@@ -29,6 +29,7 @@ def arm_digest(
             **dict.fromkeys(
                 ("store", "paths", "sweep", "budget", "skew", "replicates", "planning"), True
             ),
+            "diagnosis": True,
             "model": MODEL_FACTS,
         },
     )

@@ -21,6 +21,7 @@ from runner.experiment.arms import Arm, Point, check_one_experiment, expand, tun
 from runner.experiment.conclusion import concluded, data_cards
 from runner.experiment.console import Console
 from runner.experiment.context import RunContext
+from runner.experiment.findings import diagnosed, told_by
 from runner.experiment.forecast import check_affordable
 from runner.experiment.parallel import EVALUATING, Slots, run_parallel, stop_order
 from runner.experiment.prepare_stage import PrepareStage, data_warnings
@@ -175,7 +176,8 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
     tracking = sweep.arms[0].experiment.tracking
     with _only_one(sweep, console):
         known = sweep.ledger.begin(sweep.result)
-        target = digest_of([tracking.model_dump(mode="json"), REPORT_VERSION])
+        limits = sweep.arms[0].experiment.diagnosis
+        target = digest_of([tracking.model_dump(mode="json"), *told_by(limits), REPORT_VERSION])
         finished = _finished(sweep, known) and sweep.report.exists()
         if finished and sweep.ledger.synced(known.digest) == target:
             return RunOutcome(known, sweep.report, tracking, fresh=False)
@@ -192,9 +194,10 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
             tracker.begin(known)
             result = _run_arms(sweep, known, tracker, console)
             result = concluded(result, sweep.arms[0].experiment, sweep.ledger)
-            sweep.ledger.finish(result)
             console.stage("report")
             sweep.report.parent.mkdir(parents=True, exist_ok=True)
+            result = diagnosed(result, limits, sweep.runs, sweep.report.parent)
+            sweep.ledger.finish(result)
             pages = data_cards(result, sweep.report.parent) | skewed
             write_report(result, sweep.report)
             console.stage("tracking")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from runner.records import UNKNOWN, Scale
+from runner.records.findings import Findings
 from runner.records.results import ArmResult, Difference, ResultRecord, Score, total_usd
 
 
@@ -77,6 +78,8 @@ class ExperimentResult(ResultRecord):
     included; the cheapest first."""
     spread: Spread | None = None
     verdict: Verdict | None = None
+    findings: Findings | None = None
+    """What was diagnosed when it ended; None in older results and before the end."""
     home: str = ""
     versions: dict[str, str] = {}
     """Package and runner versions, git commit when there is one."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runner.records.experiments import ExperimentResult
 
-REPORT_VERSION = "4"
+REPORT_VERSION = "5"
 """Raised when the same result would give another page; a finished experiment is written anew."""
 
 

@@ -16,6 +16,7 @@ from runner.report.arms import checkpoints, forest, rows, varying_keys, verdict_
 from runner.report.charts import looks
 from runner.report.cost import cost
 from runner.report.curves import curves
+from runner.report.findings import findings_section
 from runner.report.format import interval, number, signed
 from runner.report.page import write_page
 from runner.report.recipes import one_run_each, recipes
@@ -56,6 +57,7 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, obje
         "state": verdict_state(lines, result),
         "headline": _headline(result),
         "facts": _facts(lines, digits),
+        "findings": findings_section(result),
         "ended": moment(result.ended_ms),
         "keys": varying_keys(lines),
         "arms": rows(lines, styles, digits, out),

@@ -16,7 +16,7 @@ from runner.report import write_report
 from runner.report.terminal import plain_leaderboard
 from tests.report.tree import Element, read
 
-SECTIONS = ["Verdict", "Arms", "Curves", "Checkpoints", "Slices", "Scores"]
+SECTIONS = ["Verdict", "What to do next", "Arms", "Curves", "Checkpoints", "Slices", "Scores"]
 SECTIONS += ["Sample predictions", "Data", "Cost", "Run it again"]
 
 VALIDATION, TEST, GAIN, P = 4, 1, 2, 3
