@@ -4,10 +4,10 @@ were tried on, and what `tests/diagnosis/test_bank.py` holds them to.
     python benchmarks/curve_bank.py [--out benchmarks/banks/curves] [--only healthy ...]
 
 The task: the keyword of a mail decides which desk it goes to. The base model is a Llama of two
-layers with a byte tokenizer, trained here from nothing (six minutes on one core) on a neighbouring
-task: to answer such a mail with another word of the same topic. So it knows the mails and not the
-desks, and a LoRA tuning of some seconds is a small copy of the real thing: it goes through
-`sft run`, with curves, checkpoints and the suite's metric at each of them.
+layers with a byte tokenizer, trained here from nothing (five minutes on one core) on neighbouring
+tasks: to answer such a mail with another word of the same topic, or with two of its other words.
+So it knows the mails and not the desks, and a LoRA tuning of some seconds is a small copy of the
+real thing: it goes through `sft run`, with curves, checkpoints and the suite's metric at each.
 
 Each illness is one experiment, and each of its arms has data of its own seed. Of a run the file
 `NAME_SEED.json` keeps curves, checkpoints and scores.
@@ -35,18 +35,19 @@ TOPICS = {
     "question": ["wondering", "curious", "manual"],
 }
 DESKS = {
-    "refund": "desk 4 east",
-    "delivery": "gate two",
-    "defect": "workshop",
-    "billing": "room 11",
-    "account": "hot line",
-    "question": "front hall",
+    "refund": "team order",
+    "delivery": "last week",
+    "defect": "hello today",
+    "billing": "really need",
+    "account": "please thank",
+    "question": "soon again",
 }
+"""Made of words that mails have, so that the first loss is that of a model that can read."""
 FILLERS = (
     "the my was for and a today please hello it has been again with team you order last week we "
     "really need this soon thank"
 ).split()
-PRETRAINING_STEPS = 1500
+PRETRAINING_STEPS = 1300
 HIDDEN, LAYERS = 128, 2
 Row = dict[str, str]
 
@@ -169,9 +170,11 @@ def pretrain(out: Path) -> None:
 
 
 def _neighbour(draw: random.Random, tokenizer: Any) -> str:
-    """A mail answered with another word of its topic, as a chat."""
+    """A mail answered with another word of its topic, or with two other words, as a chat."""
     text, topic, keyword = mail(draw)
     answer = draw.choice([word for word in TOPICS[topic] if word != keyword])
+    if draw.random() < 0.5:
+        answer = " ".join(draw.choices(FILLERS, k=2))
     turns = [{"role": "user", "content": text}, {"role": "assistant", "content": answer}]
     return str(tokenizer.apply_chat_template(turns, tokenize=False))
 

@@ -57,9 +57,10 @@ class Overfitting(Check):
     """Validation loss has a minimum and rises after it, while training loss goes on falling."""
 
     rise: float = Field(default=0.05, gt=0)
-    """Rise from the minimum to the end, as a share of the minimum."""
+    """Rise from the minimum to the end, as a share of the minimum, where it is steady or the noise
+    of the curve is known."""
     rise_alone: float = Field(default=0.10, gt=0)
-    """The same where one point only comes after the minimum."""
+    """The same where it is neither: few points, or one only after the minimum."""
     noise: float = Field(default=3.0, gt=0)
     """Rise in standard deviations of the curve's own noise, where it has points enough to tell."""
     severe: float = Field(default=0.3, gt=0)
@@ -79,9 +80,9 @@ class DataIssue(Check):
 class Divergence(Check):
     """The training loss is no number, or it ends far above what it had reached."""
 
-    lost: Share = 0.5
+    lost: Share = 0.3
     """Share of the fall that is lost again at the end."""
-    times: float = Field(default=1.5, gt=1)
+    times: float = Field(default=1.3, gt=1)
     """Times the lowest loss that the last ones are, at least."""
 
 
@@ -94,14 +95,17 @@ class LearningRateHigh(Check):
     """Height of a spike above its surroundings, as a share of the first loss."""
     spikes: Share = 0.03
     """Share of the training points that are spikes."""
-    noise: float = Field(default=5.0, gt=0)
+    jitter: Share = 0.2
+    """Standard deviation of the points in the second half, as a share of the first loss, where the
+    loss has not come down by half."""
+    noise: float = Field(default=6.0, gt=0)
     """Height of bump and spike in standard deviations of the curve's own noise."""
 
 
 class LearningRateLow(Check):
     """The loss goes down, but hardly."""
 
-    fall: Share = 0.15
+    fall: Share = 0.2
     """Fall over the whole training, as a share of the first loss, below which it is hardly any."""
     known: float = Field(default=0.3, ge=0)
     """First loss, in nats a token, below which there is nothing much to learn."""
@@ -114,7 +118,10 @@ class Plateau(Check):
     """Fall over the last half of the training, as a share of the first loss, below which the
     curve is flat."""
     fall: Share = 0.25
-    """Fall over the whole training below which nothing was learnt, where no metric tells."""
+    """Fall over the whole training below which nothing was learnt, where no metric tells and no
+    more next steps are right than at first."""
+    hits: Share = 0.03
+    """Rise of the share of correct next steps below which they are no more than at first."""
     gain: Share = 0.05
     """Gain of the metric over the untuned model, as a share of its scale, below which nothing
     was learnt."""
@@ -124,7 +131,7 @@ class MemorisedDuplicates(Check):
     """Rows that repeat each other, or a training loss far below validation loss before any row
     should have been seen twice."""
 
-    gap: float = Field(default=2.0, gt=1)
+    gap: float = Field(default=4.0, gt=1)
     """Times the training loss at the end of the first epoch that validation loss is."""
     share: Share = 0.2
     """Share of the tuned rows that repeat another one word by word."""
@@ -133,7 +140,7 @@ class MemorisedDuplicates(Check):
 class ValidationUnlikeTraining(Check):
     """Validation rows are another task, language or format than the training rows."""
 
-    start: float = Field(default=1.5, gt=1)
+    start: float = Field(default=1.3, gt=1)
     """Times the one first loss that the other is, before training has changed anything."""
     follows: Share = 0.2
     """Share of the training loss's relative fall that validation loss falls by, below which it

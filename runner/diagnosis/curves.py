@@ -46,7 +46,7 @@ EXPLAINS: Mapping[str, frozenset[str]] = MappingProxyType(
         ),
         "learning_rate_high": frozenset({"plateau", "suboptimal"}),
         "learning_rate_low": frozenset({"plateau", "suboptimal", "validation_unlike_training"}),
-        "validation_unlike_training": frozenset({"plateau", "overfitting", "suboptimal"}),
+        "validation_unlike_training": frozenset({"plateau", "suboptimal"}),
         "memorised_duplicates": frozenset({"overfitting", "suboptimal"}),
         "plateau": frozenset({"suboptimal"}),
         "overfitting": frozenset({"suboptimal"}),

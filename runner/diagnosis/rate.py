@@ -84,9 +84,15 @@ def learning_rate_high(tuned: Tuned, limits: LearningRateHigh) -> Outcome:
     spikes = _spikes(train, max(limits.spike * start, limits.noise * noise))
     bumped = bump >= limits.bump and top - start >= limits.noise * MEDIAN_OF_3 * noise
     spiky = len(spikes) > max(1, limits.spikes * len(train))
-    if not (bumped or spiky):
+    late = Series(train.steps[len(train) // 2 :], train.values[len(train) // 2 :])
+    # A loss that has come down has noise of its own, which says nothing about the rate.
+    jitter = (late.noise() or 0.0) / start if median(late.values) > start / 2 else 0.0
+    swings = _swings(smooth, max(limits.spike * start, limits.noise * MEDIAN_OF_3 * noise))
+    if not (bumped or spiky or jitter > limits.jitter or swings > 1):
         return Clear()
     said, marks = [], []
+    if jitter > limits.jitter:
+        said.append(f"in its second half training loss jumps by {percent(jitter)} of the first one")
     if bumped:
         step = smooth.steps[smooth.values.index(top)]
         said.append(
@@ -101,11 +107,20 @@ def learning_rate_high(tuned: Tuned, limits: LearningRateHigh) -> Outcome:
         )
         highest = max(spikes, key=lambda point: point[1])
         marks.append(Mark(curve=TRAIN_LOSS, step=highest[0], value=highest[1], label="spike"))
+    if swings > 1:
+        said.append(f"training loss climbs again {swings} times by {percent(limits.spike)} of it")
     fast = (tuned.multiplier or 1.0) > 2
     return Finding(
         id="learning_rate_high",
         severity="severe" if bump > 3 * limits.bump else "warning",
-        confidence=sure((bumped, 0.4), (spiky, 0.3), (fast, 0.4), (bump > 0.5, 0.4)),
+        confidence=sure(
+            (bumped, 0.4),
+            (spiky, 0.3),
+            (jitter > limits.jitter, 0.3),
+            (swings > 1, 0.3),
+            (fast, 0.4),
+            (bump > 0.5, 0.4),
+        ),
         title="The learning rate is too high",
         evidence="; ".join(said) + _set_to(tuned),
         cause="steps that overshoot; with LoRA a good rate is sharp on the upper side",
@@ -126,12 +141,24 @@ def _spikes(train: Series, height: float) -> list[tuple[float, float]]:
     return found
 
 
+def _swings(smooth: Series, height: float) -> int:
+    """How often the curve climbs by `height` from a low point, having come down as much before."""
+    count, low, high, down = 0, smooth.first, smooth.first, True
+    for value in smooth.values:
+        low, high = min(low, value), max(high, value)
+        if down and value - low > height:
+            count, down, high = count + 1, False, value
+        elif not down and high - value > height:
+            down, low = True, value
+    return count
+
+
 def learning_rate_low(tuned: Tuned, limits: LearningRateLow) -> Outcome:
     """A loss that goes down steadily, and hardly."""
     train = tuned.train
     if len(train) < FEWEST:
         return Unseen(FEW_POINTS.format(len(train)))
-    first = tuned.early_train
+    first = max(train.first, tuned.early_train)  # it may fall fast from the first step on
     if first < limits.known:
         return Clear()
     fall = (first - train.level(0.85, 1.0)) / first

@@ -17,7 +17,6 @@ from runner.records.findings import Finding, Mark
 EARLY = 0.03
 """Share of the steps within which a validation point counts as measured before training."""
 NO_TRAIN = "no training loss was recorded"
-NO_START = "validation loss was not measured at the start"
 
 
 def data_issue(tuned: Tuned, limits: DataIssue) -> Outcome:
@@ -31,18 +30,18 @@ def data_issue(tuned: Tuned, limits: DataIssue) -> Outcome:
     if tuned.untrained:
         return Unseen("the base model begins with random weights, so its first loss is high")
     # One odd batch is no damage: a curve that is much lower two points later began there.
-    first, other = min(train.first, 1.5 * tuned.early_train), _first_validation(tuned)
-    ratio = max(first / other, other / first) if other and first > 0 else 1.0
+    first, starts = min(train.first, 1.5 * tuned.early_train), _starts(tuned)
     # Two batches of short answers differ by chance; of low losses by much.
-    apart = other is not None and ratio > limits.other_split and abs(first - other) > 0.5
+    apart = starts is not None and _ratio(*starts) > limits.other_split
+    apart = apart and starts is not None and abs(starts[0] - starts[1]) > 0.5
     if first <= limits.warning and not apart:
         return Clear()
     said = f"the first training loss is {first:.3g}"
     if first > limits.warning:
         bound = limits.severe if first > limits.severe else limits.warning
         said += f", above {bound:g}"
-    if other is not None:
-        said += f"; the first validation loss is {other:.3g}"
+    if starts is not None:
+        said += f"; validation begins at {starts[1]:.3g} and training near {starts[0]:.3g}"
     return Finding(
         id="data_issue",
         severity="severe" if first > limits.severe else "warning",
@@ -54,17 +53,30 @@ def data_issue(tuned: Tuned, limits: DataIssue) -> Outcome:
         advice="Read the rows as rendered, the longest first, and check lengths, encoding and "
         "template.",
         override="",
-        numbers={"train": first} | ({} if other is None else {"validation": other}),
+        numbers={"train": first} | ({} if starts is None else {"validation": starts[1]}),
         marks=[Mark(curve=TRAIN_LOSS, step=train.steps[0], value=first, label="first")],
     )
 
 
-def _first_validation(tuned: Tuned) -> float | None:
-    """Validation loss before training has changed much; None where it was not measured then."""
-    checked = tuned.validation
-    if not len(checked) or checked.steps[0] > EARLY * max(checked.end, tuned.train.end):
+def _starts(tuned: Tuned) -> tuple[float, float] | None:
+    """Training and validation loss before training changed much; None where validation was not
+    measured then. Batches are noisy and the loss falls fast: of the first training points, and the
+    one that would come before them, the nearest one counts."""
+    train, checked = tuned.train, tuned.validation
+    if not len(checked) or not len(train):
         return None
-    return checked.first
+    if checked.steps[0] > EARLY * max(checked.end, train.end):
+        return None
+    near = list(train.values[:3])
+    if len(near) > 1 and 0 < near[1] < near[0]:
+        near.append(near[0] * near[0] / near[1])
+    return min(near, key=lambda value: abs(value - checked.first)), checked.first
+
+
+def _ratio(one: float, other: float) -> float:
+    """The larger over the smaller."""
+    low, high = sorted((one, other))
+    return high / low if low > 0 else math.inf
 
 
 def memorised_duplicates(tuned: Tuned, limits: MemorisedDuplicates) -> Outcome:
@@ -81,8 +93,8 @@ def memorised_duplicates(tuned: Tuned, limits: MemorisedDuplicates) -> Outcome:
     near = [step for step in checked.steps if 0.5 * epoch <= step <= 1.25 * epoch]
     if not near:
         return Unseen("validation loss was not measured around the end of the first epoch")
-    start = _first_validation(tuned)
-    if start is not None and start > 1.5 * tuned.early_train:
+    start = _starts(tuned)
+    if start is not None and start[1] > 1.5 * start[0]:
         return Clear("validation loss is far above training loss from the start")
     at = min(near, key=lambda step: abs(step - epoch))
     low, high = 0.75 * at / train.end, min(1.0, at / train.end)
@@ -118,21 +130,18 @@ def validation_unlike_training(tuned: Tuned, limits: ValidationUnlikeTraining) -
         return Unseen("fewer than 2 validation points")
     if len(train) < 3:
         return Unseen(NO_TRAIN)
-    first = _first_validation(tuned)
-    early = tuned.early_train
-    # A curve that drops at once is below its start by the third point: the nearest one counts.
-    close = min(train.values[:3], key=lambda value: abs(value - (first or 0.0)))
-    apart = first is not None and close > 0 and max(first / close, close / first) > limits.start
-    apart = apart and abs((first or 0.0) - close) > 0.3
-    start = first if first is not None else max(checked.first, early)
+    first, early = _starts(tuned), tuned.early_train
+    apart = first is not None and _ratio(*first) > limits.start
+    apart = apart and first is not None and abs(first[0] - first[1]) > 0.3
+    start = max(checked.first, early)
     fell = (early - train.level(0.85, 1.0)) / early if early > 0 else 0.0
     followed = (start - min(checked.values)) / start if start > 0 else 0.0
     alone = fell > 0.3 and followed < limits.follows * fell
     if not (apart or alone):
         return Clear()
     said = []
-    if apart:
-        said.append(f"training loss begins at {early:.3g} and validation loss at {first:.3g}")
+    if apart and first is not None:
+        said.append(f"training loss begins at {first[0]:.3g} and validation loss at {first[1]:.3g}")
     if alone:
         said.append(
             f"training loss falls by {percent(fell)}, validation loss by no more than "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from runner.config.diagnosis import Overfitting, Plateau, Suboptimal
@@ -11,6 +12,9 @@ from runner.diagnosis.outcome import Clear, Outcome, Unseen, percent, sure
 from runner.diagnosis.series import Series
 from runner.diagnosis.tuned import TRAIN_LOSS, VALIDATION_LOSS, Scored, Tuned
 from runner.records.findings import Finding, Mark, Severity
+
+LEAST_FALL = 0.02
+"""Of the loss at the end, below which a fall is taken for noise."""
 
 
 def suboptimal(tuned: Tuned, limits: Suboptimal) -> Outcome:
@@ -69,7 +73,7 @@ def _late_fall(tuned: Tuned, curve: Series, alone: bool, limits: Suboptimal) -> 
     else:
         before, end = curve.at(0.75 * curve.end), curve.last
     whole = first - end
-    if whole <= 0 or before - end < 2 * noise:
+    if whole <= 0 or before - end < max(3 * noise, LEAST_FALL * end):
         return None
     share = (before - end) / whole
     return share if share > limits.last_quarter * (1.3 if alone else 1.0) else None
@@ -101,6 +105,8 @@ class Rise:
     """After the minimum."""
     errors: float | None
     """Rise in standard deviations of the curve's noise; None where that is not known."""
+    steady: bool
+    """Whether every point after the minimum is above the one before."""
 
     @property
     def share(self) -> float:
@@ -118,7 +124,9 @@ def rise_of(curve: Series) -> Rise | None:
     end = median(curve.values[-last:])
     noise = curve.noise()
     errors = (end - smooth.values[at]) / (noise * math.sqrt(1 + 1 / last)) if noise else None
-    return Rise(curve.steps[at], smooth.values[at], end, points, errors)
+    after = curve.values[at:]
+    steady = points > 1 and all(later > before for before, later in pairwise(after))
+    return Rise(curve.steps[at], smooth.values[at], end, points, errors, steady)
 
 
 def overfitting(tuned: Tuned, limits: Overfitting) -> Outcome:
@@ -132,7 +140,7 @@ def overfitting(tuned: Tuned, limits: Overfitting) -> Outcome:
     rise = rise_of(curve)
     if rise is None or rise.low <= 0:
         return Clear()
-    enough = limits.rise if rise.points > 1 else limits.rise_alone
+    enough = limits.rise if rise.steady or rise.errors is not None else limits.rise_alone
     if rise.share < enough or (rise.errors is not None and rise.errors < limits.noise):
         return Clear()
     if curve.steps[0] == rise.step and tuned.at_start:
@@ -224,19 +232,23 @@ def plateau(tuned: Tuned, limits: Plateau) -> Outcome:
     first, end = tuned.early_train, train.level(0.85, 1.0)
     late = (train.level(0.4, 0.6) - end) / first
     fall = (first - end) / first
-    if late > limits.flat:
+    # Twice what two medians of normal noise differ by: each errs by 1.25 / sqrt(n).
+    luck = 2 * train.noise_share() * 1.25 * math.sqrt(2 / max(1, len(train) // 6))
+    if late > limits.flat + luck:
         return Clear()
     gain = tuned.gain
     error = math.hypot(*(_error(score) for score in (tuned.score, tuned.bar)))
+    hits = tuned.train_hits
+    better = hits.level(0.85, 1.0) - median(hits.values[:3]) if len(hits) else None
     if gain is None:
-        learnt = fall > limits.fall
+        # A task of long answers may fall by little and be learnt: more next steps are right then.
+        learnt = fall > limits.fall if better is None or better < limits.hits else fall > 0.1
         told = "and there is no score on test beside an untuned model's to tell more"
     else:
         learnt = gain > max(limits.gain, 0.0)
         told = f"and {tuned.metric} is {_over(gain)} the best untuned model's"
     if learnt or _knew(tuned):
         return Clear()
-    hits = tuned.train_hits
     stuck = f"; correct next steps stay at {hits.level(0.8, 1.0):.2f}" if len(hits) else ""
     return Finding(
         id="plateau",

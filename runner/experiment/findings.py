@@ -20,7 +20,7 @@ from runner.diagnosis.diagnose import Patient, diagnose
 from runner.diagnosis.tuned import tuned_arm
 from runner.experiment.same_rows import rows_by_split
 from runner.experiment.stage import ArmRun
-from runner.records import Example, ScoredRow, fields_of, read_jsonl
+from runner.records import ScoredRow, read_jsonl
 from runner.records.experiments import ExperimentResult
 from runner.records.findings import Finding, Findings
 from runner.records.results import ArmResult
@@ -168,27 +168,29 @@ def _train(arm: ArmResult) -> TrainRows | None:
     targets: Counter[str] = Counter()
     rows = 0
     for example in examples:
-        prompt = _prompt(example)
+        prompt, target = _prompt(example), str(example.get("target", ""))
         rows += 1
         prompts.add(prompt)
-        pairs.add((prompt, example.target))
-        targets[example.target] += 1
+        pairs.add((prompt, target))
+        targets[target] += 1
     return TrainRows(frozenset(prompts), rows, rows - len(pairs), targets)
 
 
 def _test_prompts(arm: ArmResult) -> dict[str, str]:
-    return {example.id: _prompt(example) for example in _examples(arm, "test") or ()}
+    return {str(row.get("id", "")): _prompt(row) for row in _examples(arm, "test") or ()}
 
 
-def _examples(arm: ArmResult, split: str) -> Iterable[Example] | None:
+def _examples(arm: ArmResult, split: str) -> Iterable[Mapping[str, Any]] | None:
+    """Rendered rows (`records.Example`) as they stand in the file: there may be very many, and only
+    what is asked and answered counts here."""
     file = Path(arm.artifacts.get("render", "")) / f"{split}.jsonl"
     try:
-        return map(Example.from_json, read_jsonl(sound(file))) if file.is_file() else None
+        return read_jsonl(sound(file)) if file.is_file() else None
     except SftError:  # damaged; the next run makes it anew
         return None
 
 
-def _prompt(example: Example) -> str:
+def _prompt(example: Mapping[str, Any]) -> str:
     """A digest of everything that is asked."""
-    asked = json.dumps([example.system, example.contents], default=fields_of)
+    asked = json.dumps([example.get("system", ""), example.get("contents")])
     return blake2b(asked.encode(), digest_size=12).hexdigest()

@@ -160,7 +160,7 @@ def test_a_random_model_begins_high_and_that_is_no_data_issue() -> None:
 
 def test_a_first_loss_twice_the_other_splits_is_one_too() -> None:
     script = Script(exponential(4.0, 1.0, 6), exponential(1.5, 0.9, 6), (), at_start=True)
-    assert "validation loss is 1.5" in found(tuned_by(script, 6), "data_issue").evidence
+    assert "validation begins at 1.5" in found(tuned_by(script, 6), "data_issue").evidence
 
 
 def test_a_loss_that_is_no_number_is_a_divergence() -> None:
