@@ -203,7 +203,8 @@ def tune(name: str, illness: Illness, base: Path, folder: Path, out: Path) -> No
     """Run the experiment of one illness and write a file for each of its runs."""
     draw = random.Random(name)
     _write(folder / f"{name}_v.jsonl", rows(draw, illness.validation))
-    _write(folder / f"{name}_t.jsonl", rows(draw, 48))
+    tests = rows(draw, 48)
+    _write(folder / f"{name}_t.jsonl", tests)
     files = []
     for seed in range(illness.seeds):
         own = random.Random(f"{name} {seed}")
@@ -231,6 +232,7 @@ def tune(name: str, illness: Illness, base: Path, folder: Path, out: Path) -> No
             "curves": _curves((arm["tuning"] or {}).get("curves", [])),
             "checkpoints": [_checkpoint(each, result["primary"]) for each in arm["checkpoints"]],
             "test": _score(arm["test"], result["primary"]),
+            "targets": [row["desk"] for row in tests],
             "untuned": [_score(each["test"], result["primary"]) for each in untuned],
         }
         file = out / f"{name}_{seed}.json"

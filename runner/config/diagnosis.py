@@ -49,6 +49,11 @@ class Suboptimal(Check):
 
     last_quarter: Share = 0.08
     """Share of the whole fall of the loss that comes in the last quarter of the steps."""
+    half: Share = 0.3
+    """Share of the fall that comes in the second half, where there are few training points only."""
+    unlearnt: Share = 0.05
+    """Where the metric is at most this share of its scale above guessing and the untuned model: the
+    fall of training loss in the second half, as a share of the first one."""
     metric_gain: float = Field(default=1.64, gt=0)
     """Standard errors by which the suite's metric rises between the last two checkpoints."""
 

@@ -25,8 +25,8 @@ def divergence(tuned: Tuned, limits: Divergence) -> Outcome:
     train = tuned.train
     undefined = [*train.undefined, *tuned.validation.undefined]
     if undefined or NO_NUMBER in tuned.error:
-        at = f"from {tuned.place(min(undefined))} on" if undefined else tuned.error
-        return _diverged(tuned, f"the loss is not a number: {at}", 0.99, [])
+        at = f"the loss is not a number from {tuned.place(min(undefined, default=0))} on"
+        return _diverged(tuned, at if undefined else tuned.error.splitlines()[0], 0.99, [])
     if len(train) < FEWEST:
         return Unseen(FEW_POINTS.format(len(train)))
     smooth = train.smooth(5 if len(train) >= 20 else 3)

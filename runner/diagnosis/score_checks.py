@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from runner.base.text import plural
 from runner.config.diagnosis import (
     BaseKnows,
     Check,
@@ -151,7 +152,9 @@ def leak_suspicious(compared: Compared, limits: LeakSuspicious) -> Outcome:
     share = len(shared) / len(compared.test_prompts) if compared.test_prompts else 0.0
     said = []
     if share > limits.shared_rows:
-        said.append(f"{len(shared)} test prompts ({percent(share)}) stand in the training rows")
+        said.append(
+            f"{plural(len(shared), 'test prompt')} ({percent(share)}) also among the training rows"
+        )
     way = compared.way(test.value)
     kinds = len({row.target for row in compared.rows})
     if way >= limits.near_perfect and kinds > len(compared.rows) / 2:

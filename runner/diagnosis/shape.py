@@ -13,6 +13,8 @@ from runner.diagnosis.series import Series
 from runner.diagnosis.tuned import TRAIN_LOSS, VALIDATION_LOSS, Scored, Tuned
 from runner.records.findings import Finding, Mark, Severity
 
+MANY = 40
+"""Training points from which on quarters of them hold enough."""
 LEAST_FALL = 0.02
 """Of the loss at the end, below which a fall is taken for noise."""
 
@@ -27,16 +29,17 @@ def suboptimal(tuned: Tuned, limits: Suboptimal) -> Outcome:
         return Unseen("fewer than 3 validation points, and too few training points to go by")
     late = _late_fall(tuned, curve, alone, limits)
     rising = _rising(tuned.scored, tuned, limits)
-    if late is None and rising is None:
+    nothing = _nothing_yet(tuned, limits)
+    if late is None and rising is None and nothing is None:
         return Clear()
     said, marks, numbers = [], [], {}
     which = "training" if alone else "validation"
     if late is not None:
         said.append(
-            f"{percent(late)} of the fall of {which} loss came in the last quarter of "
+            f"{percent(late.share)} of the fall of {which} loss came in the {late.part} of "
             f"{curve.end:g} steps, down to {curve.last:.3g}"
         )
-        numbers["last_quarter"] = late
+        numbers["late"] = late.share
         marks.append(Mark(curve=name, step=curve.end, value=curve.last, label="still falling"))
     if rising is not None:
         before, last = tuned.scored[-2:]
@@ -46,13 +49,20 @@ def suboptimal(tuned: Tuned, limits: Suboptimal) -> Outcome:
         )
         numbers["metric_gain"] = rising
         marks.append(Mark(curve=tuned.metric, step=last.step, value=last.value, label="rising"))
+    if nothing is not None:
+        said.append(
+            f"training loss still fell by {percent(nothing)} of the first one in the second half, "
+            f"and {tuned.metric} is no better than guessing or the untuned model"
+        )
+        numbers["second_half"] = nothing
     return Finding(
         id="suboptimal",
         severity="warning",
         confidence=sure(
             (late is not None and not alone, 0.4),
             (rising is not None, 0.5),
-            (late is not None and late > 2 * limits.last_quarter, 0.4),
+            (nothing is not None, 0.3),
+            (late is not None and late.sure, 0.4),
         ),
         title="The training ended too early",
         evidence="; ".join(said),
@@ -64,19 +74,54 @@ def suboptimal(tuned: Tuned, limits: Suboptimal) -> Outcome:
     )
 
 
-def _late_fall(tuned: Tuned, curve: Series, alone: bool, limits: Suboptimal) -> float | None:
-    """Share of the whole fall that came in the last quarter, where that is much."""
+@dataclass(frozen=True, slots=True)
+class LateFall:
+    """Share of a curve's whole fall that came late, and how late."""
+
+    share: float
+    part: str
+    sure: bool
+    """Whether it is twice as much as it takes."""
+
+
+def _late_fall(tuned: Tuned, curve: Series, alone: bool, limits: Suboptimal) -> LateFall | None:
+    """None where it is no more than in a curve that has levelled off, or within the noise. Of few
+    training points halves are compared, as quarters would hold two or three."""
     first = max(curve.first, tuned.early_train if len(tuned.train) else curve.first)
-    noise = curve.noise() or 0.0
-    if alone or len(curve) >= 12:
+    noise, part, least = curve.noise() or 0.0, "last quarter", limits.last_quarter
+    if alone and len(curve) < MANY:
+        before, end = curve.level(0.4, 0.6), curve.level(0.85, 1.0)
+        part, least = "second half", limits.half
+        sure_from = 1.28 * _median_error(curve, 6)
+    elif alone or len(curve) >= 12:
         before, end = curve.level(0.68, 0.82), curve.level(0.93, 1.0)
+        least *= 1.3 if alone else 1.0
+        sure_from = 3 * noise
     else:
         before, end = curve.at(0.75 * curve.end), curve.last
+        sure_from = 3 * noise
     whole = first - end
-    if whole <= 0 or before - end < max(3 * noise, LEAST_FALL * end):
+    if whole <= 0 or before - end < max(sure_from, LEAST_FALL * end):
         return None
     share = (before - end) / whole
-    return share if share > limits.last_quarter * (1.3 if alone else 1.0) else None
+    return LateFall(share, part, share > 2 * least) if share > least else None
+
+
+def _nothing_yet(tuned: Tuned, limits: Suboptimal) -> float | None:
+    """Fall of the training loss over the second half, as a share of the first one, where it still
+    falls and the metric is no better than before."""
+    train, gain = tuned.train, tuned.gain
+    if gain is None or gain > limits.unlearnt or len(train) < 8:
+        return None
+    late = (train.level(0.4, 0.6) - train.level(0.85, 1.0)) / tuned.early_train
+    return late if late > limits.unlearnt else None
+
+
+def _median_error(curve: Series, parts: int) -> float:
+    """Standard error of the difference of two medians, of a `parts`-th of the points each: one of
+    normal noise errs by 1.25 standard deviations over the root of its points."""
+    noise = curve.noise_share() * median(curve.values)
+    return noise * 1.25 * math.sqrt(2 / max(1, len(curve) // parts))
 
 
 def _rising(scored: tuple[Scored, ...], tuned: Tuned, limits: Suboptimal) -> float | None:
@@ -232,12 +277,12 @@ def plateau(tuned: Tuned, limits: Plateau) -> Outcome:
     first, end = tuned.early_train, train.level(0.85, 1.0)
     late = (train.level(0.4, 0.6) - end) / first
     fall = (first - end) / first
-    # Twice what two medians of normal noise differ by: each errs by 1.25 / sqrt(n).
-    luck = 2 * train.noise_share() * 1.25 * math.sqrt(2 / max(1, len(train) // 6))
-    if late > limits.flat + luck:
+    # Two medians differ by noise alone; few points prove nothing, so they get no such allowance.
+    luck = 2 * _median_error(train, 6) / first if len(train) >= MANY else 0.0
+    if late > limits.flat + min(luck, limits.flat):
         return Clear()
     gain = tuned.gain
-    error = math.hypot(*(_error(score) for score in (tuned.score, tuned.bar)))
+    error = _error(tuned.score)
     hits = tuned.train_hits
     better = hits.level(0.85, 1.0) - median(hits.values[:3]) if len(hits) else None
     if gain is None:
@@ -245,8 +290,8 @@ def plateau(tuned: Tuned, limits: Plateau) -> Outcome:
         learnt = fall > limits.fall if better is None or better < limits.hits else fall > 0.1
         told = "and there is no score on test beside an untuned model's to tell more"
     else:
-        learnt = gain > max(limits.gain, 0.0)
-        told = f"and {tuned.metric} is {_over(gain)} the best untuned model's"
+        learnt = gain > limits.gain + 1.64 * error / (tuned.scale.width or 1.0)
+        told = f"and {tuned.metric} is {_over(gain)} what guessing or the best untuned model has"
     if learnt or _knew(tuned):
         return Clear()
     stuck = f"; correct next steps stay at {hits.level(0.8, 1.0):.2f}" if len(hits) else ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from runner.diagnosis.series import Series, series
-from runner.records import UNKNOWN, CurvePoint, Scale
+from runner.records import SHARE, UNKNOWN, CurvePoint, Scale
 from runner.records.results import ArmResult, Score
 
 TRAIN_LOSS, VALIDATION_LOSS = "train_total_loss", "eval_total_loss"
@@ -52,6 +53,9 @@ class Tuned:
     """The chosen checkpoint's primary score on test."""
     bar: Score | None = None
     """The best untuned arm's."""
+    guess: float | None = None
+    """The primary score of answering every test row with the commonest target; None where targets
+    are no labels."""
     validation_tokens: int | None = None
     deduplicated: bool = False
     """Whether near-duplicates were removed from its training rows."""
@@ -79,11 +83,14 @@ class Tuned:
 
     @property
     def gain(self) -> float | None:
-        """Of the score over the bar, as a share of the scale; None where either is missing."""
-        if not self.score or not self.bar:
+        """Of the score over the best untuned arm, or over guessing where that is better, as a share
+        of the scale; None where there is nothing to hold it against."""
+        known = [self.bar.value] if self.bar else []
+        known += [self.guess] if self.guess is not None else []
+        if not self.score or not known:
             return None
-        difference = self.scale.gain(self.score.value - self.bar.value) / (self.scale.width or 1.0)
-        return difference if math.isfinite(difference) else None
+        least = min(self.scale.gain(self.score.value - value) for value in known)
+        return least / self.scale.width if self.scale.width else None
 
     def epoch_at(self, step: float) -> float | None:
         """Epochs done at a step, to be typed; None where steps an epoch are not known."""
@@ -99,8 +106,10 @@ class Tuned:
         return f"tuning.learning_rate_multiplier={(self.multiplier or 1.0) * factor:.3g}"
 
 
-def tuned_arm(arm: ArmResult, primary: str, bar: Score | None) -> Tuned:
-    """An arm as the checks see it."""
+def tuned_arm(
+    arm: ArmResult, primary: str, bar: Score | None, targets: Sequence[str] = ()
+) -> Tuned:
+    """An arm as the checks see it; `targets` are those of its test rows."""
     points = arm.tuning.curves if arm.tuning else ()
     settings: Mapping[str, Any] = arm.config.get("tuning") or {}
     model: Mapping[str, Any] = arm.config.get("model") or {}
@@ -119,10 +128,19 @@ def tuned_arm(arm: ArmResult, primary: str, bar: Score | None) -> Tuned:
         untrained=model.get("kind") == "random",
         score=score,
         bar=bar,
+        guess=guess_of(targets, scale),
         validation_tokens=int(max(tokens)) if tokens else None,
         deduplicated=removes_near_duplicates(arm),
         error=arm.error if arm.status == "failed" else "",
     )
+
+
+def guess_of(targets: Sequence[str], scale: Scale) -> float | None:
+    """The share of the commonest target, on the scale; None where half of them are different, or
+    the scale is not one of shares."""
+    if not targets or len(set(targets)) > len(targets) / 2 or scale.unit != SHARE.unit:
+        return None
+    return Counter(targets).most_common(1)[0][1] / len(targets)
 
 
 def removes_near_duplicates(arm: ArmResult) -> bool:

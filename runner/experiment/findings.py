@@ -126,7 +126,8 @@ def _patient(arm: ArmResult, result: ExperimentResult, skew: Sequence[str] | Non
     found = next((each for each in result.differences if each.arm == arm.digest), None)
     bar = next((each for each in result.arms if found and each.digest == found.against), None)
     score = primary(bar.test if bar else None, result.primary)
-    tuned = tuned_arm(arm, result.primary, score)
+    rows = _rows(arm)
+    tuned = tuned_arm(arm, result.primary, score, [row.target for row in rows])
     if arm.status == "failed":
         return Patient(arm.digest, arm.name, tuned, status="failed")
     first = tuned.train.first if len(tuned.train) else None
@@ -136,7 +137,7 @@ def _patient(arm: ArmResult, result: ExperimentResult, skew: Sequence[str] | Non
         bar=bar,
         difference=found,
         margin=_margin(arm),
-        rows=_rows(arm),
+        rows=rows,
         bar_rows=_rows(bar) if bar else (),
         train=_train(arm),
         test_prompts=_test_prompts(arm),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.diagnosis.compared import Z95
-from runner.diagnosis.tuned import Scored, Tuned, curves_by_name
+from runner.diagnosis.tuned import Scored, Tuned, curves_by_name, guess_of
 from runner.records import SHARE, CurvePoint
 from runner.records.results import Score
 
@@ -60,6 +60,7 @@ def _tuned(raw: Mapping[str, Any]) -> Tuned:
         epochs=raw["epochs"],
         score=_score(raw["test"]),
         bar=next(filter(None, map(_score, raw["untuned"])), None),
+        guess=guess_of(raw["targets"], SHARE),
         error=raw["error"],
     )
 
