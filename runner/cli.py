@@ -23,6 +23,7 @@ VERBS = {
     "cancel": "stop an experiment's tuning jobs on a service",
     "status": "arms and tuning jobs of this folder",
     "compare": "the answer: arms, intervals, paired tests, winner",
+    "diagnose": "what curves, scores and answers say is wrong, and what to do next",
     "ship": "make the winning checkpoint the default, and write a client that asks it",
     "clean": "delete what an experiment left on a service, after listing it",
     "export": "the arms' curves as TensorBoard event files",

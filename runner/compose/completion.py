@@ -18,6 +18,7 @@ VERBS = (
     "cancel",
     "status",
     "compare",
+    "diagnose",
     "ship",
     "clean",
     "export",

@@ -25,6 +25,7 @@ from runner.config.backend import (
     VertexBackendSettings,
 )
 from runner.config.base import Group, Normalizer, Share
+from runner.config.diagnosis import Diagnosis
 from runner.config.experiment import Budget, Experiment, SweepSettings
 from runner.config.guard import Guard, NoGuard, RowsGuard
 from runner.config.model import (
@@ -123,6 +124,7 @@ __all__ = [
     "Conversion",
     "DataRange",
     "Dedup",
+    "Diagnosis",
     "Diverse",
     "Encoder",
     "EpochConversion",

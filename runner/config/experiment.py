@@ -11,6 +11,7 @@ from runner.config.advice import Advice
 from runner.config.backend import Backend
 from runner.config.base import Group
 from runner.config.compatibility import encoder_misfits, misfits, seal_misfits, today
+from runner.config.diagnosis import Diagnosis
 from runner.config.guard import Guard, NoGuard
 from runner.config.model import Model
 from runner.config.prepare import Prepare
@@ -99,6 +100,7 @@ class Experiment(Group):
     planning: Planning = Planning()
     skew: Skew = NoSkew(kind="none")
     guard: Guard = NoGuard(kind="none")
+    diagnosis: Diagnosis = Diagnosis()
     sweep: SweepSettings = SweepSettings()
 
     @model_validator(mode="after")

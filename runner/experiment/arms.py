@@ -287,6 +287,9 @@ def check_one_experiment(points: Sequence[Point]) -> None:
         for key in ONE_PLACE
         if _differ([point.experiment.model_dump(mode="json")[key] for point in points])
     ]
+    if _differ([point.experiment.diagnosis.model_dump(mode="json") for point in points]):
+        message = "differs between the arms, but they are all searched for the same things"
+        problems.append(Problem("diagnosis", message, hint="leave it out of the sweep"))
     suites = [point.experiment.suite.model_dump(mode="json", include=SCORED_BY) for point in points]
     if _differ(suites):
         message = "differs between the arms, but arms are compared by one and the same measure"

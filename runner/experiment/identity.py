@@ -34,6 +34,7 @@ def arm_digest(
             **dict.fromkeys(
                 ("store", "paths", "sweep", "budget", "skew", "replicates", "planning"), True
             ),
+            "diagnosis": True,
             "model": MODEL_FACTS,
             "suite": WHO_IS_ASKED,
             "guard": True,

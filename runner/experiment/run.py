@@ -25,6 +25,7 @@ from runner.experiment.conclusion import concluded, data_cards
 from runner.experiment.console import Console
 from runner.experiment.contenders import repeated
 from runner.experiment.context import RunContext
+from runner.experiment.findings import diagnosed, told_by
 from runner.experiment.forecast import check_affordable
 from runner.experiment.gates import check_gates
 from runner.experiment.looks import news, tested_on
@@ -195,12 +196,13 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
     """
     from runner.report import REPORT_VERSION, write_report
 
-    tracking = sweep.arms[0].experiment.tracking
+    first = sweep.arms[0].experiment
+    tracking, limits = first.tracking, first.diagnosis
     with _only_one(sweep, console):
         known = sweep.ledger.begin(sweep.result)
-        target = digest_of([tracking.model_dump(mode="json"), REPORT_VERSION])
+        target = digest_of([tracking.model_dump(mode="json"), *told_by(limits), REPORT_VERSION])
         finished = _finished(sweep, known) and sweep.report.exists()
-        finished = finished and not news(known, sweep.ledger, sweep.arms[0].experiment.suite)
+        finished = finished and not news(known, sweep.ledger, first.suite)
         if finished and sweep.ledger.synced(known.digest) == target:
             return RunOutcome(known, sweep.report, tracking, fresh=False)
         left = [
@@ -216,12 +218,12 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
         try:
             tracker.begin(known)
             result = _run_arms(sweep, known, tracker, console)
-            first = sweep.arms[0].experiment
             result = concluded(result, first, sweep.ledger)
             result = with_row_lists(result, first.suite, first.seed, sweep.report.parent)
-            sweep.ledger.finish(result)
             console.stage("report")
             sweep.report.parent.mkdir(parents=True, exist_ok=True)
+            result = diagnosed(result, limits, sweep.runs, sweep.report.parent)
+            sweep.ledger.finish(result)
             pages = data_cards(result, sweep.report.parent) | skewed
             write_report(result, sweep.report)
             console.stage("tracking")
@@ -377,8 +379,7 @@ def _forward(tracker: Tracker, experiment: str, arm: str) -> Listener:
 
 def _only_one(sweep: Sweep, console: Console) -> FileLock:
     """The experiment's lock; says who holds it when it is taken."""
-    folder = sweep.home / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder := sweep.home / "locks").mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{sweep.result.digest}.lock")
     owner = folder / f"{sweep.result.digest}.pid"
     try:
@@ -392,8 +393,7 @@ def _only_one(sweep: Sweep, console: Console) -> FileLock:
 
 
 def exit_code(result: ExperimentResult) -> int:
-    """0 all arms done and through the gates (`suite.not_worse`, `guard.required`); what all arms
-    that are not done agree on when they do; else 1."""
+    """0 all arms done and through all gates; what the arms not done agree on; else 1."""
     codes = {arm.exit_code for arm in result.arms if arm.status in ("failed", "incomplete")}
     if not codes:
         return 0 if all(gate.passed for gate in result.gates) else GateError.exit_code

@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 from runner.records import UNKNOWN, Scale
+from runner.records.findings import Findings
 from runner.records.gates import GateResult, GuardResult
 from runner.records.looks import SplitLooks
 from runner.records.results import ArmResult, Difference, ResultRecord, Score, total_usd
@@ -113,6 +114,8 @@ class ExperimentResult(ResultRecord):
     looks: list[SplitLooks] = []
     """How often each of its test splits has been looked at, by all experiments of the home; empty
     in older results."""
+    findings: Findings | None = None
+    """What was diagnosed when it ended; None in older results and before the end."""
     home: str = ""
     versions: dict[str, str] = {}
     """Package and runner versions, git commit when there is one."""

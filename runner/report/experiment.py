@@ -17,6 +17,7 @@ from runner.report.arms import checkpoints, forest, rows, varying_keys, verdict_
 from runner.report.charts import looks
 from runner.report.cost import cost
 from runner.report.curves import curves
+from runner.report.findings import findings_section
 from runner.report.format import interval, number, signed
 from runner.report.gates import gates
 from runner.report.guard import guard
@@ -61,6 +62,7 @@ def _values(result: ExperimentResult, version: str, out: Path) -> dict[str, obje
         "state": verdict_state(lines, result),
         "headline": _headline(result),
         "facts": _facts(lines, digits),
+        "findings": findings_section(result),
         "ended": moment(result.ended_ms),
         "gates": gates(result.gates),
         "guard": guard(result, styles),

@@ -121,6 +121,7 @@ def arm_run(result: ExperimentResult, arm: ArmResult, colour: str, places: RunId
         start_ms=arm.started_ms or result.started_ms,
         end_ms=arm.ended_ms or result.ended_ms or arm.started_ms or result.started_ms,
         tags=arm_tags(result, arm, colour)
+        | findings_tag(result, arm.digest)
         | {
             "mlflow.parentRunId": places.parent,
             "mlflow.note.content": arm_note(result, arm, places),
@@ -133,6 +134,18 @@ def arm_run(result: ExperimentResult, arm: ArmResult, colour: str, places: RunId
         texts=texts,
         tables=tables,
     )
+
+
+def findings_tag(result: ExperimentResult, arm: str) -> dict[str, str]:
+    """What was diagnosed in a tuned arm as one tag, so that there is nothing left of a finding that
+    is gone: ``overfitting (severe), suboptimal (warning)``. It can be filtered by, with LIKE."""
+    checks = [c for c in result.findings.checks if c.arm == arm] if result.findings else []
+    if result.findings is None or not checks:
+        return {}
+    found = [f"{each.id} ({each.severity})" for each in result.findings.found if each.arm == arm]
+    missed = sum(check.outcome == "not_looked_at" for check in checks)
+    unseen = f" ({missed} of {len(checks)} not looked at)" if missed else ""
+    return {"findings": value((", ".join(found) or "none") + unseen)}
 
 
 def arm_datasets(result: ExperimentResult, arm: ArmResult) -> tuple[DatasetFact, ...]:

@@ -9,7 +9,16 @@ from pathlib import Path
 
 from runner.records.experiments import ExperimentResult
 from runner.records.results import ArmResult, Score
-from runner.tracking.arm_run import REHEARSAL, cell, code, fence, interval, lost, markdown
+from runner.tracking.arm_run import (
+    REHEARSAL,
+    cell,
+    code,
+    fence,
+    findings_tag,
+    interval,
+    lost,
+    markdown,
+)
 from runner.tracking.facts import (
     MAX_NAME,
     MAX_TAG,
@@ -71,11 +80,16 @@ def sweep_run(
         state=_state(result),
         start_ms=result.started_ms,
         end_ms=_end(result),
-        tags=sweep_tags(result) | {"mlflow.note.content": sweep_note(result, places)},
+        tags=sweep_tags(result)
+        | findings_tag(result, result.findings.focus if result.findings else "")
+        | {"mlflow.note.content": sweep_note(result, places)},
         params={key(f"version.{name}"): value(text) for name, text in result.versions.items()},
         measures=tuple(_measures(result)),
         tables={"leaderboard.json": _leaderboard(result), **_recipes(result), **_rows(result)},
         files=_files(report, pages),
+        texts={"findings.json": result.findings.model_dump_json(indent=1)}
+        if result.findings
+        else {},
     )
 
 
@@ -210,6 +224,7 @@ def _file_name(name: str, path: Path) -> str:
 # The parent run's description: question, verdict, leaderboard with links, how to run again.
 
 MAX_ROWS = 20
+MAX_NEXT = 5
 MAX_ERROR = 160
 
 
@@ -222,6 +237,7 @@ def sweep_note(result: ExperimentResult, places: RunIds) -> str:
         for each in result.looks
         if (said := " ".join(each.said))
     ]
+    parts += _next(result)
     parts.append(_table(result, places))
     if line := rows_sentence(result, result.leading):
         parts.append(f"{code(result.arm(result.leading).name)}: {line}")
@@ -269,6 +285,18 @@ def _verdict(result: ExperimentResult) -> list[str]:
         return ["**No verdict yet.** Run the same command again to go on."]
     reasons = "\n".join(f"- {cell(reason)}" for reason in result.verdict.reasons)
     return [f"### {cell(result.verdict.headline)}", *([reasons] if reasons else [])]
+
+
+def _next(result: ExperimentResult) -> list[str]:
+    """The findings of the arm that would be shipped, in short."""
+    if result.findings is None:
+        return []
+    own = [each for each in result.findings.found if each.arm == result.findings.focus]
+    lines = [
+        f"- **{cell(each.title)}** ({each.severity}): {cell(each.evidence)}"
+        for each in own[:MAX_NEXT]
+    ]
+    return ["#### What to do next\n\n" + "\n".join(lines)] if lines else []
 
 
 def _table(result: ExperimentResult, places: RunIds) -> str:

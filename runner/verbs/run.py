@@ -25,13 +25,16 @@ def main(options: argparse.Namespace) -> int:
 
     def use(composition: Composition, sweep: Sweep) -> int:
         from runner.experiment.advised import advice_lines
+        from runner.experiment.findings import gate_findings
         from runner.experiment.run import exit_code, run
 
         for line in advice_lines(sweep.arms):
             console.say(line)
         outcome = run(sweep, console)
         _tell(outcome, console, as_json=options.json)
-        return exit_code(outcome.result)
+        if not (code := exit_code(outcome.result)):
+            gate_findings(outcome.result, sweep.arms[0].experiment.diagnosis)
+        return code
 
     try:
         return with_sweep(options, console, use)

@@ -42,6 +42,38 @@ def test_the_same_command_again_does_nothing(done: tuple[Path, Path, str]) -> No
     assert outcome(sft(folder, "run", str(yaml), "--json").stdout) == outcome(first)
 
 
+def test_what_was_found_is_told_and_kept(done: tuple[Path, Path, str]) -> None:
+    folder, yaml, first = done
+    (file,) = (folder / "runs" / "reports").glob("*/findings.json")
+    kept = json.loads(file.read_text())
+    assert json.loads(first)["findings"] == kept
+    said = sft(folder, "diagnose", str(yaml), "--json")
+    assert said.returncode == 0, said.stderr
+    assert json.loads(said.stdout) == kept
+    words = sft(folder, "diagnose", "tiny").stdout
+    for finding in kept["found"]:
+        assert finding["title"] in " ".join(words.split())
+    assert "data_issue: the base model begins with random weights" in " ".join(words.split())
+    unknown = sft(folder, "diagnose", "tinny")
+    assert unknown.returncode == 2
+    assert unknown.stderr == "error: no experiment 'tinny' was run here; there are: tiny\n"
+
+
+def test_a_finding_that_is_refused_exits_4(done: tuple[Path, Path, str]) -> None:
+    """One that was found, and one that nobody could look for; nothing is run again."""
+    folder, yaml, first = done
+    kept = json.loads(first)["findings"]
+    own = next(each["id"] for each in kept["found"] if each["arm"] == kept["focus"])
+    run = sft(folder, "run", str(yaml), f"diagnosis.refuse=[{own},cost_high]")
+    assert run.returncode == 4
+    assert "nothing was run" in run.stdout
+    assert f"error: what diagnosis.refuse names was found:\n  {own}: " in run.stderr
+    assert "cost_high: could not be looked for in " in run.stderr
+    assert "sft diagnose tiny says how" in run.stderr
+    clear = [c["id"] for c in kept["checks"] if c["outcome"] == "not_found"]
+    assert sft(folder, "run", str(yaml), f"diagnosis.refuse=[{clear[-1]}]").returncode == 0
+
+
 def test_arms_share_prepared_data(done: tuple[Path, Path, str]) -> None:
     result = json.loads(done[2])
     assert len({arm["artifacts"]["prepare"] for arm in result["arms"]}) == 1

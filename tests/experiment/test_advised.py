@@ -161,8 +161,8 @@ def test_the_plan_says_what_fired_and_why(trial: Trial, capsys: pytest.CaptureFi
     shown = capsys.readouterr().out
     for line in (
         "\nrecommended by the rule tiny_random: epochs 2, learning_rate_multiplier 1, "
-        "adapter_size 8 (at most 10 epochs)\n  it fires for tiny-random with text, any number of rows\n  why: a"
-        " random model is for dry runs",
+        "adapter_size 8 (at most 10 epochs)\n  it fires for tiny-random with text, any number of "
+        "rows\n  why: a random model is for dry runs",
         "  source: own measurements on help-desk tickets, 2 CPU cores; 2026-11-22\n"
         "  tuned: 50 training rows, ",
         "text, task answering\n    takes epochs 2, learning_rate_multiplier 1, adapter_size 8\n"

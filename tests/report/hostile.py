@@ -9,7 +9,7 @@ from typing import Any
 from runner.records import Checkpoint, CurvePoint, TuningResult
 from runner.records.advice import Advised, DataProfile, EarlierSetting, Recommendation
 from runner.records.experiments import ExperimentResult, Verdict
-from runner.records.gates import GateResult
+from runner.records.gates import GateResult, GuardKind, GuardLoss, GuardResult
 from runner.records.results import ArmResult, CheckpointScores, Difference, Score, Scores
 from runner.records.row_changes import RowChanges, RowLists
 
@@ -191,6 +191,20 @@ def experiment(text: str, folder: Path) -> ExperimentResult:
         primary=text,
         arms=[baseline, arm, failed],
         differences=[difference],
+        guards=[
+            GuardResult(
+                arm="t",
+                gate=GateResult(
+                    score=text, margin=0.1, than=text, arm=text, passed=False, why=text
+                ),
+                kinds=[GuardKind(name=text, rows=2, ours=0, theirs=1)],
+                losses=[
+                    GuardLoss(
+                        id=text, kind=text, prompt=text, conditions=text, before=text, after=text
+                    )
+                ],
+            )
+        ],
         gates=[GateResult(score=text, margin=0.1, than=text, arm=text, passed=False, why=text)],
         row_changes=[changed(text, folder)],
         verdict=Verdict(headline=text, winner="t", reasons=[text]),

@@ -17,7 +17,7 @@ from runner.report.row_changes import marked
 from runner.report.terminal import plain_leaderboard
 from tests.report.tree import Element, read
 
-SECTIONS = ["Verdict", "Arms", "Curves", "Checkpoints", "Slices", "Scores"]
+SECTIONS = ["Verdict", "What to do next", "Arms", "Curves", "Checkpoints", "Slices", "Scores"]
 SECTIONS += ["Rows fixed and regressed", "Sample predictions", "Data", "Cost", "Run it again"]
 
 VALIDATION, TEST, GAIN, P = 4, 1, 2, 3
