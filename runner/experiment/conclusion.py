@@ -36,7 +36,8 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
     ]
     gates: list[GateResult] = []
     if suite.not_worse and (chosen := candidate(arms, suite, seed, decided)):
-        gates = gate_results(Judged(arms, chosen, decided, ledger, result.digest, earlier), suite)
+        judged = Judged(arms, *chosen, decided, ledger, result.digest, earlier)
+        gates = gate_results(judged, suite)
     return result.model_copy(
         update={
             "arms": arms,

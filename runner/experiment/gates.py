@@ -65,6 +65,8 @@ class Judged:
     arms: Sequence[ArmResult]
     chosen: ArmResult
     """The arm that would be shipped."""
+    looks: int
+    """Of how many arms the test rows chose it: then p counts so many times (Bonferroni)."""
     decided: Decided
     ledger: Ledger
     digest: str
@@ -88,6 +90,7 @@ def _gate(judged: Judged, gate: NotWorse, suite: Suite) -> GateResult:
         arm=judged.chosen.name,
         passed=False,
         confidence=confidence,
+        looks=judged.looks,
     )
     done = [arm for arm in judged.arms if arm.status == "done"]
     mine = rows_by_split(judged.chosen)
@@ -170,10 +173,10 @@ def _tested(
     # What is held against is one model and stays it, so that only our runs vary.
     spread = look.spread if look else RunSpread()
     estimate = difference_estimate(ours, theirs, spread, untuned=True, width=scale.width)
-    p = non_inferiority(estimate, scale, found.margin)
+    p = min(1.0, found.looks * non_inferiority(estimate, scale, found.margin))
     gain = scale.gain(estimate.value)
     # The one-sided limit is an end of the two-sided interval of twice the error.
-    low, _ = estimate.interval(2 * found.confidence - 1)
+    low, _ = estimate.interval(1 - 2 * (1 - found.confidence) / found.looks)
     return found.model_copy(
         update={
             "arm": name or found.arm,
@@ -223,6 +226,8 @@ def gate_words(found: GateResult) -> str:
     basis = in_groups(plural(found.rows, "test row"), found.groups)
     if found.runs:
         basis = f"{basis} and {plural(found.runs, 'replicate')}"
+    if found.looks > 1:
+        basis = f"{basis} that chose it of {plural(found.looks, 'arm')}, as often as which p counts"
     how = (
         f"{number.format(found.gain)}, at worst {number.format(found.least)} with "
         f"{100 * found.confidence:g} % confidence, over {basis}; p = {found.p:.2g}"

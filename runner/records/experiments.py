@@ -61,7 +61,9 @@ class GateResult(ResultRecord):
     least: float = math.nan
     """The one-sided limit of `gain`: it is at least this, but for the chance of error."""
     p: float = math.nan
-    """One-sided, of a loss of `margin` or more."""
+    """One-sided, of a loss of `margin` or more; times `looks`."""
+    looks: int = 1
+    """Of how many arms the same test rows chose this one; 1 where validation did."""
     confidence: float = 0.95
     """One-sided, of `least`."""
     rows: int = 0
@@ -103,6 +105,8 @@ class ExperimentResult(ResultRecord):
     """Of `suite.not_worse`, for the arm that would be shipped."""
     row_changes: list[RowChanges] = []
     """Row by row, for the same pairs of arms as `differences`; empty in older results."""
+    row_rivals: list[RowChanges] = []
+    """Row by row, the `leading` arm against every other finished arm on the same rows."""
     treatments: list[Difference] = []
     """Tuned arms that differ in `prepare` only, against the first of them."""
     recipes: list[RecipeResult] = []

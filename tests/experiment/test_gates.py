@@ -147,6 +147,19 @@ def test_replicates_bring_the_runs_in(trial: Trial) -> None:
     assert exit_code(three.result) == 4
 
 
+def test_an_arm_that_the_test_rows_chose_has_a_harder_gate(trial: Trial) -> None:
+    script = {**SCRIPT, "0": GOOD, "2.1": {"right_to": 59}, "2.2": {"right_to": 59}}
+    asked = ("source.validation=null", "prepare.split.validation=0")
+    outcome = trial.run(script, *asked, "suite.not_worse=[{margin: 0.05}]")
+    found = gate(outcome)
+    assert (found.looks, found.ours) == (2, 0.6)
+    one = trial.run(script, "suite.not_worse=[{margin: 0.05}]", name="validated")
+    assert gate(one).looks == 1
+    assert found.p == pytest.approx(2 * gate(one).p)
+    assert found.least < gate(one).least
+    assert "100 test rows that chose it of 2 arms, as often as which p counts" in reasons(outcome)
+
+
 def test_a_successor_is_held_against_the_winner_before_it(trial: Trial) -> None:
     trial.run(SCRIPT, *ONE, name="production")
     close = {**SCRIPT, **both({"right_to": 58})}
