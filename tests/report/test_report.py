@@ -405,7 +405,8 @@ def test_rows_fixed_and_regressed_are_counted_and_the_first_are_shown(
 ) -> None:
     root = read(page)
     table, rivals = root.all("table", "changes")
-    counts = [[cell.text for cell in row.all("td", "number")][:3] for row in table.all("tr")][1:]
+    cells = [[cell.text for cell in row.all("td", "number")] for row in table.all("tr")][1:]
+    counts = [[fixed, regressed, unchanged] for fixed, regressed, _, unchanged in cells]
     by_gain = sorted(result.row_changes, key=lambda item: -(item.fixed - item.regressed))
     assert counts == [[str(c.fixed), str(c.regressed), str(c.unchanged)] for c in by_gain]
     main = next(item for item in result.row_changes if item.arm == result.leading)
