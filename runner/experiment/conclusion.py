@@ -43,10 +43,12 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
     guards: list[GuardResult] = []
     chosen = candidate(arms, suite, seed, decided)
     if suite.not_worse and chosen:
-        gates = gate_results(Judged(arms, chosen, decided, ledger, result.digest, earlier), suite)
+        judged = Judged(arms, *chosen, decided, ledger, result.digest, earlier)
+        gates = gate_results(judged, suite)
+    shipped = chosen[0] if chosen else None
     if isinstance(experiment.guard, RowsGuard):
         guards = guard_results(arms, experiment.guard)
-        gates += required(guards, experiment.guard, chosen.digest) if chosen else []
+        gates += required(guards, experiment.guard, shipped.digest) if shipped else []
     whole = result.model_copy(
         update={
             "arms": arms,
@@ -62,7 +64,7 @@ def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) 
             "verdict": guarded(
                 gated(verdict(arms, found, suite, seed, decided, choices), gates),
                 guards,
-                chosen,
+                shipped,
             ),
             "versions": versions(Path(result.file).parent),
             "ended_ms": now_ms(),

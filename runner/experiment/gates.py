@@ -3,7 +3,8 @@
 That is non-inferiority: p is the one-sided chance of the data where the loss is the margin, and the
 gate holds when it is below one minus the suite's confidence. Little data therefore refuses, since
 it shows nothing. With replicates the mean of the recipe is held against the one model, and runs
-vary as well as rows; without, it is one checkpoint, and rows alone do. All gates have to hold, so
+vary as well as rows; without, it is one checkpoint, and rows alone do: by Tango's score test where
+they are 0 or 1, else by the t-test that recipes are compared with. All gates have to hold, so
 there is nothing to correct for their number.
 """
 
@@ -17,7 +18,7 @@ from runner.base.errors import ConfigError, Problem
 from runner.base.text import plural
 from runner.config import NotWorse, Suite
 from runner.experiment.ranking import strongest
-from runner.experiment.recipe_claims import Decided, Look, look_at
+from runner.experiment.recipe_claims import METHOD, Decided, Look, look_at
 from runner.experiment.same_rows import LEAST, rows_by_split, same_rows
 from runner.records import Scale, ScoredRow
 from runner.records.experiments import ExperimentResult, Spread, Verdict
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from runner.statistics.recipes import Estimate
 
 BASELINE = "baseline"
+SCORE, ROWS_ALONE = "score test (Tango)", "t, rows"
 
 
 def check_gates(suite: Suite, kinds: Sequence[str], ledger: Ledger, digest: str) -> None:
@@ -66,6 +68,8 @@ class Judged:
     arms: Sequence[ArmResult]
     chosen: ArmResult
     """The arm that would be shipped."""
+    looks: int
+    """Of how many arms the test rows chose it: then p counts so many times (Bonferroni)."""
     decided: Decided
     ledger: Ledger
     digest: str
@@ -89,6 +93,7 @@ def _gate(judged: Judged, gate: NotWorse, suite: Suite) -> GateResult:
         arm=judged.chosen.name,
         passed=False,
         confidence=confidence,
+        looks=judged.looks,
     )
     done = [arm for arm in judged.arms if arm.status == "done"]
     mine = rows_by_split(judged.chosen)
@@ -186,6 +191,7 @@ def _tested(
 ) -> GateResult:
     import numpy as np
 
+    from runner.statistics.non_inferiority import score_limit, score_test
     from runner.statistics.recipes import RunSpread, difference_estimate
 
     if measured.rows < 2:
@@ -195,10 +201,18 @@ def _tested(
     # What is held against is one model and stays it, so that only our runs vary.
     spread = look.spread if look else RunSpread()
     estimate = difference_estimate(ours, theirs, spread, untuned=True, width=scale.width)
-    p = non_inferiority(estimate, scale, found.margin)
-    gain = scale.gain(estimate.value)
-    # The one-sided limit is an end of the two-sided interval of twice the error.
-    low, _ = estimate.interval(2 * found.confidence - 1)
+    gain, alpha = scale.gain(estimate.value), (1 - found.confidence) / found.looks
+    if look is None and not measured.groups and np.isin([ours, theirs], (0, 1)).all():
+        change = scale.gain(1.0) * (ours[0] - theirs[0])
+        counts = int((change > 0).sum()), int((change < 0).sum()), len(change)
+        p, least = score_test(*counts, found.margin), score_limit(*counts, 1 - alpha)
+        method = SCORE
+    else:
+        # The one-sided limit is an end of the two-sided interval of twice the error.
+        low, _ = estimate.interval(1 - 2 * alpha)
+        p, least = non_inferiority(estimate, scale, found.margin), gain - (estimate.value - low)
+        method = METHOD if look else ROWS_ALONE
+    p = min(1.0, found.looks * p)
     return found.model_copy(
         update={
             "arm": name or found.arm,
@@ -206,8 +220,9 @@ def _tested(
             "ours": float(ours.mean()),
             "theirs": float(theirs.mean()),
             "gain": gain,
-            "least": gain - (estimate.value - low),
+            "least": least,
             "p": p,
+            "method": method,
             "rows": measured.rows,
             "groups": measured.groups,
             "runs": len(arms) if look else 0,
@@ -248,9 +263,11 @@ def gate_words(found: GateResult) -> str:
     basis = in_groups(plural(found.rows, "test row"), found.groups)
     if found.runs:
         basis = f"{basis} and {plural(found.runs, 'replicate')}"
+    if found.looks > 1:
+        basis = f"{basis} that chose it of {plural(found.looks, 'arm')}, as often as which p counts"
     how = (
         f"{number.format(found.gain)}, at worst {number.format(found.least)} with "
-        f"{100 * found.confidence:g} % confidence, over {basis}; p = {found.p:.2g}"
+        f"{100 * found.confidence:g} % confidence, over {basis}; p = {found.p:.2g}, {found.method}"
     )
     if found.passed:
         return f"{found.arm} is not worse than {found.than} in {found.score} by {margin} ({how})."

@@ -1,7 +1,7 @@
 """Which rows every tuned arm fixes and breaks against the untuned arm it is held against.
 
-The counts go into the result; the row ids lie beside the report as ``rows/ARM.json``, and the
-changed rows of the arm that people look at first, with their texts, as ``rows/ARM.jsonl``.
+The counts go into the result; the row ids lie beside the report as ``rows/ARM-AGAINST.json``, and
+the changed rows of the arm that people look at first, with their texts, as JSONL beside them.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ def with_row_lists(
 ) -> ExperimentResult:
     """The result with `row_changes`, whose lists are written below `folder`.
 
-    They are of the same pairs as `differences`: of a recipe with replicates it is the one that
-    would be shipped. Under ``suite.unanswered: common`` the rows count that all arms which were
-    asked them answered, as in the differences.
+    They are of the same pairs as `differences`, and of the arm that people look at first against
+    every other: of a recipe with replicates it is the one that would be shipped. Under
+    ``suite.unanswered: common`` the rows count that all arms which were asked them answered, as in
+    the differences.
     """
     from runner.evaluation import row_scores
 
@@ -57,8 +58,37 @@ def with_row_lists(
             seed,
             among.get(item.arm),
         )
-        found.append(_written(lists, arms, folder, result.leading))
-    return result.model_copy(update={"row_changes": found})
+        found.append(_written(lists, arms, folder, texts=item.arm == result.leading))
+    rivals: list[RowChanges] = []
+    for digest in _rivals(result) if found else []:
+        if not rivals:
+            known = {result.leading: scores(result.leading)}
+        lists = compared(
+            (arms[result.leading], known[result.leading]),
+            (arms[digest], scores(digest)),
+            suite,
+            seed,
+            among.get(digest),
+        )
+        rivals.append(_written(lists, arms, folder, texts=False))
+    return result.model_copy(update={"row_changes": found, "row_rivals": rivals})
+
+
+def _rivals(result: ExperimentResult) -> list[str]:
+    """The other finished arms that were asked the rows of the leading one, but for the one that it
+    is held against anyway and for replicates that would not be shipped."""
+    kept = {each.shipped for each in result.recipes}
+    done = [arm for arm in result.arms if arm.status == "done"]
+    held = {item.against for item in result.differences if item.arm == result.leading}
+    for peers in same_rows(done):
+        if any(arm.digest == result.leading for arm in peers):
+            return [
+                arm.digest
+                for arm in peers
+                if arm.digest not in held | {result.leading}
+                and (arm.kind != "tuned" or arm.digest in kept or not kept)
+            ]
+    return []
 
 
 def compared(
@@ -107,15 +137,15 @@ def _answered_by_all(arms: Sequence[ArmResult]) -> dict[str, set[str]]:
 
 
 def _written(
-    lists: RowLists, arms: Mapping[str, ArmResult], folder: Path, leading: str
+    lists: RowLists, arms: Mapping[str, ArmResult], folder: Path, *, texts: bool
 ) -> RowChanges:
-    """Leave the ids of the lists, and of the `leading` arm the changed rows, in `folder`."""
+    """Leave the ids of the lists, and with `texts` the changed rows, in `folder`."""
     from runner.evaluation import changed_rows
 
     changes = lists.changes
-    ids = folder / FOLDER / f"{changes.arm[:DIGITS]}.json"
+    ids = folder / FOLDER / f"{changes.arm[:DIGITS]}-{changes.against[:DIGITS]}.json"
     ids.parent.mkdir(parents=True, exist_ok=True)
-    table = ids.with_suffix(".jsonl") if changes.arm == leading and changes.rows else None
+    table = ids.with_suffix(".jsonl") if texts and changes.rows else None
     changes = changes.model_copy(update={"file": str(ids), "table": str(table or "")})
     replace_text(ids, lists.model_copy(update={"changes": changes}).model_dump_json())
     if table:

@@ -117,10 +117,14 @@ def verdict(
 
 def candidate(
     arms: Sequence[ArmResult], suite: Suite, seed: int, decided: Decided | None = None
-) -> ArmResult | None:
-    """The tuned arm that would be shipped if nothing stood against it; None without one."""
+) -> tuple[ArmResult, int] | None:
+    """The tuned arm that would be shipped if nothing stood against it, and of how many arms the
+    test rows chose it: 1 where validation did. None without one."""
     tuned = [arm for arm in arms if arm.kind == "tuned" and arm.status == "done"]
-    return _winner(tuned, suite, seed, decided)[0] if tuned else None
+    if not tuned:
+        return None
+    arm, split, _ = _winner(tuned, suite, seed, decided)
+    return arm, 1 if split == "validation" else len(tuned)
 
 
 def _not_done(arms: Sequence[ArmResult]) -> Iterator[str]:

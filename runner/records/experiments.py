@@ -99,6 +99,8 @@ class ExperimentResult(ResultRecord):
     """Every tuned arm on the rows of `guard`; empty where nobody looked."""
     row_changes: list[RowChanges] = []
     """Row by row, for the same pairs of arms as `differences`; empty in older results."""
+    row_rivals: list[RowChanges] = []
+    """Row by row, the `leading` arm against every other finished arm on the same rows."""
     treatments: list[Difference] = []
     """Tuned arms that differ in `prepare` only, against the first of them."""
     recipes: list[RecipeResult] = []

@@ -30,7 +30,11 @@ class GateResult(ResultRecord):
     least: float = math.nan
     """The one-sided limit of `gain`: it is at least this, but for the chance of error."""
     p: float = math.nan
-    """One-sided, of a loss of `margin` or more."""
+    """One-sided, of a loss of `margin` or more; times `looks`."""
+    method: str = ""
+    """The test, in words."""
+    looks: int = 1
+    """Of how many arms the same test rows chose this one; 1 where validation did."""
     confidence: float = 0.95
     """One-sided, of `least`."""
     rows: int = 0

@@ -25,6 +25,7 @@ class GateLine:
     least: str
     """The one-sided limit, with its confidence."""
     p: str
+    method: str
     basis: str
     outcome: str
     why: str
@@ -50,6 +51,7 @@ def _line(found: GateResult) -> GateLine:
         gain=signed(found.gain, places),
         least=f"at worst {signed(found.least, places)}" if tested else "",
         p=p_value(found.p),
+        method=found.method,
         basis=f"{basis}{runs}" if tested else "",
         outcome="holds" if found.passed else "refused" if tested else "not tested",
         why=found.why,

@@ -75,7 +75,11 @@ class RowChangesSection:
     """The section; `samples` are of `arm` against `against`."""
 
     lines: list[RowChangesLine]
+    """Every arm against its untuned one."""
     known: int
+    rivals: list[RowChangesLine]
+    """`arm` against every other one."""
+    all_rivals: int
     arm: str
     against: str
     rule: str
@@ -103,10 +107,13 @@ def row_changes(
         "unchanged": main.unchanged,
     }
     shown = sorted(_shown(main, result), key=lambda row: list(totals).index(row.change))
+    rivals = [item for item in result.row_rivals if item.arm == main.arm]
     scale = next(_scales(result, main.metric), UNKNOWN)
     return RowChangesSection(
         lines=[_line(by_arm[line.arm.digest], names, looks, page) for line in compared[:MAX_LINES]],
         known=len(compared),
+        rivals=[_line(item, names, looks, page, rival=True) for item in rivals[:MAX_LINES]],
+        all_rivals=len(rivals),
         arm=names[main.arm],
         against=names.get(main.against, ""),
         rule=main.rule if main.metric else "",
@@ -126,12 +133,18 @@ def _scales(result: ExperimentResult, metric: str) -> Iterator[Scale]:
 
 
 def _line(
-    found: RowChanges, names: Mapping[str, str], looks: Mapping[str, str], page: Path
+    found: RowChanges,
+    names: Mapping[str, str],
+    looks: Mapping[str, str],
+    page: Path,
+    *,
+    rival: bool = False,
 ) -> RowChangesLine:
+    """Of the arm, or where that is the same in all lines, under the name of its `rival`."""
     return RowChangesLine(
-        name=names[found.arm],
-        css=looks.get(found.arm, ""),
-        against=names.get(found.against, ""),
+        name=names.get(found.against if rival else found.arm, ""),
+        css=looks.get(found.against if rival else found.arm, ""),
+        against="" if rival else names.get(found.against, ""),
         bar=_bar(found),
         fixed=count(found.fixed),
         regressed=count(found.regressed),

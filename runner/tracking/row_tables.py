@@ -50,6 +50,23 @@ def rows_table(result: ExperimentResult, digest: str) -> TableArtifact | None:
     return TableArtifact(COLUMNS, tuple(rows[row] for row in order if row in rows))
 
 
+def counts_table(result: ExperimentResult) -> TableArtifact | None:
+    """Every comparison by rows in a line; None where there is none."""
+    found = [*result.row_changes, *result.row_rivals]
+    names = {arm.digest: arm.name for arm in result.arms}
+    if not found:
+        return None
+    rows = (
+        (
+            *(names[c.arm], names[c.against], c.metric, c.fixed, c.regressed, c.unchanged),
+            *(_cell(c.p), c.test, c.left_out, c.tolerance, c.note),
+        )
+        for c in found
+    )
+    counts = ("fixed", "regressed", "unchanged", "p", "test", "left out", "tolerance", "note")
+    return TableArtifact(("arm", "against", "score", *counts), tuple(rows))
+
+
 def _cell(score: float) -> float | None:
     return score if math.isfinite(score) else None
 

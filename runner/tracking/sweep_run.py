@@ -34,7 +34,7 @@ from runner.tracking.facts import (
     trained_tokens,
     value,
 )
-from runner.tracking.row_tables import rows_sentence, rows_table
+from runner.tracking.row_tables import counts_table, rows_sentence, rows_table
 from runner.tracking.ui import run_page, view_page
 from runner.tracking.views import VIEWS
 
@@ -169,9 +169,13 @@ def _leaderboard(result: ExperimentResult) -> TableArtifact:
 
 
 def _rows(result: ExperimentResult) -> dict[str, TableArtifact]:
-    """The rows that the winner changes, or else the arm that people look at first."""
-    changed = rows_table(result, result.leading)
-    return {"changed_rows.json": changed} if changed else {}
+    """All comparisons by rows, and the rows that the winner changes, or else the arm that people
+    look at first."""
+    found = {
+        "row_changes.json": counts_table(result),
+        "changed_rows.json": rows_table(result, result.leading),
+    }
+    return {name: table for name, table in found.items() if table}
 
 
 def _recipes(result: ExperimentResult) -> dict[str, TableArtifact]:

@@ -17,6 +17,7 @@ from runner.experiment.run import RunOutcome, exit_code
 from runner.records import EDITS, SHARE
 from runner.records.gates import GateResult
 from runner.report.terminal import plain_leaderboard
+from runner.statistics.non_inferiority import score_limit, score_test
 from runner.statistics.recipes import Estimate, RunSpread, difference_estimate, spread_of
 from tests.experiment.conftest import Trial
 
@@ -76,11 +77,33 @@ def test_a_wrong_null_is_rejected_as_often_as_is_said() -> None:
     assert passed / trials == pytest.approx(0.05, abs=0.02)
 
 
+def test_the_score_test_is_tangos() -> None:
+    """His example of 44 pairs of contact lenses, one of which is worse: Z = 1.709, p = 0.044."""
+    assert score_test(0, 1, 44, 0.1) == pytest.approx(0.0437, abs=2e-4)
+    assert score_test(5, 5, 100, 0.0) == pytest.approx(0.5)  # then it is McNemar's statistic
+    assert score_test(3, 9, 100, 0.0) == pytest.approx(1 - 0.0416, abs=1e-3)
+    for counts in ((0, 0, 30), (4, 1, 30), (0, 1, 44), (30, 0, 30), (0, 30, 30)):
+        limit = score_limit(*counts, 0.95)
+        assert -1 <= limit <= (counts[0] - counts[1]) / counts[2]
+        if -1 < limit < 1:
+            assert score_test(*counts, -limit) == pytest.approx(0.05, abs=1e-3)
+
+
+def test_near_a_perfect_score_the_level_holds() -> None:
+    """Where few rows differ the t-test lets through almost twice as many as it says."""
+    rng, passed, trials = np.random.default_rng(2), 0, 3000
+    for _ in range(trials):
+        losses, gains, _ = rng.multinomial(200, [0.025, 0.005, 0.97])
+        passed += score_test(gains, losses, 200, 0.02) < 0.05
+    assert passed / trials < 0.06
+
+
 def test_a_gate_that_holds_changes_nothing_but_says_so(trial: Trial) -> None:
     outcome = trial.run(SCRIPT, *ONE, "suite.not_worse=[{margin: 0.05}]")
     found = gate(outcome)
     assert found.passed
     assert (found.ours, found.theirs, found.rows, found.runs) == (0.6, 0.2, 100, 0)
+    assert found.method == "score test (Tango)"
     assert found.gain == pytest.approx(0.4)
     assert -0.05 < found.least < found.gain
     assert outcome.result.verdict
@@ -104,6 +127,7 @@ def test_better_in_one_score_and_worse_in_another_is_no_winner(trial: Trial) -> 
     first, second = outcome.result.gates
     assert (first.passed, second.passed) == (True, False)
     assert second.gain == pytest.approx(0.28 - 0.6)
+    assert [first.method, second.method] == ["score test (Tango)", "t, rows"]
     assert second.least < second.gain
     assert outcome.result.verdict
     assert outcome.result.verdict.winner == ""
@@ -141,10 +165,24 @@ def test_replicates_bring_the_runs_in(trial: Trial) -> None:
     three = trial.run(script, *ONE, "suite.not_worse=[{margin: 0.1}]", "replicates=3", name="three")
     found = gate(three)
     assert (found.runs, found.ours) == (3, pytest.approx(0.42))
+    assert found.method == "t, rows and runs"
     assert not found.passed
     assert found.least < -0.1 < found.gain
     assert "over 100 test rows and 3 replicates" in reasons(three)
     assert exit_code(three.result) == 4
+
+
+def test_an_arm_that_the_test_rows_chose_has_a_harder_gate(trial: Trial) -> None:
+    script = {**SCRIPT, "0": GOOD, "2.1": {"right_to": 59}, "2.2": {"right_to": 59}}
+    asked = ("source.validation=null", "prepare.split.validation=0")
+    outcome = trial.run(script, *asked, "suite.not_worse=[{margin: 0.05}]")
+    found = gate(outcome)
+    assert (found.looks, found.ours) == (2, 0.6)
+    one = trial.run(script, "suite.not_worse=[{margin: 0.05}]", name="validated")
+    assert gate(one).looks == 1
+    assert found.p == pytest.approx(2 * gate(one).p)
+    assert found.least < gate(one).least
+    assert "100 test rows that chose it of 2 arms, as often as which p counts" in reasons(outcome)
 
 
 def test_a_successor_is_held_against_the_winner_before_it(trial: Trial) -> None:

@@ -53,6 +53,10 @@ def test_every_tuned_arm_has_its_rows(trial: Trial, capsys: pytest.CaptureFixtur
     }
     assert [texts[row] for row in lists.fixed] == [f"answer {n}" for n in range(5, 35)]
     assert len(lists.unchanged) == 20
+    (rival,) = outcome.result.row_rivals
+    assert (rival.arm, rival.against) == (found.arm, arm(outcome, "epochs 2").digest)
+    assert (rival.fixed, rival.regressed, rival.unchanged) == (15, 0, 35)
+    assert len(RowLists.model_validate_json(Path(rival.file).read_text()).fixed) == 15
     # The arm that people look at first has its texts beside it, the others their ids.
     table = [json.loads(line) for line in Path(found.table).read_text().splitlines()]
     assert [row["id"] for row in table] == lists.fixed

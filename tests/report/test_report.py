@@ -404,8 +404,9 @@ def test_rows_fixed_and_regressed_are_counted_and_the_first_are_shown(
     page: Path, result: ExperimentResult
 ) -> None:
     root = read(page)
-    table = next(root.all("table", "changes"))
-    counts = [[cell.text for cell in row.all("td", "number")][:3] for row in table.all("tr")][1:]
+    table, rivals = root.all("table", "changes")
+    cells = [[cell.text for cell in row.all("td", "number")] for row in table.all("tr")][1:]
+    counts = [[fixed, regressed, unchanged] for fixed, regressed, _, unchanged in cells]
     by_gain = sorted(result.row_changes, key=lambda item: -(item.fixed - item.regressed))
     assert counts == [[str(c.fixed), str(c.regressed), str(c.unchanged)] for c in by_gain]
     main = next(item for item in result.row_changes if item.arm == result.leading)
@@ -413,8 +414,13 @@ def test_rows_fixed_and_regressed_are_counted_and_the_first_are_shown(
     assert shown == ["regressed"] * main.regressed + ["fixed"] * 40 + ["unchanged"] * 10
     assert f"40 of {main.fixed} fixed" in root.text
     links = {a.attributes["href"] for a in root.all("a")}
-    assert f"./rows/{main.arm[:12]}.jsonl" in links
-    assert f"./rows/{main.arm[:12]}.json" in links
+    assert f"./rows/{main.arm[:12]}-{main.against[:12]}.jsonl" in links
+    assert f"./rows/{main.arm[:12]}-{main.against[:12]}.json" in links
+    # The winner against all others but the untuned one it is held against.
+    others = {arm.digest for arm in result.arms if arm.test} - {main.arm, main.against}
+    assert {item.against for item in result.row_rivals} == others
+    named = [row.children[0].text.strip() for row in list(rivals.all("tr"))[1:]]
+    assert named == [result.arm(item.against).name for item in result.row_rivals]
 
 
 def test_changed_rows_that_are_gone_or_damaged_are_said_to_be(

@@ -49,6 +49,10 @@ def test_an_arms_run_and_the_parent_have_them(
     leading = result.arm(result.leading)
     same = _table(home, found[leading.name], "eval/changed_rows.json")
     assert _table(home, parent, "changed_rows.json") == same
+    every = _table(home, parent, "row_changes.json")
+    pairs = [*result.row_changes, *result.row_rivals]
+    assert [(row["fixed"], row["p"]) for row in every] == [(c.fixed, c.p) for c in pairs]
+    assert [row["against"] for row in every] == [result.arm(c.against).name for c in pairs]
     # A result from before there were rows gets no table; one whose lists are gone neither.
     assert rows_table(ExperimentResult.model_validate_json(bare), leading.digest) is None
     Path(next(c.file for c in result.row_changes if c.arm == leading.digest)).unlink()
