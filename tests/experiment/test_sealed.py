@@ -127,6 +127,16 @@ def test_all_replicates_of_the_winner_are_finalists(trial: Trial) -> None:
     assert looks(result).comparisons == 1
 
 
+def test_contenders_are_repeated_before_test_is_opened(trial: Trial) -> None:
+    scores = script(e1=[5, 5], e2=[50, 52])
+    result = trial.run(scores, SEALED, "replicates={count: 2, of: contenders}").result
+    assert on_test(result) == ["zero-shot", "epochs 2", "epochs 2 · replicate 2"]
+    assert [arm.name for arm in result.arms if arm.status == "skipped"] == [
+        "epochs 1 · replicate 2"
+    ]
+    assert not trial.run(scores, SEALED, "replicates={count: 2, of: contenders}").fresh
+
+
 def test_finalists_are_chosen_by_what_is_better(trial: Trial) -> None:
     metrics = "suite.metrics=[{kind: exact_match}, {kind: plugin, name: errors}]"
     result = trial.run(SCRIPT, SEALED, metrics, "suite.primary=errors").result
