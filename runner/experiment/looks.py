@@ -47,8 +47,10 @@ def _row_digest(row: Row) -> str:
 
 
 def tested_on(run: ArmRun, arm: ArmResult) -> SplitRows | None:
-    """The test rows that the arm was scored on; None while it has no test score."""
-    return split_rows(run) if arm.status == "done" and arm.test else None
+    """The test rows that the arm was scored on; None while it has no test score, and in a rehearsal
+    on the emulator, where nothing is learned about the model."""
+    scored = arm.status == "done" and arm.test and not arm.rehearsal
+    return split_rows(run) if scored else None
 
 
 # What the looks of a ledger say about an experiment.
@@ -80,7 +82,8 @@ def _looks_at(result: ExperimentResult, ledger: Ledger, suite: Suite | None) -> 
     if not tested or suite is None:
         return []
     book = ledger.looks()
-    return [counted(book, book.splits[digest], suite) for digest in tested]
+    splits = (book.splits[digest] for digest in tested if digest in book.splits)
+    return [counted(book, split, suite) for split in splits]
 
 
 def _suite(result: ExperimentResult) -> Suite | None:

@@ -253,8 +253,8 @@ def _plain(line: PlannedArm) -> dict[str, object]:
 
 def planned_looks(sweep: Sweep) -> list[SplitLooks]:
     """The looks at every test split of the experiment, and how many comparisons the run would add
-    to them at most. Its data has to be there, or is made; of a sealed experiment the finalists are
-    those that are expected."""
+    to them at most: a rehearsal none. Its data has to be there, or is made; of a sealed experiment
+    the finalists are those that are expected."""
     book, suite = sweep.ledger.looks(), sweep.arms[0].experiment.suite
     known = {(look.split, look.arm) for look in book.looks}
     splits: dict[str, SplitRows] = {}
@@ -264,7 +264,8 @@ def planned_looks(sweep: Sweep) -> list[SplitLooks]:
         split = split_rows(run)
         splits[split.digest] = split
         new = recipes.setdefault(split.digest, set())
-        if arm.recipe and run.test != "sealed" and (split.digest, arm.digest) not in known:
+        counts = run.test != "sealed" and not run.experiment.backend.rehearsal
+        if arm.recipe and counts and (split.digest, arm.digest) not in known:
             new.add(arm.recipe)
     return [
         counted(book, split, suite).model_copy(update={"to_come": len(recipes[digest])})

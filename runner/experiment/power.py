@@ -27,6 +27,7 @@ class Detectable:
     rows: int
     replicates: int
     recipes: int
+    """Those that are compared with each other on test."""
     untuned: float
     """Of a recipe, or with one replicate of a checkpoint, from the untuned model."""
     between: float | None
@@ -46,7 +47,8 @@ def detectable(sweep: Sweep, lines: Sequence[PlannedArm]) -> Detectable | None:
         return None
     suite, model = tuned[0].experiment.suite, tuned[0].experiment.model.name
     rows = min(line.test_rows for line in lines if line.kind == "tuned")
-    recipes = len({arm.recipe for arm in tuned})
+    # A sealed test split answers for one recipe: it tells none from another.
+    recipes = 1 if suite.sealed else len({arm.recipe for arm in tuned})
     replicates = min(
         sum(arm.recipe == one.recipe for arm in tuned) for one in tuned if one.replicate == 1
     )

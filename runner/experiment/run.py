@@ -346,8 +346,7 @@ def _run_arms(
         if waiting := [(n, arm) for n, arm in numbered if arm.waits]:
             earlier = earlier_spreads(sweep.ledger.experiments(), known.digest)
             bring(repeated(waiting, results, earlier, save, console))
-        if chosen := sealed.open_finalists(sweep.arms, results, sweep.runs):
-            console.say(sealed.told(chosen, sweep.arms))
+        if chosen := sealed.open_finalists(sweep.arms, results, sweep.runs, console.say):
             opened |= {arm.digest for arm in chosen}
             check_affordable(chosen, sweep.runs, sweep.stages, sweep.ledger, known.name)
             bring([(n, arm) for n, arm in numbered if arm in chosen])

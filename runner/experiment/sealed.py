@@ -6,7 +6,7 @@ untuned models it is held against are the finalists: their arms then go on to th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from runner.base.errors import ConfigError, Problem, SftError
 from runner.base.text import plural
@@ -59,27 +59,31 @@ def _primary(scores: Scores | None, suite: Suite) -> Score | None:
 
 
 def open_finalists(
-    arms: Sequence[Arm], results: Mapping[str, ArmResult], runs: Mapping[str, ArmRun]
+    arms: Sequence[Arm],
+    results: Mapping[str, ArmResult],
+    runs: Mapping[str, ArmRun],
+    say: Callable[[str], None],
 ) -> list[Arm]:
-    """Let the finalists answer test, and return them; nothing without ``suite.sealed``."""
+    """Let the finalists answer test, and return them; nothing without ``suite.sealed``. As long as
+    an arm is incomplete nobody answers: it may still win, and then the seal would be broken."""
     if not arms[0].experiment.suite.sealed:
+        return []
+    if late := sum(arm.kind == "tuned" and arm.status == "incomplete" for arm in results.values()):
+        say(
+            f"sealed: nobody answers test before {plural(late, 'arm')} that may still win "
+            f"{'has' if late == 1 else 'have'} come to an end; give the same command again"
+        )
         return []
     found = finalists([results[arm.digest] for arm in arms], runs)
     for digest, run in runs.items():
         run.test = "open" if digest in found else "sealed"
-    return [arm for arm in arms if arm.digest in found]
-
-
-def told(chosen: Sequence[Arm], arms: Sequence[Arm]) -> str:
-    """Who answers test, in one line for people."""
-    tuned = [arm for arm in chosen if arm.kind == "tuned"]
-    if not tuned:
-        return "sealed: no arm has a validation score, so nobody answers test"
-    names = ", ".join(arm.name for arm in chosen)
-    return (
-        f"sealed: {len(chosen)} of {plural(len(arms), 'arm')} may answer test, the winner on "
-        f"validation and what it is held against: {names}"
-    )
+    chosen = [arm for arm in arms if arm.digest in found]
+    if chosen:
+        say(
+            f"sealed: {len(chosen)} of {plural(len(arms), 'arm')} answer test, the winner on "
+            f"validation and what it is held against: {', '.join(arm.name for arm in chosen)}"
+        )
+    return chosen
 
 
 def unanswered(arms: Sequence[ArmResult], runs: Mapping[str, ArmRun]) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 
 from runner.base.errors import ConfigError
 from runner.experiment.console import Console
+from runner.experiment.looks import tested_on as rows_looked_at
 from runner.experiment.plan import plan, planned_looks
 from runner.records.experiments import ExperimentResult
 from runner.records.looks import SplitLooks
@@ -126,6 +127,16 @@ def test_all_replicates_of_the_winner_are_finalists(trial: Trial) -> None:
     assert looks(result).comparisons == 1
 
 
+def test_contenders_are_repeated_before_test_is_opened(trial: Trial) -> None:
+    scores = script(e1=[5, 5], e2=[50, 52])
+    result = trial.run(scores, SEALED, "replicates={count: 2, of: contenders}").result
+    assert on_test(result) == ["zero-shot", "epochs 2", "epochs 2 · replicate 2"]
+    assert [arm.name for arm in result.arms if arm.status == "skipped"] == [
+        "epochs 1 · replicate 2"
+    ]
+    assert not trial.run(scores, SEALED, "replicates={count: 2, of: contenders}").fresh
+
+
 def test_finalists_are_chosen_by_what_is_better(trial: Trial) -> None:
     metrics = "suite.metrics=[{kind: exact_match}, {kind: plugin, name: errors}]"
     result = trial.run(SCRIPT, SEALED, metrics, "suite.primary=errors").result
@@ -148,6 +159,27 @@ def test_a_finalist_that_is_incomplete_is_asked_again(trial: Trial) -> None:
     result = trial.run(SCRIPT, SEALED).result
     assert on_test(result) == ["zero-shot", "epochs 2"]
     assert looks(result).looks == 2
+
+
+def test_nobody_answers_before_all_that_may_win_have_ended(trial: Trial) -> None:
+    with (trial.folder / "validation.csv").open("a") as out:
+        out.write("validation question 777,answer 777\n")
+    (trial.folder / "runs").mkdir()
+    (trial.folder / "runs" / "busy").write_text("777")
+    result = trial.run(SCRIPT, SEALED).result
+    assert [arm.status for arm in result.arms] == ["done", "incomplete", "incomplete"]
+    assert asked(trial)["test"] == 0
+    (trial.folder / "runs" / "busy").unlink()
+    assert on_test(trial.run(SCRIPT, SEALED).result) == ["zero-shot", "epochs 2"]
+
+
+def test_a_rehearsal_is_no_look(trial: Trial) -> None:
+    sweep = trial.sweep(SCRIPT)
+    (arm, *_) = trial.run(SCRIPT).result.arms
+    assert rows_looked_at(sweep.runs[arm.digest], arm)
+    emulated = {**arm.config, "backend": {"emulator": "http://127.0.0.1:1"}}
+    rehearsed = arm.model_copy(update={"config": emulated})
+    assert rows_looked_at(sweep.runs[arm.digest], rehearsed) is None
 
 
 def looks_at(trial: Trial) -> list[tuple[str, str, bool]]:
