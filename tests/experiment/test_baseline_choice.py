@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,12 +11,21 @@ import pytest
 
 from runner.config import Suite
 from runner.evaluation import score
+from runner.experiment import same_rows
 from runner.experiment.baseline_choice import choose_baselines
 from runner.experiment.console import Console
 from runner.experiment.plan import Choosing, choosing, plan
 from runner.experiment.same_rows import on_common_rows
 from runner.experiment.verdict import differences, verdict
-from runner.records import Example, Origin, Prediction, Turn, write_rows
+from runner.records import (
+    Example,
+    Origin,
+    Prediction,
+    ScoredRow,
+    Turn,
+    read_rows,
+    write_rows,
+)
 from runner.records.experiments import BaselineChoice
 from runner.records.results import ArmKind, ArmResult, Scores
 from tests.experiment.conftest import Trial
@@ -199,9 +209,18 @@ SCRIPT = {
 }
 
 
-def test_untuned_arms_answer_validation_where_it_chooses(trial: Trial) -> None:
-    """Through the run: which splits are answered, what is chosen, and that a switch thrown later
-    is obeyed at no cost."""
+def test_untuned_arms_answer_validation_where_it_chooses(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the run: which splits are answered, what is chosen, that a switch thrown later is
+    obeyed at no cost, and that rows are read once to conclude from them."""
+    read = Counter[Path]()
+
+    def counting(path: Path) -> Iterator[ScoredRow]:
+        read[path] += 1
+        return read_rows(path)
+
+    monkeypatch.setattr(same_rows, "read_rows", counting)
 
     def told(*overrides: str) -> Choosing | None:
         return choosing(plan(trial.sweep(SCRIPT, *overrides), Console(silent=True)))
@@ -219,6 +238,8 @@ def test_untuned_arms_answer_validation_where_it_chooses(trial: Trial) -> None:
     assert result.verdict
     assert "1-shot, the best untuned arm on validation" in result.verdict.headline
     assert told(two) is None
+    assert set(read.values()) == {1}
+    assert set(read) == {Path(file) for each in result.arms for file in each.predictions.values()}
     calls = (trial.folder / "runs" / "calls").read_text()
     switched = trial.run(SCRIPT, two, ON_TEST)
     assert switched.fresh
