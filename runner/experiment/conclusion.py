@@ -11,7 +11,7 @@ from runner.experiment.guard import guard_results, guarded, required
 from runner.experiment.looks import with_looks
 from runner.experiment.recipe_claims import decide
 from runner.experiment.recipes import earlier_spreads, recipes
-from runner.experiment.same_rows import on_common_rows
+from runner.experiment.same_rows import on_common_rows, reading_once
 from runner.experiment.treatment_effects import treatment_differences
 from runner.experiment.verdict import candidate, differences, verdict
 from runner.records.experiments import ExperimentResult
@@ -19,6 +19,7 @@ from runner.records.gates import GateResult, GuardResult
 from runner.store.ledger import Ledger, now_ms
 
 
+@reading_once()
 def concluded(result: ExperimentResult, experiment: Experiment, ledger: Ledger) -> ExperimentResult:
     """The result with differences, verdict, versions and an end."""
     from runner.experiment.versions import versions

@@ -10,12 +10,13 @@ from runner.config import Experiment
 from runner.experiment.arms import Arm
 from runner.experiment.console import Console
 from runner.experiment.recipes import pooled_spread, recipe_of, recipes
-from runner.experiment.same_rows import rows_by_split, same_rows
+from runner.experiment.same_rows import reading_once, rows_by_split, same_rows
 from runner.records.experiments import Spread
 from runner.records.results import ArmResult
 from runner.store.ledger import now_ms
 
 
+@reading_once()
 def contenders(
     arms: Sequence[ArmResult], experiment: Experiment, earlier: Sequence[Spread]
 ) -> set[str]:

@@ -34,8 +34,10 @@ def best_of(arms: Sequence[ArmResult], by: Mapping[str, Score]) -> ArmResult | N
 
 
 def shown(value: float, scale: Scale) -> str:
+    """With as many decimals as the scale has."""
     return f"{value:.{scale.places(value)}f}"
 
 
 def signed(value: float, scale: Scale) -> str:
+    """The same for a difference, always with its sign."""
     return f"{value:+.{scale.places(value)}f}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +21,30 @@ sample of either's."""
 APART = "The arms were validated on different rows, so the choice rests on those."
 
 
+_kept: ContextVar[dict[Path, list[ScoredRow]] | None] = ContextVar("rows", default=None)
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """While this lasts every file of rows is read and checked once: many questions are asked of the
+    same rows at an experiment's end. They stay in memory until then, which asking all arms at once
+    (`recipe_claims`) takes anyway."""
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
 def rows_by_split(arm: ArmResult, split: str = "test") -> list[ScoredRow]:
     """The arm's scored rows; empty where it has none of this split, or they are gone."""
-    path = Path(arm.predictions.get(split, ""))
-    return list(read_rows(sound(path))) if path.is_file() else []
+    path, kept = Path(arm.predictions.get(split, "")), _kept.get()
+    if kept is not None and path in kept:
+        return kept[path]
+    rows = list(read_rows(sound(path))) if path.is_file() else []
+    if kept is not None:
+        kept[path] = rows
+    return rows
 
 
 def same_rows(arms: Sequence[ArmResult], split: str = "test") -> list[list[ArmResult]]:

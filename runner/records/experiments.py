@@ -106,7 +106,7 @@ class ExperimentResult(ResultRecord):
     recipes: list[RecipeResult] = []
     """Best on validation first; empty in older results."""
     recipe_differences: list[Difference] = []
-    """With replicates: every recipe against the strongest untuned arm, then the recipe that
+    """With replicates: every recipe against the untuned arm to beat, then the recipe that
     validation chose against every other."""
     tied: list[str] = []
     """With replicates: digests of the recipes that are not clearly worse than the best one, itself

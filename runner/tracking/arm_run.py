@@ -40,7 +40,6 @@ an arm by. Every answer stands in the table anyway."""
 ENDED: Mapping[str, RunState] = {
     "done": "FINISHED",
     "failed": "FAILED",
-    "skipped": "FINISHED",
 }
 """States of arms that came to an end; any other was cut off when nobody works on it."""
 
@@ -237,8 +236,6 @@ def arm_note(result: ExperimentResult, arm: ArmResult, places: RunIds) -> str:
     parts = [_what(arm)]
     if arm.status in ("failed", "incomplete"):
         parts.append(_failure(arm))
-    elif arm.status == "skipped":
-        parts.append("Skipped: by one run each on validation, its recipe could not win any more.")
     elif arm.status != "done":
         parts.append("**Not finished.** Run the same command again to resume.")
     if arm.sealed:

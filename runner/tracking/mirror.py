@@ -163,13 +163,20 @@ class Mirror:
         parent = self._present(experiment, found.get(PARENT), self._parent_head(result))
         runs: dict[str, TrackedRun] = {}
         marks: dict[str, str] = {}
+        # A run without scores that says FINISHED is one more thing to explain: what was not run has
+        # no run, and the parent says how many there are.
+        ran = [arm for arm in result.arms if arm.status != "skipped"]
         for arm in result.arms:
+            if arm.status == "skipped" and (never := found.pop(arm.digest, None)):
+                self.store.delete(experiment, never.id)
+                self.opened.discard(never.id)
+        for arm in ran:
             head = self._arm_head(result, arm, shades[arm.digest], parent.id)
             marks[arm.digest] = _arm_mark(result, arm, head)
             usable = self._usable(experiment, found.get(arm.digest), result, arm, marks[arm.digest])
             runs[arm.digest] = self._present(experiment, usable, head)
         places = RunIds(experiment, parent.id, {arm: run.id for arm, run in runs.items()})
-        for arm in result.arms:
+        for arm in ran:
             run, mark = runs[arm.digest], marks[arm.digest]
             if not _up_to_date(run, mark):
                 facts = arm_run(result, arm, shades[arm.digest], places)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from runner.base.text import plural
 from runner.records.experiments import ExperimentResult
 from runner.records.results import ArmResult, Score
 from runner.tracking.arm_run import (
@@ -245,6 +246,11 @@ def sweep_note(result: ExperimentResult, places: RunIds) -> str:
     parts.append(_table(result, places))
     if line := rows_sentence(result, result.leading):
         parts.append(f"{code(result.arm(result.leading).name)}: {line}")
+    if skipped := sum(arm.status == "skipped" for arm in result.arms):
+        parts.append(
+            f"{plural(skipped, 'replicate')} skipped: by one run each on validation, no chance to "
+            "win any more. There is no run of what was not run."
+        )
     failed = [arm for arm in result.arms if arm.status in ("failed", "incomplete")]
     parts += [
         f"**{arm.status.capitalize()}: {code(arm.name)}** {code(arm.error[:MAX_ERROR])}"

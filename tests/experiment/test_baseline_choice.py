@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,12 +11,23 @@ import pytest
 
 from runner.config import Suite
 from runner.evaluation import score
+from runner.experiment import same_rows
 from runner.experiment.baseline_choice import choose_baselines
 from runner.experiment.console import Console
 from runner.experiment.plan import Choosing, choosing, plan
+from runner.experiment.recipe_claims import decide
+from runner.experiment.recipes import recipes
 from runner.experiment.same_rows import on_common_rows
 from runner.experiment.verdict import differences, verdict
-from runner.records import Example, Origin, Prediction, Turn, write_rows
+from runner.records import (
+    Example,
+    Origin,
+    Prediction,
+    ScoredRow,
+    Turn,
+    read_rows,
+    write_rows,
+)
 from runner.records.experiments import BaselineChoice
 from runner.records.results import ArmKind, ArmResult, Scores
 from tests.experiment.conftest import Trial
@@ -191,6 +203,38 @@ def test_no_baseline_is_chosen_for_leaving_rows_out(tmp_path: Path) -> None:
     assert "chosen on 60 validation rows (exact_match 1.000); tied with 3-shot" in chosen.reason
 
 
+@pytest.mark.parametrize(("few_shot", "headline"), [
+    (10, "Tuning pays: the recipe"),
+    (40, "Not decided: the recipe"),
+])  # fmt: skip
+def test_the_recipe_that_validation_chose_is_one_test(
+    tmp_path: Path, few_shot: int, headline: str
+) -> None:
+    """Holm's correction over eight recipes would hide its gain; an untuned arm that is better on
+    test, though not on validation, does hide it."""
+    arms = [
+        arm(tmp_path, "zero-shot", "zero_shot", 20, 30),
+        arm(tmp_path, "3-shot", "few_shot", few_shot, 20),
+    ]
+    for number in range(8):
+        for run, more in enumerate((0, 1), 1):
+            right = (25 if number == 7 else 20) + more
+            name = f"recipe {number}" + " again" * more
+            one = arm(tmp_path, name, "tuned", right, right + 10)
+            arms.append(one.model_copy(update={"recipe": f"recipe {number}", "replicate": run}))
+    choices = choose_baselines(arms, SUITE, 1, "validation")
+    decided = decide(arms, recipes(arms, SUITE, 1), SUITE, [], choices)
+    table = next(item for item in decided.differences if item.arm == "recipe 7")
+    assert table.p < 0.05 < table.p_holm
+    found = differences(arms, choices, SUITE, 1, decided.recipes)
+    said = verdict(arms, found, SUITE, 1, decided, choices)
+    assert said.headline.startswith(headline)
+    assert ("without Holm's correction over the recipes" in " ".join(said.reasons)) is (
+        few_shot == 10
+    )
+    assert ("more than the recipe on average" in " ".join(said.reasons)) is (few_shot == 40)
+
+
 ON_TEST = "baseline.chosen_on=test"
 SCRIPT = {
     "0": {"right_to": 25, "validation": 10},
@@ -199,9 +243,18 @@ SCRIPT = {
 }
 
 
-def test_untuned_arms_answer_validation_where_it_chooses(trial: Trial) -> None:
-    """Through the run: which splits are answered, what is chosen, and that a switch thrown later
-    is obeyed at no cost."""
+def test_untuned_arms_answer_validation_where_it_chooses(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the run: which splits are answered, what is chosen, that a switch thrown later is
+    obeyed at no cost, and that rows are read once to conclude from them."""
+    read = Counter[Path]()
+
+    def counting(path: Path) -> Iterator[ScoredRow]:
+        read[path] += 1
+        return read_rows(path)
+
+    monkeypatch.setattr(same_rows, "read_rows", counting)
 
     def told(*overrides: str) -> Choosing | None:
         return choosing(plan(trial.sweep(SCRIPT, *overrides), Console(silent=True)))
@@ -219,6 +272,8 @@ def test_untuned_arms_answer_validation_where_it_chooses(trial: Trial) -> None:
     assert result.verdict
     assert "1-shot, the best untuned arm on validation" in result.verdict.headline
     assert told(two) is None
+    assert set(read.values()) == {1}
+    assert set(read) == {Path(file) for each in result.arms for file in each.predictions.values()}
     calls = (trial.folder / "runs" / "calls").read_text()
     switched = trial.run(SCRIPT, two, ON_TEST)
     assert switched.fresh

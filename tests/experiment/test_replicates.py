@@ -18,7 +18,7 @@ from runner.records.experiments import ExperimentResult
 from runner.records.results import Difference
 from runner.report.terminal import plain_leaderboard
 from runner.statistics.recipes import Estimate, needed
-from runner.tracking.arm_run import arm_note, arm_tags
+from runner.tracking.arm_run import arm_tags
 from runner.tracking.facts import RunIds
 from runner.tracking.sweep_run import sweep_run
 from tests.experiment.conftest import Trial
@@ -192,11 +192,10 @@ def test_tracking_has_the_recipes(trial: Trial) -> None:
     assert [row[:3] for row in table.rows] == [("epochs 2", 2, 0.81), ("epochs 1", 1, 0.1)]
     assert {item.key: item.value for item in facts.measures}["recipe/mean"] == 0.81
     assert facts.state == "FINISHED"
-    # Replicates that were skipped are no lines of the leaderboard; their run says what they are.
+    # Replicates that were skipped are no lines of the leaderboard; the description counts them.
     assert len(facts.tables["leaderboard.json"].rows) == 4
-    skipped = next(arm for arm in result.arms if arm.status == "skipped")
-    assert "could not win any more" in arm_note(result, skipped, RunIds("1", "parent", {}))
-    assert arm_tags(result, skipped, "")["recipe"] == skipped.recipe
+    assert "1 replicate skipped" in facts.tags["mlflow.note.content"]
+    assert arm_tags(result, result.arms[-1], "")["recipe"] == result.arms[-1].recipe
 
 
 def test_close_recipes_are_all_contenders(trial: Trial) -> None:

@@ -17,7 +17,7 @@ from runner.records.experiments import ExperimentResult
 from runner.records.results import Score
 from runner.tracking import TrackingLinks, open_tracker, tracking_uri
 from tests.tracking import sample
-from tests.tracking.conftest import artifacts, client, history, runs, snapshot, sync
+from tests.tracking.conftest import artifacts, client, history, runs, snapshot, sync, tracker
 
 PARENT = "triage 2026-11-18"
 BEST = "240 rows · lr 1"
@@ -411,3 +411,23 @@ def test_tables_are_read_back_by_mlflow_itself(
     loaded = client(home).load_table("1", "eval/test.json", run_ids=[best.info.run_id])
     assert list(loaded["id"]) == [f"test-{n:03}" for n in range(1, 9)]
     assert loaded["exact_match"].mean() == pytest.approx(best.data.metrics["test/exact_match"])
+
+
+def test_what_was_not_run_has_no_run(home: Path, result: ExperimentResult) -> None:
+    """A replicate that was begun as one to come, and then skipped."""
+    skipped = sample.pending_arm(result.arms[2])
+    waiting = result.model_copy(update={"arms": [*result.arms[:2], skipped, *result.arms[3:]]})
+    first = tracker(home)
+    first.begin(waiting)
+    first.close()
+    assert skipped.name in runs(home)
+    ours = tracker(home)
+    ours.begin(waiting)
+    done = skipped.model_copy(update={"status": "skipped"})
+    ours.sync(waiting.model_copy(update={"arms": [*result.arms[:2], done]}), None, {})
+    ours.close()
+    found = runs(home)
+    assert skipped.name not in found
+    assert {arm.name for arm in result.arms[:2]} <= found.keys()
+    (parent,) = (run for run in found.values() if run.data.tags["run.kind"] == "sweep")
+    assert "1 replicate skipped" in parent.data.tags["mlflow.note.content"]
