@@ -13,6 +13,7 @@ import pytest
 
 from runner.config import Diagnosis
 from runner.diagnosis.curves import diagnose_curves
+from runner.records.findings import Finding
 from tests.diagnosis.bank import Banked, bank
 from tests.diagnosis.judging import first_of
 from tests.diagnosis.scripted import scripts, tuned_by
@@ -70,3 +71,11 @@ def test_the_bank_is_judged_rightly(runs: list[Banked]) -> None:
     wrong, counts = judged(runs)
     assert len(wrong) <= WRONG_AT_MOST * len(runs), wrong
     assert counts["healthy, wrong"] <= FALSE_ALARMS_AT_MOST * counts["healthy"], wrong
+
+
+def test_no_rate_is_both_too_high_and_too_low() -> None:
+    for run in [*TUNED, *SCRIPTED]:
+        outcomes = diagnose_curves(run.tuned, LIMITS)
+        found = {name for name, each in outcomes.items() if isinstance(each, Finding)}
+        high = found & {"learning_rate_high", "divergence"}
+        assert not (high and "learning_rate_low" in found), run.name
