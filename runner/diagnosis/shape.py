@@ -68,7 +68,7 @@ def suboptimal(tuned: Tuned, limits: Suboptimal) -> Outcome:
         evidence="; ".join(said),
         cause="too few passes, too small a learning rate, or too few or too uniform rows",
         advice="Train longer; where that does not help, raise the learning rate, then add rows.",
-        override=f"tuning.epochs={2 * _epochs(tuned)}",
+        override=f"tuning.epochs={min(100, 2 * _epochs(tuned))}",
         numbers=numbers,
         marks=marks,
     )
