@@ -96,6 +96,8 @@ class LearningRateHigh(Check):
 
     bump: float = Field(default=0.15, gt=0)
     """Rise above the first loss during training, as a share of it."""
+    bump_any: float = Field(default=0.6, gt=0)
+    """The same, however noisy the curve is."""
     spike: float = Field(default=0.3, gt=0)
     """Height of a spike above its surroundings, as a share of the first loss."""
     spikes: Share = 0.03
