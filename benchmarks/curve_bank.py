@@ -112,7 +112,6 @@ class Illness:
 
 BANK = {
     "healthy": Illness((), seeds=5),
-    "healthy_long": Illness((), overrides=["tuning.epochs=12"], train=160, seeds=2),
     "underfit": Illness(("suboptimal",), train=96, overrides=["tuning.epochs=1"], seeds=4),
     "overfit": Illness(
         ("overfitting",), train=40, sicken=noisy, overrides=["tuning.epochs=24"], seeds=4

@@ -96,6 +96,8 @@ class LearningRateHigh(Check):
 
     bump: float = Field(default=0.15, gt=0)
     """Rise above the first loss during training, as a share of it."""
+    bump_any: float = Field(default=0.6, gt=0)
+    """The same, however noisy the curve is."""
     spike: float = Field(default=0.3, gt=0)
     """Height of a spike above its surroundings, as a share of the first loss."""
     spikes: Share = 0.03
@@ -128,8 +130,10 @@ class Plateau(Check):
     hits: Share = 0.03
     """Rise of the share of correct next steps below which they are no more than at first."""
     gain: Share = 0.05
-    """Gain of the metric over the untuned model, as a share of its scale, below which nothing
-    was learnt."""
+    """Gain of the metric over guessing and the untuned model, as a share of its scale, below which
+    nothing was learnt."""
+    by_heart: Share = 0.1
+    """Share of the first loss below which the training rows are known by heart."""
 
 
 class MemorisedDuplicates(Check):
@@ -138,6 +142,8 @@ class MemorisedDuplicates(Check):
 
     gap: float = Field(default=4.0, gt=1)
     """Times the training loss at the end of the first epoch that validation loss is."""
+    gap_after_two: float = Field(default=3.0, gt=1)
+    """The same at the end of the second, where validation loss does not turn up."""
     share: Share = 0.2
     """Share of the tuned rows that repeat another one word by word."""
 

@@ -42,9 +42,12 @@ CHECKS: Mapping[str, Checker] = MappingProxyType(
 EXPLAINS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "divergence": frozenset(
-            {"learning_rate_high", "plateau", "overfitting", "suboptimal", "memorised_duplicates"}
+            {
+                *("learning_rate_high", "learning_rate_low", "plateau", "overfitting"),
+                *("suboptimal", "memorised_duplicates"),
+            }
         ),
-        "learning_rate_high": frozenset({"plateau", "suboptimal"}),
+        "learning_rate_high": frozenset({"learning_rate_low", "plateau", "suboptimal"}),
         "learning_rate_low": frozenset({"plateau", "suboptimal", "validation_unlike_training"}),
         "validation_unlike_training": frozenset({"plateau", "suboptimal"}),
         "memorised_duplicates": frozenset({"overfitting", "suboptimal"}),

@@ -82,7 +82,10 @@ def learning_rate_high(tuned: Tuned, limits: LearningRateHigh) -> Outcome:
     top = max(smooth.values[1:])
     bump = (top - start) / start
     spikes = _spikes(train, max(limits.spike * start, limits.noise * noise))
-    bumped = bump >= limits.bump and top - start >= limits.noise * MEDIAN_OF_3 * noise
+    # In a short curve noise and jumps are one and the same: there the height alone counts.
+    bumped = bump >= limits.bump_any or (
+        bump >= limits.bump and top - start >= limits.noise * MEDIAN_OF_3 * noise
+    )
     spiky = len(spikes) > max(1, limits.spikes * len(train))
     late = Series(train.steps[len(train) // 2 :], train.values[len(train) // 2 :])
     # A loss that has come down has noise of its own, which says nothing about the rate.

@@ -11,6 +11,7 @@ from runner.config.diagnosis import (
     ValidationUnlikeTraining,
 )
 from runner.diagnosis.outcome import Clear, Outcome, Unseen, percent, sure
+from runner.diagnosis.shape import rise_of
 from runner.diagnosis.tuned import TRAIN_LOSS, VALIDATION_LOSS, Tuned, without_duplicates
 from runner.records.findings import Finding, Mark
 
@@ -81,7 +82,8 @@ def _ratio(one: float, other: float) -> float:
 
 def memorised_duplicates(tuned: Tuned, limits: MemorisedDuplicates) -> Outcome:
     """In a first epoch every row is new, so that training loss is as honest as validation loss. Far
-    below it by the end of that epoch, it comes of rows that were seen before: repeated ones."""
+    below it by the end of that epoch, it comes of rows that were seen before: repeated ones. After
+    the second epoch the same, where validation loss does not turn up: else that is overfitting."""
     train, checked = tuned.train, tuned.validation
     if not len(checked) or not len(train):
         return Unseen(NO_TRAIN if len(checked) else "no validation loss was recorded")
@@ -90,25 +92,26 @@ def memorised_duplicates(tuned: Tuned, limits: MemorisedDuplicates) -> Outcome:
         return Unseen("steps an epoch are not known")
     if sum(step <= epoch for step in train.steps) < 8:
         return Unseen("fewer than 8 training points in the first epoch")
-    near = [step for step in checked.steps if 0.5 * epoch <= step <= 1.25 * epoch]
-    if not near:
-        return Unseen("validation loss was not measured around the end of the first epoch")
     start = _starts(tuned)
     if start is not None and start[1] > 1.5 * start[0]:
         return Clear("validation loss is far above training loss from the start")
-    at = min(near, key=lambda step: abs(step - epoch))
-    low, high = 0.75 * at / train.end, min(1.0, at / train.end)
-    own, theirs = train.level(low, high), checked.at(at)
-    gap = theirs / own if own > 0 else math.inf
-    if gap < limits.gap or theirs - own < 0.1:
+    gaps = [found for number in (1, 2) if (found := _gap_after(tuned, number * epoch, epoch))]
+    if not gaps:
+        return Unseen("validation loss was not measured around the end of the first epochs")
+    at, own, theirs = gaps[0]
+    if theirs < limits.gap * own and len(gaps) > 1 and not _turns_up(tuned):
+        at, own, theirs = gaps[1]
+    least = limits.gap if at == gaps[0][0] else limits.gap_after_two
+    if theirs < least * own or theirs - own < 0.1:
         return Clear()
+    gap = theirs / own if own > 0 else math.inf
     return Finding(
         id="memorised_duplicates",
         severity="warning",
-        confidence=sure((gap > 2 * limits.gap, 0.5), (start is not None, 0.4)),
+        confidence=sure((gap > 2 * least, 0.5), (start is not None, 0.4)),
         title="Repeated rows are learnt by heart",
         evidence=(
-            f"within the first epoch (to {tuned.place(at)}) training loss is down to {own:.3g} "
+            f"as early as {tuned.place(at)} training loss is down to {own:.3g} "
             f"while validation loss is {theirs:.3g}, {gap:.3g} times as much"
         ),
         cause="training rows that stand in the data many times, word by word or nearly",
@@ -120,6 +123,23 @@ def memorised_duplicates(tuned: Tuned, limits: MemorisedDuplicates) -> Outcome:
             Mark(curve=VALIDATION_LOSS, step=at, value=theirs, label="validation"),
         ],
     )
+
+
+def _gap_after(tuned: Tuned, step: float, epoch: float) -> tuple[float, float, float] | None:
+    """Step, training loss before it and validation loss at it, at the validation point nearest to
+    the end of an epoch; None where there is none near."""
+    near = [at for at in tuned.validation.steps if abs(at - step) <= 0.5 * epoch and at > 0]
+    if not near or step > 1.01 * tuned.train.end:
+        return None
+    at = min(near, key=lambda each: abs(each - step))
+    end = tuned.train.end
+    own = tuned.train.level(max(0.0, at - 0.25 * epoch) / end, min(1.0, at / end))
+    return at, own, tuned.validation.at(at)
+
+
+def _turns_up(tuned: Tuned) -> bool:
+    rise = rise_of(tuned.validation) if len(tuned.validation) > 2 else None
+    return rise is not None and rise.share > 0.05
 
 
 def validation_unlike_training(tuned: Tuned, limits: ValidationUnlikeTraining) -> Outcome:

@@ -68,7 +68,7 @@ def suboptimal(tuned: Tuned, limits: Suboptimal) -> Outcome:
         evidence="; ".join(said),
         cause="too few passes, too small a learning rate, or too few or too uniform rows",
         advice="Train longer; where that does not help, raise the learning rate, then add rows.",
-        override=f"tuning.epochs={2 * _epochs(tuned)}",
+        override=f"tuning.epochs={min(100, 2 * _epochs(tuned))}",
         numbers=numbers,
         marks=marks,
     )
@@ -292,7 +292,7 @@ def plateau(tuned: Tuned, limits: Plateau) -> Outcome:
     else:
         learnt = gain > limits.gain + 1.64 * error / (tuned.scale.width or 1.0)
         told = f"and {tuned.metric} is {_over(gain)} what guessing or the best untuned model has"
-    if learnt or _knew(tuned):
+    if learnt or _knew(tuned) or _seen_to_learn(tuned, limits):
         return Clear()
     stuck = f"; correct next steps stay at {hits.level(0.8, 1.0):.2f}" if len(hits) else ""
     return Finding(
@@ -315,6 +315,21 @@ def plateau(tuned: Tuned, limits: Plateau) -> Outcome:
         numbers={"start": first, "end": end, "late_fall": late},
         marks=[Mark(curve=TRAIN_LOSS, step=train.end, value=end, label="flat")],
     )
+
+
+def _seen_to_learn(tuned: Tuned, limits: Plateau) -> bool:
+    """Whether a checkpoint did better than guessing on validation, or the rows are known by heart:
+    then something was learnt, and what is wrong is something else."""
+    by_heart = tuned.train.level(0.85, 1.0) < limits.by_heart * tuned.early_train
+    guess = tuned.guess if tuned.guess is not None else tuned.bar.value if tuned.bar else None
+    if guess is None:
+        return by_heart
+    width = tuned.scale.width or 1.0
+    better = (
+        tuned.scale.gain(each.value - guess) > limits.gain * width + 1.64 * each.error
+        for each in tuned.scored
+    )
+    return by_heart or any(better)
 
 
 def _knew(tuned: Tuned) -> bool:

@@ -17,6 +17,9 @@ TRAIN_LOSS, VALIDATION_LOSS = "train_total_loss", "eval_total_loss"
 TRAIN_HITS = "train_fraction_of_correct_next_step_preds"
 VALIDATION_HITS = "eval_fraction_of_correct_next_step_preds"
 NONE = Series()
+ALIKE = 0.5
+"""Difference of two first losses, as a share of one, within which they measure the same thing; the
+first batches are noisy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,12 @@ class Tuned:
 
     @property
     def start(self) -> float:
-        """The loss before training changed anything: validation's at step 0, else the median of
-        the first three training points."""
-        return self.early_validation if self.at_start else self.early_train
+        """The training loss before training changed anything: validation's at step 0, where the two
+        splits begin alike, else the median of the first three training points."""
+        early = self.early_train
+        if self.at_start and abs(self.early_validation - early) < ALIKE * early:
+            return self.early_validation
+        return early
 
     @property
     def at_start(self) -> bool:

@@ -37,7 +37,8 @@ def find_all(
     """Diagnose the tuned arms of a result. `skew` has, by arm, what the comparison with production
     prompts warned of."""
     tuned = [arm for arm in result.arms if arm.kind == "tuned" and arm.status != "skipped"]
-    patients = [_patient(arm, result, (skew or {}).get(arm.digest)) for arm in tuned]
+    files = _Files()
+    patients = [_patient(arm, result, (skew or {}).get(arm.digest), files) for arm in tuned]
     return diagnose(patients, _focus(tuned, result), limits)
 
 
@@ -58,9 +59,15 @@ def told_by(limits: Diagnosis) -> list[object]:
 
 
 def limits_of(result: ExperimentResult) -> Diagnosis:
-    """The thresholds that the experiment was run with; today's own where it had none."""
+    """The thresholds that the experiment was run with; today's own where it had none, or those of
+    another version."""
+    from pydantic import ValidationError
+
     kept = (arm.config.get("diagnosis") for arm in result.arms)
-    return Diagnosis.model_validate(next(filter(None, kept), {}))
+    try:
+        return Diagnosis.model_validate(next(filter(None, kept), {}))
+    except ValidationError:
+        return Diagnosis()
 
 
 def skew_warnings(runs: Mapping[str, ArmRun], folder: Path) -> dict[str, list[str]]:
@@ -120,13 +127,15 @@ def _focus(tuned: Sequence[ArmResult], result: ExperimentResult) -> str:
     return max(done, key=worth).digest if done else ""
 
 
-def _patient(arm: ArmResult, result: ExperimentResult, skew: Sequence[str] | None) -> Patient:
+def _patient(
+    arm: ArmResult, result: ExperimentResult, skew: Sequence[str] | None, files: _Files
+) -> Patient:
     if arm.status not in ("done", "failed"):
         return Patient(arm.digest, arm.name, status=arm.status)
     found = next((each for each in result.differences if each.arm == arm.digest), None)
     bar = next((each for each in result.arms if found and each.digest == found.against), None)
     score = primary(bar.test if bar else None, result.primary)
-    rows = _rows(arm)
+    rows = files.rows(arm)
     tuned = tuned_arm(arm, result.primary, score, [row.target for row in rows])
     if arm.status == "failed":
         return Patient(arm.digest, arm.name, tuned, status="failed")
@@ -138,9 +147,9 @@ def _patient(arm: ArmResult, result: ExperimentResult, skew: Sequence[str] | Non
         difference=found,
         margin=_margin(arm),
         rows=rows,
-        bar_rows=_rows(bar) if bar else (),
-        train=_train(arm),
-        test_prompts=_test_prompts(arm),
+        bar_rows=files.rows(bar) if bar else (),
+        train=files.train(arm),
+        test_prompts=files.test_prompts(arm),
         skew=skew,
         first_loss=first,
         usd=None if arm.rehearsal else arm.usd,
@@ -153,16 +162,44 @@ def _margin(arm: ArmResult) -> float | None:
     return suite.get("margin")
 
 
-def _rows(arm: ArmResult) -> Sequence[ScoredRow]:
-    try:
-        return rows_by_split(arm)
-    except SftError:  # damaged; the next run makes them anew
-        return ()
+class _Files:
+    """The rows that arms name. What several arms have in common is read once: the rows of the arm
+    to beat, and the prompts of one data treatment."""
+
+    def __init__(self) -> None:
+        self._untuned: dict[str, Sequence[ScoredRow]] = {}
+        self._train: dict[str, TrainRows | None] = {}
+        self._test: dict[str, Mapping[str, str]] = {}
+
+    def rows(self, arm: ArmResult) -> Sequence[ScoredRow]:
+        """The arm's test rows; empty where they are gone or damaged."""
+        if arm.digest in self._untuned:
+            return self._untuned[arm.digest]
+        try:
+            found = rows_by_split(arm)
+        except SftError:  # damaged; the next run makes them anew
+            found = []
+        if arm.kind != "tuned":
+            self._untuned[arm.digest] = found
+        return found
+
+    def train(self, arm: ArmResult) -> TrainRows | None:
+        """None where the rendered rows are gone."""
+        folder = arm.artifacts.get("render", "")
+        if folder not in self._train:
+            self._train[folder] = _train(folder)
+        return self._train[folder]
+
+    def test_prompts(self, arm: ArmResult) -> Mapping[str, str]:
+        folder = arm.artifacts.get("render", "")
+        if folder not in self._test:
+            examples = _examples(folder, "test") or ()
+            self._test[folder] = {str(row.get("id", "")): _prompt(row) for row in examples}
+        return self._test[folder]
 
 
-def _train(arm: ArmResult) -> TrainRows | None:
-    """None where the rendered rows are gone."""
-    if (examples := _examples(arm, "train")) is None:
+def _train(folder: str) -> TrainRows | None:
+    if (examples := _examples(folder, "train")) is None:
         return None
     prompts: set[str] = set()
     pairs: set[tuple[str, str]] = set()
@@ -177,16 +214,12 @@ def _train(arm: ArmResult) -> TrainRows | None:
     return TrainRows(frozenset(prompts), rows, rows - len(pairs), targets)
 
 
-def _test_prompts(arm: ArmResult) -> dict[str, str]:
-    return {str(row.get("id", "")): _prompt(row) for row in _examples(arm, "test") or ()}
-
-
-def _examples(arm: ArmResult, split: str) -> Iterable[Mapping[str, Any]] | None:
+def _examples(folder: str, split: str) -> Iterable[Mapping[str, Any]] | None:
     """Rendered rows (`records.Example`) as they stand in the file: there may be very many, and only
     what is asked and answered counts here."""
-    file = Path(arm.artifacts.get("render", "")) / f"{split}.jsonl"
+    file = Path(folder) / f"{split}.jsonl"
     try:
-        return read_jsonl(sound(file)) if file.is_file() else None
+        return read_jsonl(sound(file)) if folder and file.is_file() else None
     except SftError:  # damaged; the next run makes it anew
         return None
 

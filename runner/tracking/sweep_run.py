@@ -303,8 +303,7 @@ def _next(result: ExperimentResult) -> list[str]:
         return []
     own = [each for each in result.findings.found if each.arm == result.findings.focus]
     lines = [
-        f"- **{cell(each.title)}** ({each.severity}): {cell(each.evidence)}"
-        for each in own[:MAX_NEXT]
+        f"- {code(each.title)} ({each.severity}): {code(each.evidence)}" for each in own[:MAX_NEXT]
     ]
     return ["#### What to do next\n\n" + "\n".join(lines)] if lines else []
 

@@ -202,3 +202,43 @@ def test_nothing_recorded_is_nothing_found() -> None:
 
 def test_first_of_ranks_by_severity() -> None:
     assert first_of(diagnose_curves(healthy(), LIMITS)) == ""
+
+
+def straight(*values: float, steps: tuple[int, ...] = ()) -> list[tuple[float, float, int]]:
+    places = steps or tuple(range(1, len(values) + 1))
+    return [(step, value, step) for step, value in zip(places, values, strict=True)]
+
+
+MEASURED = {
+    # SmolLM2 135M on two CPU cores, November 2026: 24 synopses, 10 epochs at a constant rate.
+    "overfitting": Tuned(
+        series((s, 3.5 * math.exp(-s / 4) + 0.005, s) for s in range(1, 31)),
+        series(straight(3.68, 2.56, 3.38, 4.11, 4.04, 3.92, steps=(0, 6, 12, 18, 24, 30))),
+        steps_an_epoch=3,
+    ),
+    # 96 mails, one epoch: at a 150th of the recommended rate, and at seven times it.
+    "learning_rate_low": Tuned(
+        series(straight(1.4, 1.5, 1.45, 1.6, 1.38, 1.52, 1.44, 1.47, 1.5, 1.39, 1.41, 1.56)),
+        series(straight(1.511, 1.453, steps=(0, 12))),
+        multiplier=0.0067,
+    ),
+    "learning_rate_high": Tuned(
+        series(straight(1.4, 1.6, 1.2, 4.7, 2.5, 2.5, 3.5, 2.0, 1.5, 1.1, 0.95, 0.84)),
+        series(straight(1.51, 0.518, steps=(0, 12))),
+        multiplier=7,
+    ),
+    # 30 random tokens as target.
+    "data_issue": Tuned(series(straight(13.25, 13.0, 12.5, 12.0, 11.5, 11.1))),
+    # 240 mails, three epochs.
+    "": Tuned(
+        series((s, 1.5 * math.exp(-s / 8) + 0.03, s) for s in range(1, 91)),
+        series(straight(1.5, 0.053, 0.012, 0.011, steps=(0, 30, 60, 90))),
+        steps_an_epoch=30,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MEASURED, ids=lambda name: name or "healthy")
+def test_what_was_measured_with_the_default_model(name: str) -> None:
+    """Few points each; the training losses between the recorded ones are drawn."""
+    assert first_of(diagnose_curves(MEASURED[name], LIMITS)) == name
