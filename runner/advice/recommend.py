@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from runner.base.errors import ConfigError, Problem
 from runner.base.text import plural
 from runner.config import Advice, AdviceRule, Conversion, DataRange, GeminiModel, ModelBase
+from runner.config.advice import MODALITIES, TASKS
 from runner.records.advice import DataProfile, Recommendation
 
 
@@ -84,6 +85,7 @@ def _as_it_is(name: str, rule: AdviceRule) -> Recommendation:
         learning_rate_multiplier=rule.learning_rate_multiplier,
         adapter_size=rule.adapter_size,
         most_epochs=rule.most_epochs,
+        fires_for=f"{' and '.join(rule.models)} with {_conditions(rule)}",
         why=rule.why,
         source=rule.source,
         date=rule.date.isoformat(),
@@ -136,7 +138,8 @@ def convert(
         learning_rate_multiplier=rate,
         adapter_size=old.adapter_size,
         most_epochs=conversion.most_epochs,
-        why=f"{old.why} ({conversion.of}); {conversion.why}",
+        fires_for=f"{' and '.join(conversion.models)}, as {old.rule} does for {old.fires_for}",
+        why=f"{old.why}; {conversion.why}",
         source=f"{old.source}, converted by {conversion.source}",
         date=conversion.date.isoformat(),
         note=old.note,
@@ -181,9 +184,14 @@ def _none(advice: Advice, profile: DataProfile, name: str) -> Problem:
 
 
 def _conditions(rule: AdviceRule) -> str:
-    sizes = " or ".join(filter(None, map(_size, rule.data)))
+    """``text, fewer than 1,000 rows and fewer than 500 tokens a row``."""
+    sizes = [_size(data) for data in rule.data]
+    size = " or ".join(sizes) if all(sizes) else "any number of rows"
+    every = len(rule.modalities) == len(MODALITIES)
+    modality = "text or media" if every else " or ".join(rule.modalities)
+    tasks = "" if len(rule.tasks) == len(TASKS) else " or ".join(rule.tasks)
     method = "" if rule.method == "supervised" else f"{rule.method} tuning"
-    return ", ".join(filter(None, ("/".join(rule.modalities), sizes, method)))
+    return ", ".join(filter(None, (modality, size, tasks, method)))
 
 
 def _size(data: DataRange) -> str:

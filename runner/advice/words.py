@@ -3,24 +3,22 @@ before."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from runner.base.text import plural
 from runner.records.advice import Advised, DataProfile, EarlierSetting, Recommendation
 
 
-def advised_words(advised: Advised) -> Iterator[str]:
-    """Line by line; those after the first are indented. What arms took of it is not in them."""
-    found = advised.recommendation
-    yield profile_words(advised.profile)
-    yield f"  recommended by the rule {found.rule}: {values_words(found.values)}{_cap(found)}"
+def rule_words(found: Recommendation, beside: Sequence[Recommendation]) -> Iterator[str]:
+    """What the rule says, for what it fires, why, and where that is from; then what others say."""
+    yield f"recommended by the rule {found.rule}: {values_words(found.values)}{_cap(found)}"
+    yield f"  it fires for {found.fires_for}"
     yield f"  why: {found.why}"
     if found.note:
         yield f"  note: {found.note}"
     yield f"  source: {found.source}; {found.date}"
-    for other in advised.beside:
+    for other in beside:
         yield f"  beside it, {other.rule}: {values_words(other.values)}"
-    yield from (f"  {line}" for line in earlier_words(advised))
 
 
 def taken_words(advised: Advised) -> str:
@@ -54,12 +52,12 @@ def _cap(found: Recommendation) -> str:
     return f" (at most {plural(found.most_epochs, 'epoch')})" if found.most_epochs else ""
 
 
-def earlier_words(advised: Advised) -> Iterator[str]:
+def earlier_words(earlier: Sequence[EarlierSetting], looked_at: int) -> Iterator[str]:
     """What earlier experiments found, or that there is none, and how many were looked through."""
-    looked = plural(advised.looked_at, "earlier experiment")
-    if not advised.earlier:
+    looked = plural(looked_at, "earlier experiment")
+    if not earlier:
         yield f"on like data: none among {looked} in the ledger"
-    for setting in advised.earlier:
+    for setting in earlier:
         yield f"on like data: {setting_words(setting)}"
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from runner.advice import (
     SharedAdvice,
-    advised_words,
     earlier_settings,
     recommend,
     recommend_beside,
@@ -238,5 +237,4 @@ def by_advice(arms: Sequence[Arm]) -> list[SharedAdvice]:
 def advice_lines(arms: Sequence[Arm]) -> Iterator[str]:
     """What `sft plan` and `sft run` say of it."""
     for shared in by_advice(arms):
-        yield from advised_words(shared.advised)
-        yield from (f"  taken by {names}: {words}" for names, words in shared.takers)
+        yield from shared.lines()

@@ -39,6 +39,8 @@ class Recommendation:
     adapter_size: int | None
     most_epochs: int | None
     """Never more epochs than this; None without such a limit."""
+    fires_for: str
+    """Models and data that the rule is for, in words."""
     why: str
     source: str
     date: str

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.advice import SharedAdvice, profile_words, shared_advice, value_words, values_words
+from runner.advice import (
+    AdviceOnData,
+    SharedAdvice,
+    profile_words,
+    shared_advice,
+    value_words,
+    values_words,
+)
 from runner.base.text import plural
+from runner.records.advice import EarlierSetting
 from runner.records.results import ArmResult
 
 
@@ -21,14 +29,23 @@ class EarlierRow:
 
 
 @dataclass(frozen=True, slots=True)
-class AdviceSection:
-    """One rule and the arms that took of it."""
+class AdvisedData:
+    """Arms on the same data."""
 
     profile: str
-    facts: list[tuple[str, str]]
+    taken: list[tuple[str, str]]
+    """Names of arms, and the values that they took."""
     earlier: list[EarlierRow]
     none: str
     """Said where no earlier experiment is on like data."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceSection:
+    """One rule and the arms that took of it."""
+
+    facts: list[tuple[str, str]]
+    on: list[AdvisedData]
 
 
 def advice(arms: Sequence[ArmResult]) -> list[AdviceSection]:
@@ -38,31 +55,35 @@ def advice(arms: Sequence[ArmResult]) -> list[AdviceSection]:
 
 
 def _section(shared: SharedAdvice) -> AdviceSection:
-    advised = shared.advised
-    found = advised.recommendation
+    found = shared.recommendation
     most = f", at most {plural(found.most_epochs, 'epoch')}" if found.most_epochs else ""
     facts = [
         ("Rule", found.rule),
         ("It says", values_words(found.values) + most),
-        *((f"Taken by {names}", words) for names, words in shared.takers),
+        ("It fires for", found.fires_for),
         ("Why", found.why),
         ("Note", found.note),
         ("Source", f"{found.source}; {found.date}"),
-        *((f"Beside it, {other.rule}", values_words(other.values)) for other in advised.beside),
+        *((f"Beside it, {other.rule}", values_words(other.values)) for other in shared.beside),
     ]
-    looked = plural(advised.looked_at, "earlier experiment")
     return AdviceSection(
-        profile=profile_words(advised.profile),
-        facts=[(name, value) for name, value in facts if value],
-        earlier=list(_earlier(shared)),
-        none="" if advised.earlier else f"None of {looked} in the ledger was on like data.",
+        [(name, text) for name, text in facts if text], [_on(data) for data in shared.on]
     )
 
 
-def _earlier(shared: SharedAdvice) -> Iterator[EarlierRow]:
-    for each in shared.advised.earlier:
-        knobs = (each.epochs, each.learning_rate_multiplier, each.adapter_size)
-        chosen = "–" if each.best_epoch is None else f"{each.best_epoch:g}"
-        cells = [f"{each.rows:,}", *map(value_words, knobs), chosen, f"{each.arms:,}"]
-        score = f"{each.metric} {each.score:.3g} on {each.split}"
-        yield EarlierRow(each.experiment, f"{each.model}, {each.ended}", cells, score)
+def _on(data: AdviceOnData) -> AdvisedData:
+    looked = plural(data.looked_at, "earlier experiment")
+    return AdvisedData(
+        profile=profile_words(data.profile),
+        taken=data.taken,
+        earlier=[_row(each) for each in data.earlier],
+        none="" if data.earlier else f"None of {looked} in the ledger was on like data.",
+    )
+
+
+def _row(each: EarlierSetting) -> EarlierRow:
+    knobs = (each.epochs, each.learning_rate_multiplier, each.adapter_size)
+    chosen = "–" if each.best_epoch is None else f"{each.best_epoch:g}"
+    cells = [f"{each.rows:,}", *map(value_words, knobs), chosen, f"{each.arms:,}"]
+    score = f"{each.metric} {each.score:.3g} on {each.split}"
+    return EarlierRow(each.experiment, f"{each.model}, {each.ended}", cells, score)

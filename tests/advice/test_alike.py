@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from runner.advice import advised_words, earlier_settings, profile_of, task_of
+from runner.advice import earlier_settings, profile_of, shared_advice, task_of
 from runner.advice.alike import family
 from runner.advice.profile import media_of
 from runner.records import EDITS, Example, Origin, Turn
-from runner.records.advice import Advised, DataProfile, Recommendation
+from runner.records.advice import Advised, DataProfile, EarlierSetting, Recommendation
 from runner.records.experiments import ExperimentResult
 from runner.records.results import ArmResult, CheckpointScores, Score, Scores
 from tests.advice.shipped import data
@@ -167,19 +167,35 @@ def test_the_task_is_what_the_suite_measures() -> None:
     assert task("exact_match") == task() == "other"
 
 
-def test_the_words_say_what_was_estimated_and_left_open() -> None:
-    profile = DataProfile(1, 90, 100, 120, 70, 110, "image", {"image": 1}, "generation")
-    rule = Recommendation("r", None, 2.5, 4, None, "because", "a page", "2026-11-22", "watch it")
-    beside = Recommendation("c of r", 11, 3.46, 4, None, "w", "s", "2025-08-01")
-    lines = list(advised_words(Advised(profile, rule, {}, beside=(beside,), looked_at=2)))
-    assert lines == [
-        "1 training row, 90 tokens a row (95 % have at most 100, the longest 120, estimated: 70 to "
-        "110), image, image in 1, task generation",
-        "  recommended by the rule r: epochs left to the service, learning_rate_multiplier 2.5, "
-        "adapter_size 4",
-        "  why: because",
-        "  note: watch it",
-        "  source: a page; 2026-11-22",
-        "  beside it, c of r: epochs 11, learning_rate_multiplier 3.46, adapter_size 4",
-        "  on like data: none among 2 earlier experiments in the ledger",
+def test_one_rule_is_told_once_for_all_arms() -> None:
+    few = DataProfile(1, 90, 100, 120, 70, 110, "image", {"image": 1}, "generation")
+    more = DataProfile(20, 90, 90, 90, 90, 90, "text", {}, "other")
+    rule = Recommendation("r", None, 2.5, 4, 9, "m with d", "because", "a page", "2026-11-22", "n")
+    other = Recommendation("c", 11, 3.46, 4, None, "m", "w", "s", "2025-08-01")
+    setting = EarlierSetting("e", "2026-11-01", "m", 30, None, 1.5, 8, "f1", 0.123, "test", 2, 3)
+    one = Advised(few, rule, {"epochs": None}, beside=(other,), looked_at=2)
+    third = Advised(few, rule, {"adapter_size": 4}, beside=(other,), looked_at=2)
+    two = Advised(more, rule, {"epochs": 5}, "capped", (other,), (setting,), 2)
+    told = shared_advice([("a", one), ("x", None), ("b", one), ("d", third), ("c", two)])
+    assert [list(shared.lines()) for shared in told] == [
+        [
+            "recommended by the rule r: epochs left to the service, learning_rate_multiplier 2.5, "
+            "adapter_size 4 (at most 9 epochs)",
+            "  it fires for m with d",
+            "  why: because",
+            "  note: n",
+            "  source: a page; 2026-11-22",
+            "  beside it, c: epochs 11, learning_rate_multiplier 3.46, adapter_size 4",
+            "  1 training row, 90 tokens a row (95 % have at most 100, the longest 120, "
+            "estimated: 70 to 110), image, image in 1, task generation",
+            "    a, b: epochs left to the service",
+            "    d: adapter_size 4",
+            "    on like data: none among 2 earlier experiments in the ledger",
+            "  20 training rows, 90 tokens a row (95 % have at most 90, the longest 90), text, "
+            "task other",
+            "    c: epochs 5; capped",
+            "    on like data: e (2026-11-01), 30 rows, m: epochs left to the service, "
+            "learning_rate_multiplier 1.5, adapter_size 8, epoch 2 chosen: f1 0.123 on test, best "
+            "of 3 tuned arms",
+        ]
     ]

@@ -49,6 +49,8 @@ def test_every_cell_of_the_guide(name: str, modality: str, size: str) -> None:
         assert NOTES.get((name, modality, size), "") in found.note
         assert "best practices guide" in found.source
         assert found.why
+        size_words = "fewer than 1,000 rows" if size == "small" else "1,000 rows or more or 500 tok"
+        assert (size_words if modality != "audio" else "any number of rows") in found.fires_for
 
 
 def test_the_borders_of_small_are_1000_rows_and_500_tokens() -> None:
@@ -227,7 +229,7 @@ def test_data_without_a_rule_is_refused_with_the_rules_of_the_model() -> None:
     assert (
         "on average, video, generation; there are: guide_1_5_flash_text_small (text, fewer" in said
     )
-    assert "guide_1_5_flash_audio (audio)" in said
+    assert "guide_1_5_flash_audio (audio, any number of rows)" in said
     assert "1,000 rows or more or 500 tokens a row or more" in said
 
 

@@ -52,7 +52,8 @@ def test_recommended_is_one_value_of_a_sweep(trial: Trial) -> None:
     assert tuning(sweep) == [{"epochs": epochs, **same} for epochs in (1, 2, 3)]
     (shared,) = by_advice(sweep.arms)
     some = "learning_rate_multiplier 1, adapter_size 8"
-    assert shared.takers == [("epochs 1, epochs 3", some), ("epochs 2", f"epochs 2, {some}")]
+    (data,) = shared.on
+    assert data.taken == [("epochs 1, epochs 3", some), ("epochs 2", f"epochs 2, {some}")]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_what_earlier_experiments_found_is_shown_beside_the_rule(trial: Trial) -
     run(sweep_of(trial, GRID, name="before"), Console(silent=True))
     asked = ("tuning=auto", "tuning.adapter_size=4")
     strict = list(advice_lines(sweep_of(trial, "", *asked, name="after").arms))
-    assert "  on like data: none among 1 earlier experiment in the ledger" in strict
+    assert "    on like data: none among 1 earlier experiment in the ledger" in strict
     sweep = sweep_of(trial, "", *asked, "advice.alike=7", name="after")
     lines = list(advice_lines(sweep.arms))
     (line,) = [line for line in lines if "on like data" in line]
@@ -158,18 +159,20 @@ def test_the_plan_says_what_fired_and_why(trial: Trial, capsys: pytest.CaptureFi
     assert main(["plan", file, "tuning=auto"]) == 0
     shown = capsys.readouterr().out
     for line in (
-        "50 training rows, ",
-        "task answering\n  recommended by the rule tiny_random: epochs 2, learning_rate_multiplier "
-        "1, adapter_size 8 (at most 10 epochs)\n  why: a random model is for dry runs",
-        "  source: own measurements on help-desk tickets, 2 CPU cores; 2026-11-22\n",
-        "  on like data: none among 0 earlier experiments in the ledger\n",
-        "  taken by tuned: epochs 2, learning_rate_multiplier 1, adapter_size 8\n",
+        "\nrecommended by the rule tiny_random: epochs 2, learning_rate_multiplier 1, "
+        "adapter_size 8 (at most 10 epochs)\n  it fires for tiny-random with text, any number of "
+        "rows\n  why: a random model is for dry runs",
+        "  source: own measurements on help-desk tickets, 2 CPU cores; 2026-11-22\n"
+        "  50 training rows, ",
+        "text, task answering\n    tuned: epochs 2, learning_rate_multiplier 1, adapter_size 8\n"
+        "    on like data: none among 0 earlier experiments in the ledger\n",
     ):
         assert line in shown
     assert main(["plan", file, "tuning=auto", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     (advice,) = told["advice"]
-    assert advice["advised"]["recommendation"]["rule"] == "tiny_random"
+    assert advice["recommendation"]["rule"] == "tiny_random"
+    assert list(advice["on"][0]["arms"]) == ["tuned"]
     one, three = (
         json_tokens(capsys, file, f"tuning.epochs={epochs}") for epochs in ("1", "recommended")
     )
@@ -196,7 +199,7 @@ sweep:
 """
     sweep = sweep_of(trial, rules, "tuning=auto")
     assert names(sweep) == ["10 rows · epochs 3", "40 rows · epochs 1"]
-    assert [each.advised.recommendation.rule for each in by_advice(sweep.arms)] == [
+    assert [each.recommendation.rule for each in by_advice(sweep.arms)] == [
         "tiny_random",
         "tiny_more",
     ]
@@ -242,7 +245,7 @@ def test_replicates_have_their_recipes_numbers(trial: Trial) -> None:
     sweep = sweep_of(trial, "", "tuning=auto", "replicates=2")
     assert names(sweep) == ["tuned", "tuned · replicate 2"]
     assert [config["epochs"] for config in tuning(sweep)] == [2, 2]
-    assert len(by_advice(sweep.arms)[0].taken) == 1
+    assert list(by_advice(sweep.arms)[0].on[0].arms) == ["tuned"]
 
 
 def test_a_rule_of_ones_own_is_a_file_as_the_default_shows_it(trial: Trial) -> None:
@@ -254,7 +257,7 @@ def test_a_rule_of_ones_own_is_a_file_as_the_default_shows_it(trial: Trial) -> N
     sweep = sweep_of(trial, "", "tuning=auto", "advice=mine", "model.name=qwen3-0.6b")
     same = {"epochs": 5, "learning_rate_multiplier": 1.0, "adapter_size": 16}
     assert tuning(sweep) == [same]
-    assert by_advice(sweep.arms)[0].advised.recommendation.rule == "qwen_small"
+    assert by_advice(sweep.arms)[0].recommendation.rule == "qwen_small"
 
 
 # --- data that has to be paid for -----------------------------------------------------------

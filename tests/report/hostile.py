@@ -131,7 +131,7 @@ CURVES = [
 
 def advised(text: str) -> Advised:
     """Hyperparameters by a rule of somebody's, beside what an experiment of theirs found."""
-    rule = Recommendation(text, 3, 1.0, 8, 10, text, text, text, text)
+    rule = Recommendation(text, 3, 1.0, 8, 10, text, text, text, text, text)
     profile = DataProfile(3, 9, 9, 9, 8, 10, text, {text: 1}, text, text)
     before = EarlierSetting(text, text, text, 3, 3, 1.0, 8, text, 0.5, text, 2, 1)
     return Advised(profile, rule, {text: 3}, text, (rule,), (before,), 1)
