@@ -7,10 +7,11 @@ Pure functions: `recommend` finds the rule that fires, `profile_of` puts the dat
 from runner.advice.alike import earlier_settings
 from runner.advice.profile import profile_of, task_of
 from runner.advice.recommend import recommend, recommend_beside
-from runner.advice.shared import SharedAdvice, shared_advice
-from runner.advice.words import profile_words, taken_words, value_words, values_words
+from runner.advice.shared import AdviceOnData, SharedAdvice, shared_advice
+from runner.advice.words import profile_words, value_words, values_words
 
 __all__ = [
+    "AdviceOnData",
     "SharedAdvice",
     "earlier_settings",
     "profile_of",
@@ -18,7 +19,6 @@ __all__ = [
     "recommend",
     "recommend_beside",
     "shared_advice",
-    "taken_words",
     "task_of",
     "value_words",
     "values_words",

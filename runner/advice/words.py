@@ -52,12 +52,12 @@ def _cap(found: Recommendation) -> str:
     return f" (at most {plural(found.most_epochs, 'epoch')})" if found.most_epochs else ""
 
 
-def earlier_words(advised: Advised) -> Iterator[str]:
+def earlier_words(earlier: Sequence[EarlierSetting], looked_at: int) -> Iterator[str]:
     """What earlier experiments found, or that there is none, and how many were looked through."""
-    looked = plural(advised.looked_at, "earlier experiment")
-    if not advised.earlier:
+    looked = plural(looked_at, "earlier experiment")
+    if not earlier:
         yield f"on like data: none among {looked} in the ledger"
-    for setting in advised.earlier:
+    for setting in earlier:
         yield f"on like data: {setting_words(setting)}"
 
 

@@ -25,9 +25,10 @@ def suboptimal(tuned: Tuned, limits: Suboptimal) -> Outcome:
     end a metric moves where the loss hardly does, as most tokens are right long before."""
     alone = len(tuned.validation) < 3
     curve, name = (tuned.train, TRAIN_LOSS) if alone else (tuned.validation, VALIDATION_LOSS)
-    if len(curve) < (8 if alone else 3) and len(tuned.scored) < 2:
+    enough = len(curve) >= (8 if alone else 3)
+    if not enough and len(tuned.scored) < 2:
         return Unseen("fewer than 3 validation points, and too few training points to go by")
-    late = _late_fall(tuned, curve, alone, limits)
+    late = _late_fall(tuned, curve, alone, limits) if enough else None
     rising = _rising(tuned.scored, tuned, limits)
     nothing = _nothing_yet(tuned, limits)
     if late is None and rising is None and nothing is None:

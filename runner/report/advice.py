@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.advice import (
+    AdviceOnData,
     SharedAdvice,
     profile_words,
     shared_advice,
-    taken_words,
     value_words,
     values_words,
 )
 from runner.base.text import plural
-from runner.records.advice import Advised
+from runner.records.advice import EarlierSetting
 from runner.records.results import ArmResult
 
 
@@ -29,12 +29,12 @@ class EarlierRow:
 
 
 @dataclass(frozen=True, slots=True)
-class AdvisedArms:
-    """Arms on the same data that took the same."""
+class AdvisedData:
+    """Arms on the same data."""
 
-    names: str
     profile: str
-    takes: str
+    taken: list[tuple[str, str]]
+    """Names of arms, and the values that they took."""
     earlier: list[EarlierRow]
     none: str
     """Said where no earlier experiment is on like data."""
@@ -45,7 +45,7 @@ class AdviceSection:
     """One rule and the arms that took of it."""
 
     facts: list[tuple[str, str]]
-    arms: list[AdvisedArms]
+    on: list[AdvisedData]
 
 
 def advice(arms: Sequence[ArmResult]) -> list[AdviceSection]:
@@ -66,26 +66,24 @@ def _section(shared: SharedAdvice) -> AdviceSection:
         ("Source", f"{found.source}; {found.date}"),
         *((f"Beside it, {other.rule}", values_words(other.values)) for other in shared.beside),
     ]
-    return AdviceSection([(name, text) for name, text in facts if text], list(_arms(shared)))
+    return AdviceSection(
+        [(name, text) for name, text in facts if text], [_on(data) for data in shared.on]
+    )
 
 
-def _arms(shared: SharedAdvice) -> Iterator[AdvisedArms]:
-    for each in shared.taken:
-        advised = each.advised
-        looked = plural(advised.looked_at, "earlier experiment")
-        yield AdvisedArms(
-            names=", ".join(each.arms),
-            profile=profile_words(advised.profile),
-            takes=taken_words(advised),
-            earlier=list(_earlier(advised)),
-            none="" if advised.earlier else f"None of {looked} in the ledger was on like data.",
-        )
+def _on(data: AdviceOnData) -> AdvisedData:
+    looked = plural(data.looked_at, "earlier experiment")
+    return AdvisedData(
+        profile=profile_words(data.profile),
+        taken=data.taken,
+        earlier=[_row(each) for each in data.earlier],
+        none="" if data.earlier else f"None of {looked} in the ledger was on like data.",
+    )
 
 
-def _earlier(advised: Advised) -> Iterator[EarlierRow]:
-    for each in advised.earlier:
-        knobs = (each.epochs, each.learning_rate_multiplier, each.adapter_size)
-        chosen = "–" if each.best_epoch is None else f"{each.best_epoch:g}"
-        cells = [f"{each.rows:,}", *map(value_words, knobs), chosen, f"{each.arms:,}"]
-        score = f"{each.metric} {each.score:.3g} on {each.split}"
-        yield EarlierRow(each.experiment, f"{each.model}, {each.ended}", cells, score)
+def _row(each: EarlierSetting) -> EarlierRow:
+    knobs = (each.epochs, each.learning_rate_multiplier, each.adapter_size)
+    chosen = "–" if each.best_epoch is None else f"{each.best_epoch:g}"
+    cells = [f"{each.rows:,}", *map(value_words, knobs), chosen, f"{each.arms:,}"]
+    score = f"{each.metric} {each.score:.3g} on {each.split}"
+    return EarlierRow(each.experiment, f"{each.model}, {each.ended}", cells, score)

@@ -174,8 +174,9 @@ def test_one_rule_is_told_once_for_all_arms() -> None:
     other = Recommendation("c", 11, 3.46, 4, None, "m", "w", "s", "2025-08-01")
     setting = EarlierSetting("e", "2026-11-01", "m", 30, None, 1.5, 8, "f1", 0.123, "test", 2, 3)
     one = Advised(few, rule, {"epochs": None}, beside=(other,), looked_at=2)
+    third = Advised(few, rule, {"adapter_size": 4}, beside=(other,), looked_at=2)
     two = Advised(more, rule, {"epochs": 5}, "capped", (other,), (setting,), 2)
-    told = shared_advice([("a", one), ("x", None), ("b", one), ("c", two)])
+    told = shared_advice([("a", one), ("x", None), ("b", one), ("d", third), ("c", two)])
     assert [list(shared.lines()) for shared in told] == [
         [
             "recommended by the rule r: epochs left to the service, learning_rate_multiplier 2.5, "
@@ -185,13 +186,14 @@ def test_one_rule_is_told_once_for_all_arms() -> None:
             "  note: n",
             "  source: a page; 2026-11-22",
             "  beside it, c: epochs 11, learning_rate_multiplier 3.46, adapter_size 4",
-            "  a, b: 1 training row, 90 tokens a row (95 % have at most 100, the longest 120, "
+            "  1 training row, 90 tokens a row (95 % have at most 100, the longest 120, "
             "estimated: 70 to 110), image, image in 1, task generation",
-            "    takes epochs left to the service",
+            "    a, b: epochs left to the service",
+            "    d: adapter_size 4",
             "    on like data: none among 2 earlier experiments in the ledger",
-            "  c: 20 training rows, 90 tokens a row (95 % have at most 90, the longest 90), text, "
+            "  20 training rows, 90 tokens a row (95 % have at most 90, the longest 90), text, "
             "task other",
-            "    takes epochs 5; capped",
+            "    c: epochs 5; capped",
             "    on like data: e (2026-11-01), 30 rows, m: epochs left to the service, "
             "learning_rate_multiplier 1.5, adapter_size 8, epoch 2 chosen: f1 0.123 on test, best "
             "of 3 tuned arms",

@@ -29,7 +29,7 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("sft run other.yaml tun", []),
         ("sft status exp.yaml tun", []),
         ("sft run exp.yaml tuning.ep", ["tuning.epochs="]),
-        ("sft plan exp.yaml seed=3 tuning=", ["tuning=default", "tuning=quick"]),
+        ("sft plan exp.yaml seed=3 tuning=", ["tuning=auto", "tuning=default", "tuning=quick"]),
         ("sft check seed=3 exp.yaml suite=z", ["suite=zebra"]),
         (
             "sft run exp.yaml prepare/dedup=",

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from runner.advice import taken_words
 from runner.base.errors import BudgetError, ConfigError, DataError
 from runner.cli import main
 from runner.experiment.advised import advice_lines, by_advice
@@ -53,8 +52,8 @@ def test_recommended_is_one_value_of_a_sweep(trial: Trial) -> None:
     assert tuning(sweep) == [{"epochs": epochs, **same} for epochs in (1, 2, 3)]
     (shared,) = by_advice(sweep.arms)
     some = "learning_rate_multiplier 1, adapter_size 8"
-    taken = [(each.arms, taken_words(each.advised)) for each in shared.taken]
-    assert taken == [(["epochs 1", "epochs 3"], some), (["epochs 2"], f"epochs 2, {some}")]
+    (data,) = shared.on
+    assert data.taken == [("epochs 1, epochs 3", some), ("epochs 2", f"epochs 2, {some}")]
 
 
 @pytest.mark.parametrize(
@@ -164,8 +163,8 @@ def test_the_plan_says_what_fired_and_why(trial: Trial, capsys: pytest.CaptureFi
         "adapter_size 8 (at most 10 epochs)\n  it fires for tiny-random with text, any number of "
         "rows\n  why: a random model is for dry runs",
         "  source: own measurements on help-desk tickets, 2 CPU cores; 2026-11-22\n"
-        "  tuned: 50 training rows, ",
-        "text, task answering\n    takes epochs 2, learning_rate_multiplier 1, adapter_size 8\n"
+        "  50 training rows, ",
+        "text, task answering\n    tuned: epochs 2, learning_rate_multiplier 1, adapter_size 8\n"
         "    on like data: none among 0 earlier experiments in the ledger\n",
     ):
         assert line in shown
@@ -173,7 +172,7 @@ def test_the_plan_says_what_fired_and_why(trial: Trial, capsys: pytest.CaptureFi
     told = json.loads(capsys.readouterr().out)
     (advice,) = told["advice"]
     assert advice["recommendation"]["rule"] == "tiny_random"
-    assert advice["taken"][0]["arms"] == ["tuned"]
+    assert list(advice["on"][0]["arms"]) == ["tuned"]
     one, three = (
         json_tokens(capsys, file, f"tuning.epochs={epochs}") for epochs in ("1", "recommended")
     )
@@ -246,7 +245,7 @@ def test_replicates_have_their_recipes_numbers(trial: Trial) -> None:
     sweep = sweep_of(trial, "", "tuning=auto", "replicates=2")
     assert names(sweep) == ["tuned", "tuned · replicate 2"]
     assert [config["epochs"] for config in tuning(sweep)] == [2, 2]
-    assert by_advice(sweep.arms)[0].taken[0].arms == ["tuned"]
+    assert list(by_advice(sweep.arms)[0].on[0].arms) == ["tuned"]
 
 
 def test_a_rule_of_ones_own_is_a_file_as_the_default_shows_it(trial: Trial) -> None:

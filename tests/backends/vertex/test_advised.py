@@ -33,7 +33,7 @@ def test_the_service_gets_the_rules_numbers(
 
     assert main(["run", file, *asked]) == 0, capsys.readouterr()
     shown = "".join(capsys.readouterr())
-    assert "takes epochs 8, learning_rate_multiplier left to the service" in shown
+    assert "tuned: epochs 8, learning_rate_multiplier left to the service" in shown
     (job,) = emulator.service.registry.all("tuningJobs")
     assert job.body["supervisedTuningSpec"]["hyperParameters"]["epochCount"] == "8"
     assert not emulator.overview()["violations"]
