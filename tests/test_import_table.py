@@ -34,7 +34,7 @@ FLOORS = (
         "store",
     },
     {"backends", "backends/local", "backends/vertex"},
-    {"prepare", "skew", "tuning", "diagnosis", "tracking", "report", "ship", "emulator"},
+    {"prepare", "skew", "tuning", "verdict", "diagnosis", "tracking", "report", "ship", "emulator"},
     {"experiment"},
     {"verbs"},
     {"cli", "__init__"},

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from runner.config import RowsGuard
-from runner.experiment.guard_rows import GUARD
 from runner.experiment.predict_stage import PredictStage
 from runner.experiment.render_stage import examples
-from runner.experiment.same_rows import common_scores
 from runner.experiment.score_stage import ScoreStage, rows_file
 from runner.experiment.stage import ONCE, AnswerSet, ArmRun, CheckpointsToCome
 from runner.experiment.tune_stage import TuneStage, checkpoints_to_come
 from runner.records import Checkpoint, read_rows
+from runner.records.gates import GUARD
 from runner.records.results import CheckpointScores, Scores
+from runner.verdict.same_rows import common_scores
 
 ONE_TO_COME = CheckpointsToCome(ONCE)
 

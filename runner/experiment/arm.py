@@ -10,12 +10,12 @@ from typing import Any
 from runner.base.errors import INCOMPLETE, SftError
 from runner.experiment.answer_sets import answer_sets, checkpoint_scores, chosen
 from runner.experiment.arms import Arm
-from runner.experiment.guard_rows import GUARD
 from runner.experiment.looks import split_rows
 from runner.experiment.score_stage import ScoreStage, check_targets, rows_file
 from runner.experiment.stage import AnswerSet, ArmRun
 from runner.experiment.stages import Stages, in_order
 from runner.experiment.tune_stage import TuneStage
+from runner.records.gates import GUARD
 from runner.records.results import ArmResult
 from runner.store.artifacts import Artifact
 from runner.store.ledger import now_ms

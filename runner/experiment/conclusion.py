@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.config import Experiment, RowsGuard
-from runner.experiment.baseline_choice import choose_baselines
-from runner.experiment.gates import Judged, gate_results, gated
-from runner.experiment.guard import guard_results, guarded, required
 from runner.experiment.looks import with_looks
-from runner.experiment.recipe_claims import decide
-from runner.experiment.recipes import earlier_spreads, recipes
-from runner.experiment.same_rows import on_common_rows, reading_once
-from runner.experiment.treatment_effects import treatment_differences
-from runner.experiment.verdict import candidate, differences, verdict
 from runner.records.experiments import ExperimentResult
 from runner.records.gates import GateResult, GuardResult
 from runner.store.ledger import Ledger, now_ms
+from runner.verdict.baseline_choice import choose_baselines
+from runner.verdict.gates import Judged, gate_results, gated
+from runner.verdict.guard import guard_results, guarded, required
+from runner.verdict.recipe_claims import decide
+from runner.verdict.recipes import earlier_spreads, recipes
+from runner.verdict.same_rows import on_common_rows, reading_once
+from runner.verdict.treatment_effects import treatment_differences
+from runner.verdict.verdict import candidate, differences, verdict
 
 
 @reading_once()

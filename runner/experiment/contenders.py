@@ -9,11 +9,11 @@ from runner.base.text import plural
 from runner.config import Experiment
 from runner.experiment.arms import Arm
 from runner.experiment.console import Console
-from runner.experiment.recipes import pooled_spread, recipe_of, recipes
-from runner.experiment.same_rows import reading_once, rows_by_split, same_rows
 from runner.records.experiments import Spread
 from runner.records.results import ArmResult
 from runner.store.ledger import now_ms
+from runner.verdict.recipes import pooled_spread, recipe_of, recipes
+from runner.verdict.same_rows import reading_once, rows_by_split, same_rows
 
 
 @reading_once()

@@ -18,13 +18,13 @@ from runner.config import Diagnosis
 from runner.diagnosis.compared import Compared, TrainRows, primary
 from runner.diagnosis.diagnose import Patient, diagnose
 from runner.diagnosis.tuned import tuned_arm
-from runner.experiment.same_rows import rows_by_split
 from runner.experiment.stage import ArmRun
 from runner.records import ScoredRow, read_jsonl
 from runner.records.experiments import ExperimentResult
 from runner.records.findings import Finding, Findings
 from runner.records.results import ArmResult
 from runner.store.artifacts import sound
+from runner.verdict.same_rows import rows_by_split
 
 NAME = "findings.json"
 

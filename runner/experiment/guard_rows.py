@@ -10,12 +10,7 @@ from runner.config import RowsGuard, Suite
 from runner.experiment.identity import guard_file
 from runner.experiment.stage import ArmRun
 from runner.records import Example, Origin, Turn
-
-GUARD = "guard"
-"""What the rows are called beside the splits of the data."""
-KIND = "kind"
-OTHER = "other"
-"""The kind of rows that name none."""
+from runner.records.gates import GUARD, KIND, OTHER
 
 
 def suite_for(run: ArmRun, split: str) -> Suite:

@@ -14,12 +14,12 @@ from runner.config import Suite
 from runner.experiment.prepare_stage import PrepareStage
 from runner.experiment.render_stage import RenderStage
 from runner.experiment.stage import ArmRun
-from runner.experiment.verdict import differences
 from runner.records import Row, read_jsonl
 from runner.records.experiments import ExperimentResult
 from runner.records.looks import LookBook, SplitLooks, SplitRows, count_looks
 from runner.records.results import ArmResult, Difference
 from runner.store.ledger import Ledger
+from runner.verdict.verdict import differences
 
 ALIKE = ("unicode", "case", "whitespace")
 """Rows that differ in these only are the same row, so that other cleaning makes no other split."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runner.config import Suite
 from runner.experiment.plan import PlannedArm
-from runner.experiment.recipes import earlier_spreads, pooled_spread
+from runner.verdict.recipes import earlier_spreads, pooled_spread
 
 if TYPE_CHECKING:
     from runner.experiment.run import Sweep

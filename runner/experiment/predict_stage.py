@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.experiment.asking import AskingStage
 from runner.experiment.context import check_there
-from runner.experiment.guard_rows import GUARD, suite_for
+from runner.experiment.guard_rows import suite_for
 from runner.experiment.paid_answers import count_text
 from runner.experiment.render_stage import RenderStage, examples
 from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, CheckpointsToCome, Stage
@@ -16,6 +16,7 @@ from runner.experiment.tune_stage import TuneStage
 from runner.inference import PREDICT_VERSION, requests_for
 from runner.money import AnswerOrder, Band, Order
 from runner.records import Generation, Prediction, Request
+from runner.records.gates import GUARD
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from typing import Any
 
 from runner.config import Augment, RowsGuard, Select
 from runner.experiment.asking import PREDICTIONS
-from runner.experiment.guard_rows import GUARD, guard_rows
+from runner.experiment.guard_rows import guard_rows
 from runner.experiment.identity import file_digest
 from runner.experiment.prepare_stage import PrepareStage
 from runner.experiment.reword_stage import RewordStage
 from runner.experiment.stage import ArmRun, Stage
 from runner.money import Band
 from runner.records import Example, read_jsonl
+from runner.records.gates import GUARD
 from runner.records.summaries import read_rendered, read_train_tokens
 
 

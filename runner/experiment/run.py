@@ -20,20 +20,16 @@ from runner.experiment import sealed
 from runner.experiment.advised import fill_in
 from runner.experiment.arm import run_arm
 from runner.experiment.arms import Arm, Point, check_one_experiment, expand
-from runner.experiment.baseline_choice import contested
 from runner.experiment.conclusion import concluded, data_cards
 from runner.experiment.console import Console
 from runner.experiment.contenders import repeated
 from runner.experiment.context import RunContext
 from runner.experiment.findings import diagnosed, told_by
 from runner.experiment.forecast import check_affordable
-from runner.experiment.gates import check_gates
 from runner.experiment.looks import news, tested_on
 from runner.experiment.parallel import EVALUATING, Slots, run_parallel, stop_order
 from runner.experiment.prepare_stage import PrepareStage, data_warnings
-from runner.experiment.recipes import earlier_spreads
 from runner.experiment.recovery import checkpoints_damage, from_ledger
-from runner.experiment.row_lists import with_row_lists
 from runner.experiment.score_stage import refuse_unfit
 from runner.experiment.stage import ArmRun
 from runner.experiment.stages import STAGES, Stages, get_tokenizer
@@ -44,6 +40,10 @@ from runner.records.results import ArmResult
 from runner.store.artifacts import ArtifactStore
 from runner.store.ledger import Ledger, now_ms
 from runner.tracking import Tracker, open_tracker
+from runner.verdict.baseline_choice import contested
+from runner.verdict.gates import check_gates
+from runner.verdict.recipes import earlier_spreads
+from runner.verdict.row_lists import with_row_lists
 
 Listener = Callable[[Sequence[CurvePoint]], None]
 

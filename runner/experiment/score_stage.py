@@ -9,11 +9,12 @@ from typing import Any
 
 from runner.base.digests import digest_of
 from runner.base.errors import ConfigError, SftError
-from runner.experiment.guard_rows import GUARD, suite_for
+from runner.experiment.guard_rows import suite_for
 from runner.experiment.predict_stage import PredictStage
 from runner.experiment.render_stage import RenderStage, examples
 from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, Stage
 from runner.records import write_rows
+from runner.records.gates import GUARD
 from runner.records.results import Scores
 
 ROWS = "rows.jsonl"

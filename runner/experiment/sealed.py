@@ -14,12 +14,12 @@ from runner.config import Suite
 from runner.experiment.answer_sets import foreseen
 from runner.experiment.arms import Arm
 from runner.experiment.looks import split_rows
-from runner.experiment.recipes import recipes
 from runner.experiment.render_stage import examples
-from runner.experiment.same_rows import on_common_rows
 from runner.experiment.stage import ArmRun
 from runner.experiment.stages import Stages, data_stages
 from runner.records.results import ArmResult, Score, Scores
+from runner.verdict.recipes import recipes
+from runner.verdict.same_rows import on_common_rows
 
 
 def finalists(arms: Sequence[ArmResult], runs: Mapping[str, ArmRun]) -> set[str]:

@@ -7,6 +7,13 @@ import math
 from runner.records import UNKNOWN, Scale
 from runner.records.results import ResultRecord
 
+GUARD = "guard"
+"""What the rows of a guard are called beside the splits of the data."""
+KIND = "kind"
+"""The slice of a guard's row that says what it looks for."""
+OTHER = "other"
+"""The kind of rows that name none."""
+
 
 class GateResult(ResultRecord):
     """Whether the arm that would be shipped is shown not to be worse than another by a margin."""

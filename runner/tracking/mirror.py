@@ -393,9 +393,7 @@ def _identity(measure: LoggedMetric) -> tuple[str, int, int, str]:
 
 def _stored(value: float) -> float:
     """The value as MLflow gives it back."""
-    if math.isinf(value):
-        return math.copysign(LARGEST, value)
-    return value
+    return math.copysign(LARGEST, value) if math.isinf(value) else value
 
 
 def _equal(stored: float | None, value: float) -> bool:

@@ -78,7 +78,7 @@ def with_sweep(
 
 def objectives(sweep: Sweep) -> list[float]:
     """The primary validation score of every point, for adaptive sweepers; nan without one."""
-    from runner.experiment.ranking import primary_of
+    from runner.verdict.ranking import primary_of
 
     known = sweep.ledger.experiment(sweep.result.digest)
     found = {arm.digest: arm for arm in known.arms} if known else {}

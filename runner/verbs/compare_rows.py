@@ -12,8 +12,6 @@ from typing import Any
 from runner.base.errors import ConfigError
 from runner.base.text import plural
 from runner.config import Suite
-from runner.experiment.row_lists import scales
-from runner.experiment.same_rows import LEAST
 from runner.records import read_rows
 from runner.records.experiments import ExperimentResult
 from runner.records.results import ArmResult
@@ -22,6 +20,8 @@ from runner.store.artifacts import sound
 from runner.store.ledger import Ledger
 from runner.verbs.common import find_experiment
 from runner.verbs.export import find_arm
+from runner.verdict.row_lists import scales
+from runner.verdict.same_rows import LEAST
 
 USAGE = "--rows takes one or two of EXP or EXP:ARM, the one before first"
 

@@ -11,14 +11,8 @@ import pytest
 
 from runner.config import Suite
 from runner.evaluation import score
-from runner.experiment import same_rows
-from runner.experiment.baseline_choice import choose_baselines
 from runner.experiment.console import Console
 from runner.experiment.plan import Choosing, choosing, plan
-from runner.experiment.recipe_claims import decide
-from runner.experiment.recipes import recipes
-from runner.experiment.same_rows import on_common_rows
-from runner.experiment.verdict import differences, verdict
 from runner.records import (
     Example,
     Origin,
@@ -30,6 +24,12 @@ from runner.records import (
 )
 from runner.records.experiments import BaselineChoice
 from runner.records.results import ArmKind, ArmResult, Scores
+from runner.verdict import same_rows
+from runner.verdict.baseline_choice import choose_baselines
+from runner.verdict.recipe_claims import decide
+from runner.verdict.recipes import recipes
+from runner.verdict.same_rows import on_common_rows
+from runner.verdict.verdict import differences, verdict
 from tests.experiment.conftest import Trial
 
 ROWS = 60

@@ -10,7 +10,6 @@ import pytest
 
 from runner.base.errors import ConfigError
 from runner.experiment.console import Console
-from runner.experiment.gates import gate_words, non_inferiority
 from runner.experiment.plan import plan
 from runner.experiment.power import detectable
 from runner.experiment.run import RunOutcome, exit_code
@@ -19,6 +18,7 @@ from runner.records.gates import GateResult
 from runner.report.terminal import plain_leaderboard
 from runner.statistics.non_inferiority import score_limit, score_test
 from runner.statistics.recipes import Estimate, RunSpread, difference_estimate, spread_of
+from runner.verdict.gates import gate_words, non_inferiority
 from tests.experiment.conftest import Trial
 
 GOOD, UNTUNED = {"right_to": 60}, {"right_to": 20}

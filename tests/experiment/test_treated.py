@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runner.experiment.treatment_effects import treatment_differences
 from runner.records import read_jsonl, write_jsonl
 from runner.records.results import ArmResult
+from runner.verdict.treatment_effects import treatment_differences
 from tests.experiment.test_verdict import ROWS, arm, suite
 
 

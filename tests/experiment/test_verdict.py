@@ -10,11 +10,11 @@ import pytest
 
 from runner.config import Suite
 from runner.evaluation import score
-from runner.experiment.baseline_choice import choose_baselines
-from runner.experiment.ranking import strongest
-from runner.experiment.verdict import differences, verdict
 from runner.records import Example, Origin, Prediction, Turn, write_jsonl, write_rows
 from runner.records.results import ArmKind, ArmResult, Difference
+from runner.verdict.baseline_choice import choose_baselines
+from runner.verdict.ranking import strongest
+from runner.verdict.verdict import differences, verdict
 
 ROWS = 60
 

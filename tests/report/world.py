@@ -13,9 +13,6 @@ from typing import Any
 
 from runner.config import Suite
 from runner.evaluation import score
-from runner.experiment.baseline_choice import choose_baselines
-from runner.experiment.row_lists import with_row_lists
-from runner.experiment.verdict import differences, verdict
 from runner.records import (
     Checkpoint,
     CurvePoint,
@@ -32,6 +29,9 @@ from runner.records import (
 )
 from runner.records.experiments import ExperimentResult
 from runner.records.results import ArmResult, CheckpointScores, Scores
+from runner.verdict.baseline_choice import choose_baselines
+from runner.verdict.row_lists import with_row_lists
+from runner.verdict.verdict import differences, verdict
 
 DATA = Path(__file__).resolve().parents[2] / "experiments" / "data" / "triage"
 SYSTEM = (

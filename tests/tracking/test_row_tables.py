@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runner.experiment.row_lists import with_row_lists
 from runner.records import read_rows
 from runner.records.experiments import ExperimentResult
 from runner.tracking.row_tables import rows_sentence, rows_table
+from runner.verdict.row_lists import with_row_lists
 from tests.evaluation.make import suite
 from tests.tracking.conftest import artifacts, client, runs, sync
 

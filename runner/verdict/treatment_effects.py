@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Sequence
 
 from runner.base.digests import digest_of
 from runner.config import Suite
-from runner.experiment.recipe_claims import look_at, outcome_of
-from runner.experiment.same_rows import LEAST, rows_by_split
-from runner.experiment.verdict import is_clear
 from runner.records import ScoredRow
 from runner.records.experiments import RecipeResult, Spread
 from runner.records.results import ArmResult, Difference
+from runner.verdict.recipe_claims import look_at, outcome_of
+from runner.verdict.same_rows import LEAST, rows_by_split
+from runner.verdict.verdict import is_clear
 
 DATA = {"prepare", "source"}
 """Groups of the configuration that say what an arm is tuned on."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runner.base.text import plural
-from runner.experiment.ranking import shown, signed
-from runner.experiment.recipe_claims import Decided
 from runner.records.experiments import RecipeResult
 from runner.records.results import Difference
+from runner.verdict.ranking import shown, signed
+from runner.verdict.recipe_claims import Decided
 
 LISTED = 5
 """Rivals that are named; the page has all of them."""

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from runner.base.text import plural
 from runner.config import Suite
-from runner.experiment.baseline_choice import ahead_on_test, counted
-from runner.experiment.ranking import primary_of, shown
-from runner.experiment.recipes import pooled_spread
-from runner.experiment.same_rows import rows_by_split, same_rows
 from runner.records import ScoredRow
 from runner.records.experiments import BaselineChoice, RecipeResult, Spread
 from runner.records.results import ArmResult, Difference, Outcome, Score
+from runner.verdict.baseline_choice import ahead_on_test, counted
+from runner.verdict.ranking import primary_of, shown
+from runner.verdict.recipes import pooled_spread
+from runner.verdict.same_rows import rows_by_split, same_rows
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,10 +16,10 @@ from typing import Literal
 
 from runner.base.text import plural
 from runner.config import Suite
-from runner.experiment.ranking import best_of, primary_of, shown, strongest
-from runner.experiment.same_rows import APART, chosen_on, same_rows
 from runner.records.experiments import BaselineChoice
 from runner.records.results import ArmKind, ArmResult, Difference, Score
+from runner.verdict.ranking import best_of, primary_of, shown, strongest
+from runner.verdict.same_rows import APART, chosen_on, same_rows
 
 On = Literal["validation", "test"]
 

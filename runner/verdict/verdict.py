@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator, Sequence
 
 from runner.base.text import plural
 from runner.config import Suite
-from runner.experiment.baseline_choice import ahead_on_test, counted
-from runner.experiment.ranking import best_of, primary_of, shown, signed, strongest
-from runner.experiment.recipe_claims import Decided
-from runner.experiment.recipe_words import about_recipes
-from runner.experiment.same_rows import chosen_on, rows_by_split
 from runner.records.experiments import BaselineChoice, RecipeResult, Verdict
 from runner.records.results import ArmResult, Difference
+from runner.verdict.baseline_choice import ahead_on_test, counted
+from runner.verdict.ranking import best_of, primary_of, shown, signed, strongest
+from runner.verdict.recipe_claims import Decided
+from runner.verdict.recipe_words import about_recipes
+from runner.verdict.same_rows import chosen_on, rows_by_split
 
 
 def differences(
@@ -22,8 +22,8 @@ def differences(
     seed: int,
     found: Sequence[RecipeResult] = (),
 ) -> list[Difference]:
-    """Every tuned arm against the untuned arm of its test rows, Holm-corrected: checkpoint by
-    checkpoint.
+    """Every tuned arm of `arms` against the untuned arm of its test rows, Holm-corrected:
+    checkpoint by checkpoint.
 
     Of a recipe with replicates (`found`) it is the one that would be shipped, which validation
     chose; the others are draws of the same recipe and no further questions.
@@ -34,10 +34,11 @@ def differences(
     raw: list[tuple[Difference, float]] = []
     kept = {each.shipped for each in found}
     for choice in choices:
-        rows = {one: rows_by_split(by_digest[one]) for one in (*choice.among, *choice.held)}
+        held = [one for one in choice.held if one in by_digest]
+        rows = {one: rows_by_split(by_digest[one]) for one in (*choice.among, *held)}
         shared = shared_rows(list(rows.values()), suite)
         against = only(rows[choice.arm], shared)
-        for digest in choice.held:
+        for digest in held:
             if digest in kept or not kept:
                 pair = {"arm": digest, "against": choice.arm}
                 mine = only(rows[digest], shared)

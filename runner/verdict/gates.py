@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 from runner.base.errors import ConfigError, Problem
 from runner.base.text import plural
 from runner.config import NotWorse, Suite
-from runner.experiment.ranking import strongest
-from runner.experiment.recipe_claims import METHOD, Decided, Look, look_at
-from runner.experiment.same_rows import LEAST, rows_by_split, same_rows
 from runner.records import Scale, ScoredRow
 from runner.records.experiments import ExperimentResult, Spread, Verdict
 from runner.records.gates import GateResult
 from runner.records.results import ArmResult, in_groups
 from runner.store.ledger import Ledger
+from runner.verdict.ranking import strongest
+from runner.verdict.recipe_claims import METHOD, Decided, Look, look_at
+from runner.verdict.same_rows import LEAST, rows_by_split, same_rows
 
 if TYPE_CHECKING:
     from runner.evaluation.comparison import Contributions

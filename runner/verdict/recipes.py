@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from runner.config import Suite
-from runner.experiment.same_rows import chosen_on
 from runner.records.experiments import ExperimentResult, RecipeResult, Spread
 from runner.records.results import ArmResult, Scores
+from runner.verdict.same_rows import chosen_on
 
 if TYPE_CHECKING:
     from runner.statistics.recipes import RunSpread

@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runner.config import RowsGuard
-from runner.experiment.gates import held_against
-from runner.experiment.guard_rows import GUARD, KIND, OTHER
-from runner.experiment.same_rows import rows_by_split
 from runner.records import ScoredRow
 from runner.records.experiments import Verdict
-from runner.records.gates import GateResult, GuardKind, GuardLoss, GuardResult
+from runner.records.gates import GUARD, KIND, OTHER, GateResult, GuardKind, GuardLoss, GuardResult
 from runner.records.results import ArmResult
+from runner.verdict.gates import held_against
+from runner.verdict.same_rows import rows_by_split
 
 SHOWN = 20
 """Lost rows that a result keeps; the file of scored rows has all of them."""

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from runner.base.files import replace_text, replacing
 from runner.config import Suite
-from runner.experiment.same_rows import same_rows
 from runner.records import Scale, read_rows, write_jsonl
 from runner.records.experiments import ExperimentResult
 from runner.records.results import ArmResult
 from runner.records.row_changes import RowChanges, RowLists
 from runner.store.artifacts import sound
+from runner.verdict.same_rows import same_rows
 
 if TYPE_CHECKING:
     from runner.evaluation import RowScores
