@@ -24,6 +24,7 @@ VERBS = {
     "status": "arms and tuning jobs of this folder",
     "compare": "the answer: arms, intervals, paired tests, winner",
     "diagnose": "what curves, scores and answers say is wrong, and what to do next",
+    "advise": "write the next experiment from what the last one showed",
     "ship": "make the winning checkpoint the default, and write a client that asks it",
     "clean": "delete what an experiment left on a service, after listing it",
     "export": "the arms' curves as TensorBoard event files",

@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     result = find_experiment(open_ledger(options.home), options.experiment)
-    findings = _findings(result)
+    findings = findings_of(result)
     if options.json:
         print(json.dumps(json.loads(findings.model_dump_json()), indent=1))
         return 0
@@ -33,7 +33,7 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def _findings(result: ExperimentResult) -> Findings:
+def findings_of(result: ExperimentResult) -> Findings:
     """Those of the last run, else what can be said by now."""
     from runner.experiment.findings import find_all, limits_of
 
