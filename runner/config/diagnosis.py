@@ -55,7 +55,10 @@ class Suboptimal(Check):
     """Where the metric is at most this share of its scale above guessing and the untuned model: the
     fall of training loss in the second half, as a share of the first one."""
     metric_gain: float = Field(default=1.64, gt=0)
-    """Standard errors by which the suite's metric rises between the last two checkpoints."""
+    """Standard errors by which the suite's metric rises between the last two checkpoints, or from
+    the first to the last."""
+    metric_last: Share = 0.25
+    """Share of the rise from the first to the last checkpoint that comes between the last two."""
 
 
 class Overfitting(Check):

@@ -42,11 +42,9 @@ def suboptimal(tuned: Tuned, limits: Suboptimal) -> Outcome:
         numbers["late"] = late.share
         marks.append(Mark(curve=name, step=curve.end, value=curve.last, label="still falling"))
     if rising is not None:
-        before, last = tuned.scored[-2:]
-        said.append(
-            f"{tuned.metric} on validation went from {before.value:.3g} to {last.value:.3g} "
-            f"between the last two checkpoints"
-        )
+        last = tuned.scored[-1]
+        steps = ", ".join(f"{each.value:.3g}" for each in tuned.scored[-4:])
+        said.append(f"{tuned.metric} on validation is still rising by checkpoint: {steps}")
         numbers["metric_gain"] = rising
         marks.append(Mark(curve=tuned.metric, step=last.step, value=last.value, label="rising"))
     if nothing is not None:
@@ -125,14 +123,18 @@ def _median_error(curve: Series, parts: int) -> float:
 
 
 def _rising(scored: tuple[Scored, ...], tuned: Tuned, limits: Suboptimal) -> float | None:
-    """Gain of the last checkpoint, the best of all, over the one before; None where it is noise."""
+    """Gain of the last checkpoint, the best of all, over the one before; None where it is noise. It
+    is none where the step itself is beyond noise, or the whole rise is and much of it came last."""
     if len(scored) < 2:
         return None
-    last, before = scored[-1], scored[-2]
+    first, before, last = scored[0], scored[-2], scored[-1]
     gain = tuned.scale.gain(last.value - before.value)
-    error = math.hypot(last.error, before.error)
-    best = all(not tuned.scale.better(each.value, last.value) for each in scored)
-    return gain if best and gain > limits.metric_gain * error > 0 else None
+    whole = tuned.scale.gain(last.value - first.value)
+    best = all(not tuned.scale.better(each.value, last.value) for each in scored[:-1])
+    step = gain > limits.metric_gain * math.hypot(last.error, before.error) > 0
+    rise = whole > limits.metric_gain * math.hypot(last.error, first.error) > 0
+    late = len(scored) > 2 and rise and gain > limits.metric_last * whole
+    return gain if best and (step or late) else None
 
 
 def _epochs(tuned: Tuned) -> int:
