@@ -100,12 +100,12 @@ class LearningRateHigh(Check):
     bump: float = Field(default=0.15, gt=0)
     """Rise above the first loss during training, as a share of it."""
     bump_any: float = Field(default=0.6, gt=0)
-    """The same, however noisy the curve is."""
+    """The same where there are few training points, however noisy they are."""
     spike: float = Field(default=0.3, gt=0)
     """Height of a spike above its surroundings, as a share of the first loss."""
     spikes: Share = 0.03
     """Share of the training points that are spikes."""
-    jitter: Share = 0.2
+    jitter: Share = 0.23
     """Standard deviation of the points in the second half, as a share of the first loss, where the
     loss has not come down by half."""
     noise: float = Field(default=6.0, gt=0)
