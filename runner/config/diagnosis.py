@@ -49,6 +49,8 @@ class Suboptimal(Check):
 
     last_quarter: Share = 0.08
     """Share of the whole fall of the loss that comes in the last quarter of the steps."""
+    least: Share = 0.035
+    """Of the loss at the end, below which a fall in the last quarter is taken for noise."""
     half: Share = 0.3
     """Share of the fall that comes in the second half, where there are few training points only."""
     unlearnt: Share = 0.05
@@ -237,6 +239,8 @@ class LeakSuspicious(Check):
     """Of the way from the metric's worst value to its best, where the task has more than labels."""
     test_over_validation: Share = 0.1
     """Test above validation, as a share of the scale."""
+    errors: float = Field(default=2.58, gt=0)
+    """The same in standard errors."""
     shared_rows: Share = 0.01
     """Share of the test rows whose input stands in the training rows word by word."""
 
@@ -248,6 +252,13 @@ class RareLabels(Check):
     """Training rows of a label below which it is rare."""
     labels: int = Field(default=50, ge=2)
     """Most distinct targets that are still labels."""
+
+
+class MetricsDisagree(Check):
+    """The primary score says better, and another one worse."""
+
+    errors: float = Field(default=2.58, gt=0)
+    """Standard errors by which the other one is worse."""
 
 
 class CostHigh(Check):
@@ -291,7 +302,7 @@ class Diagnosis(Group):
     answers_cut: AnswersCut = AnswersCut()
     leak_suspicious: LeakSuspicious = LeakSuspicious()
     rare_labels: RareLabels = RareLabels()
-    metrics_disagree: Check = Check()
+    metrics_disagree: MetricsDisagree = MetricsDisagree()
     prompts_differ: Check = Check()
     cost_high: CostHigh = CostHigh()
     base_knows: BaseKnows = BaseKnows()

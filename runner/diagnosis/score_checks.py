@@ -8,9 +8,9 @@ from statistics import fmean, stdev
 from runner.base.text import plural
 from runner.config.diagnosis import (
     BaseKnows,
-    Check,
     CostHigh,
     LeakSuspicious,
+    MetricsDisagree,
     SliceLags,
     SmallGain,
     ValidationUnlikeTest,
@@ -181,7 +181,7 @@ def leak_suspicious(compared: Compared, limits: LeakSuspicious) -> Outcome:
     if validation is not None:
         ahead = compared.scale.gain(test.value - validation.value)
         spread = math.hypot(error(validation), error(test))
-        if ahead > limits.test_over_validation * compared.width and ahead > 2.58 * spread:
+        if ahead > limits.test_over_validation * compared.width and ahead > limits.errors * spread:
             said.append(f"test is {compared.signed(ahead)} better than validation, which chose")
     if not said:
         return Clear() if compared.train is not None else Unseen("the training rows are gone")
@@ -205,7 +205,7 @@ def leak_suspicious(compared: Compared, limits: LeakSuspicious) -> Outcome:
     )
 
 
-def metrics_disagree(compared: Compared, limits: Check) -> Outcome:
+def metrics_disagree(compared: Compared, limits: MetricsDisagree) -> Outcome:
     """The primary score is better than the bar's, and another one of the suite clearly worse. A
     judge's score is one of the suite's."""
     test, bar = compared.arm.test, compared.bar.test if compared.bar else None
@@ -223,7 +223,7 @@ def metrics_disagree(compared: Compared, limits: Check) -> Outcome:
         own, other = test.overall[name], bar.overall[name]
         gain = own.scale.gain(own.value - other.value)
         spread = math.hypot(error(own), error(other))
-        if gain * sign < 0 and abs(gain) > 2.58 * spread > 0:
+        if gain * sign < 0 and abs(gain) > limits.errors * spread > 0:
             apart.append(f"{name} went from {other.value:.3g} to {own.value:.3g}")
     if not apart:
         return Clear()

@@ -15,8 +15,6 @@ from runner.records.findings import Finding, Mark, Severity
 
 MANY = 40
 """Training points from which on quarters of them hold enough."""
-LEAST_FALL = 0.035
-"""Of the loss at the end, below which a fall is taken for noise."""
 
 
 def suboptimal(tuned: Tuned, limits: Suboptimal) -> Outcome:
@@ -99,7 +97,7 @@ def _late_fall(tuned: Tuned, curve: Series, alone: bool, limits: Suboptimal) -> 
         before, end = curve.at(0.75 * curve.end), curve.last
         sure_from = 3 * noise
     whole = first - end
-    if whole <= 0 or before - end < max(sure_from, LEAST_FALL * end):
+    if whole <= 0 or before - end < max(sure_from, limits.least * end):
         return None
     share = (before - end) / whole
     return LateFall(share, part, share > 2 * least) if share > least else None
