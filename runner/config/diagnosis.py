@@ -49,13 +49,18 @@ class Suboptimal(Check):
 
     last_quarter: Share = 0.08
     """Share of the whole fall of the loss that comes in the last quarter of the steps."""
+    least: Share = 0.035
+    """Of the loss at the end, below which a fall in the last quarter is taken for noise."""
     half: Share = 0.3
     """Share of the fall that comes in the second half, where there are few training points only."""
     unlearnt: Share = 0.05
     """Where the metric is at most this share of its scale above guessing and the untuned model: the
     fall of training loss in the second half, as a share of the first one."""
     metric_gain: float = Field(default=1.64, gt=0)
-    """Standard errors by which the suite's metric rises between the last two checkpoints."""
+    """Standard errors by which the suite's metric rises between the last two checkpoints, or from
+    the first to the last."""
+    metric_last: Share = 0.25
+    """Share of the rise from the first to the last checkpoint that comes between the last two."""
 
 
 class Overfitting(Check):
@@ -97,12 +102,12 @@ class LearningRateHigh(Check):
     bump: float = Field(default=0.15, gt=0)
     """Rise above the first loss during training, as a share of it."""
     bump_any: float = Field(default=0.6, gt=0)
-    """The same, however noisy the curve is."""
+    """The same where there are few training points, however noisy they are."""
     spike: float = Field(default=0.3, gt=0)
     """Height of a spike above its surroundings, as a share of the first loss."""
     spikes: Share = 0.03
     """Share of the training points that are spikes."""
-    jitter: Share = 0.2
+    jitter: Share = 0.23
     """Standard deviation of the points in the second half, as a share of the first loss, where the
     loss has not come down by half."""
     noise: float = Field(default=6.0, gt=0)
@@ -234,6 +239,8 @@ class LeakSuspicious(Check):
     """Of the way from the metric's worst value to its best, where the task has more than labels."""
     test_over_validation: Share = 0.1
     """Test above validation, as a share of the scale."""
+    errors: float = Field(default=2.58, gt=0)
+    """The same in standard errors."""
     shared_rows: Share = 0.01
     """Share of the test rows whose input stands in the training rows word by word."""
 
@@ -245,6 +252,13 @@ class RareLabels(Check):
     """Training rows of a label below which it is rare."""
     labels: int = Field(default=50, ge=2)
     """Most distinct targets that are still labels."""
+
+
+class MetricsDisagree(Check):
+    """The primary score says better, and another one worse."""
+
+    errors: float = Field(default=2.58, gt=0)
+    """Standard errors by which the other one is worse."""
 
 
 class CostHigh(Check):
@@ -288,7 +302,7 @@ class Diagnosis(Group):
     answers_cut: AnswersCut = AnswersCut()
     leak_suspicious: LeakSuspicious = LeakSuspicious()
     rare_labels: RareLabels = RareLabels()
-    metrics_disagree: Check = Check()
+    metrics_disagree: MetricsDisagree = MetricsDisagree()
     prompts_differ: Check = Check()
     cost_high: CostHigh = CostHigh()
     base_knows: BaseKnows = BaseKnows()

@@ -21,6 +21,7 @@ from runner.records.findings import Finding
 
 NO_ROWS = "the answers are not there (any more)"
 FEW_ROWS = "fewer than {} test rows were answered"
+FEW_LABELS = 50
 LEAST = 10
 """Answered rows below which nothing is said about all of them."""
 
@@ -48,10 +49,20 @@ def one_class(compared: Compared, limits: OneClass) -> Outcome:
         cause="one label outweighs the training rows, or nothing was learnt and the commonest "
         "answer is the safest",
         advice="Balance the training rows by label, and read some as rendered.",
-        override="prepare/select=balanced",
+        override=_balanced(compared),
         numbers={"share": share, "targets": right},
         rows=[row.id for row in rows if answer(row) == text][:SHOWN],
     )
+
+
+def _balanced(compared: Compared) -> str:
+    """The override that tunes on as many rows of every label as the rarest one has; empty where
+    that would leave too few, or targets are no labels."""
+    targets = compared.train.targets if compared.train else {}
+    size = len(targets) * min(targets.values(), default=0)
+    if size < LEAST * len(targets) or not 1 < len(targets) <= FEW_LABELS:
+        return ""
+    return f"prepare/select=balanced prepare.select.size={size}"
 
 
 def regressions(compared: Compared, limits: Regressions) -> Outcome:
@@ -206,7 +217,6 @@ def rare_labels(compared: Compared, limits: RareLabels) -> Outcome:
         ),
         cause="labels that are rare in the data",
         advice="Collect rows for these labels, or balance by label.",
-        override="prepare/select=balanced",
         numbers={"labels": float(len(rare)), "rows": float(len(hit)), "wrong": float(len(wrong))},
         rows=wrong[:SHOWN],
     )

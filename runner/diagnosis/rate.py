@@ -12,6 +12,8 @@ from runner.records.findings import Finding, Mark
 
 FEWEST = 4
 """Training points below which nothing is said about the course of the training."""
+MANY = 40
+"""Training points from which on their noise is known."""
 NO_NUMBER = "loss became nan"
 """In the error of an arm whose training was stopped for it."""
 MEDIAN_OF_3 = 0.67
@@ -83,7 +85,7 @@ def learning_rate_high(tuned: Tuned, limits: LearningRateHigh) -> Outcome:
     bump = (top - start) / start
     spikes = _spikes(train, max(limits.spike * start, limits.noise * noise))
     # In a short curve noise and jumps are one and the same: there the height alone counts.
-    bumped = bump >= limits.bump_any or (
+    bumped = (bump >= limits.bump_any and len(train) < MANY) or (
         bump >= limits.bump and top - start >= limits.noise * MEDIAN_OF_3 * noise
     )
     spiky = len(spikes) > max(1, limits.spikes * len(train))

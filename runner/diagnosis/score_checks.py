@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from statistics import fmean, stdev
 
 from runner.base.text import plural
 from runner.config.diagnosis import (
     BaseKnows,
-    Check,
     CostHigh,
     LeakSuspicious,
+    MetricsDisagree,
     SliceLags,
     SmallGain,
     ValidationUnlikeTest,
@@ -18,6 +19,7 @@ from runner.diagnosis.compared import SHOWN, Compared, error, primary
 from runner.diagnosis.outcome import Clear, Outcome, Unseen, percent, sure
 from runner.records import ScoredRow
 from runner.records.findings import Finding
+from runner.records.results import Score
 
 NO_TEST = "the arm has no score on test"
 NO_BAR = "there is no untuned arm on the same rows"
@@ -47,7 +49,6 @@ def small_gain(compared: Compared, limits: SmallGain) -> Outcome:
         ),
         cause="the untuned model does nearly as well, or the rows teach what it knows",
         advice="Keep the untuned model with its prompt, or tune on rows that it gets wrong.",
-        override="prepare/select=hard",
         numbers={"gain": found.gain, "least": least},
     )
 
@@ -103,9 +104,11 @@ def slice_lags(compared: Compared, limits: SliceLags) -> Outcome:
             if loss > limits.errors * math.hypot(error(own), error(before)):
                 said = f"{compared.text(before.value)} untuned, {compared.text(own.value)} tuned"
                 found.append((1 + loss, label, True, said))
-        behind = compared.scale.gain(compared.test.value - own.value)
-        if behind >= limits.behind * compared.width and behind > limits.errors * error(own):
-            said = f"{compared.text(own.value)} against {compared.text(compared.test.value)} of all"
+        rest, spread = _rest(compared, label, compared.test)
+        behind = compared.scale.gain(rest - own.value)
+        spread = math.hypot(error(own), spread)
+        if behind >= limits.behind * compared.width and behind > limits.errors * spread:
+            said = f"{compared.text(own.value)} against {compared.text(rest)} elsewhere"
             found.append((behind / compared.width, label, False, said))
     if not found:
         return Clear()
@@ -124,10 +127,23 @@ def slice_lags(compared: Compared, limits: SliceLags) -> Outcome:
         evidence=f"{compared.primary} by slice: {listed}",
         cause="too few training rows like these, or rows that contradict them",
         advice=f"Add training rows with {label}, or look at those that are wrong first.",
-        override="prepare/select=balanced",
         numbers={name: slices[name][compared.primary].value for _, name, _, _ in found},
         rows=wrong[:SHOWN],
     )
+
+
+def _rest(compared: Compared, label: str, test: Score) -> tuple[float, float]:
+    """Mean and standard error of the rows outside a slice; the score of all rows, without an error
+    of its own, where rows have none."""
+    name, _, value = label.partition("=")
+    values = [
+        row.scores[compared.primary]
+        for row in compared.rows
+        if row.slices.get(name) != value and compared.primary in row.scores
+    ]
+    if len(values) < 2:
+        return test.value, 0.0
+    return fmean(values), stdev(values) / math.sqrt(len(values))
 
 
 def _of(compared: Compared, label: str) -> list[ScoredRow]:
@@ -165,7 +181,7 @@ def leak_suspicious(compared: Compared, limits: LeakSuspicious) -> Outcome:
     if validation is not None:
         ahead = compared.scale.gain(test.value - validation.value)
         spread = math.hypot(error(validation), error(test))
-        if ahead > limits.test_over_validation * compared.width and ahead > 2.58 * spread:
+        if ahead > limits.test_over_validation * compared.width and ahead > limits.errors * spread:
             said.append(f"test is {compared.signed(ahead)} better than validation, which chose")
     if not said:
         return Clear() if compared.train is not None else Unseen("the training rows are gone")
@@ -189,7 +205,7 @@ def leak_suspicious(compared: Compared, limits: LeakSuspicious) -> Outcome:
     )
 
 
-def metrics_disagree(compared: Compared, limits: Check) -> Outcome:
+def metrics_disagree(compared: Compared, limits: MetricsDisagree) -> Outcome:
     """The primary score is better than the bar's, and another one of the suite clearly worse. A
     judge's score is one of the suite's."""
     test, bar = compared.arm.test, compared.bar.test if compared.bar else None
@@ -207,7 +223,7 @@ def metrics_disagree(compared: Compared, limits: Check) -> Outcome:
         own, other = test.overall[name], bar.overall[name]
         gain = own.scale.gain(own.value - other.value)
         spread = math.hypot(error(own), error(other))
-        if gain * sign < 0 and abs(gain) > 2.58 * spread > 0:
+        if gain * sign < 0 and abs(gain) > limits.errors * spread > 0:
             apart.append(f"{name} went from {other.value:.3g} to {own.value:.3g}")
     if not apart:
         return Clear()
@@ -275,6 +291,5 @@ def base_knows(compared: Compared, limits: BaseKnows) -> Outcome:
         evidence="; ".join(said),
         cause="an easy task, or rows that the model itself has written",
         advice="Ship the prompt, or evaluate and tune on harder rows.",
-        override="prepare/select=hard",
         numbers={} if math.isnan(way) else {"untuned": way},
     )

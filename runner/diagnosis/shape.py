@@ -15,8 +15,6 @@ from runner.records.findings import Finding, Mark, Severity
 
 MANY = 40
 """Training points from which on quarters of them hold enough."""
-LEAST_FALL = 0.02
-"""Of the loss at the end, below which a fall is taken for noise."""
 
 
 def suboptimal(tuned: Tuned, limits: Suboptimal) -> Outcome:
@@ -43,11 +41,9 @@ def suboptimal(tuned: Tuned, limits: Suboptimal) -> Outcome:
         numbers["late"] = late.share
         marks.append(Mark(curve=name, step=curve.end, value=curve.last, label="still falling"))
     if rising is not None:
-        before, last = tuned.scored[-2:]
-        said.append(
-            f"{tuned.metric} on validation went from {before.value:.3g} to {last.value:.3g} "
-            f"between the last two checkpoints"
-        )
+        last = tuned.scored[-1]
+        steps = ", ".join(f"{each.value:.3g}" for each in tuned.scored[-4:])
+        said.append(f"{tuned.metric} on validation is still rising by checkpoint: {steps}")
         numbers["metric_gain"] = rising
         marks.append(Mark(curve=tuned.metric, step=last.step, value=last.value, label="rising"))
     if nothing is not None:
@@ -102,7 +98,7 @@ def _late_fall(tuned: Tuned, curve: Series, alone: bool, limits: Suboptimal) -> 
         before, end = curve.at(0.75 * curve.end), curve.last
         sure_from = 3 * noise
     whole = first - end
-    if whole <= 0 or before - end < max(sure_from, LEAST_FALL * end):
+    if whole <= 0 or before - end < max(sure_from, limits.least * end):
         return None
     share = (before - end) / whole
     return LateFall(share, part, share > 2 * least) if share > least else None
@@ -126,14 +122,18 @@ def _median_error(curve: Series, parts: int) -> float:
 
 
 def _rising(scored: tuple[Scored, ...], tuned: Tuned, limits: Suboptimal) -> float | None:
-    """Gain of the last checkpoint, the best of all, over the one before; None where it is noise."""
+    """Gain of the last checkpoint, the best of all, over the one before; None where it is noise. It
+    is none where the step itself is beyond noise, or the whole rise is and much of it came last."""
     if len(scored) < 2:
         return None
-    last, before = scored[-1], scored[-2]
+    first, before, last = scored[0], scored[-2], scored[-1]
     gain = tuned.scale.gain(last.value - before.value)
-    error = math.hypot(last.error, before.error)
-    best = all(not tuned.scale.better(each.value, last.value) for each in scored)
-    return gain if best and gain > limits.metric_gain * error > 0 else None
+    whole = tuned.scale.gain(last.value - first.value)
+    best = all(not tuned.scale.better(each.value, last.value) for each in scored[:-1])
+    step = gain > limits.metric_gain * math.hypot(last.error, before.error) > 0
+    rise = whole > limits.metric_gain * math.hypot(last.error, first.error) > 0
+    late = len(scored) > 2 and rise and gain > limits.metric_last * whole
+    return gain if best and (step or late) else None
 
 
 def _epochs(tuned: Tuned) -> int:

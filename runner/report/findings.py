@@ -79,21 +79,32 @@ def _card(finding: Finding, arm: ArmResult | None, result: ExperimentResult) -> 
         f"{100 * finding.confidence:.0f} %",
         command(finding, result),
         picture,
-        f"Loss by step, validation dashed; marked: {marked}" if picture else "",
+        f"{_drawn(finding)}; marked: {marked}" if picture else "",
     )
 
 
+def _drawn(finding: Finding) -> str:
+    if any(mark.curve in LOSSES for mark in finding.marks):
+        return "Loss by step, validation dashed"
+    return f"{finding.marks[0].curve} on validation by step, with 95 % intervals"
+
+
 def command(finding: Finding, result: ExperimentResult) -> str:
-    """The whole command that alleviates it; empty where no override does."""
+    """The whole command that alleviates it: as it was run, with the override. Empty where no one
+    does."""
     if not finding.override:
         return ""
-    return f"{shlex.join(['sft', 'run', result.file or result.name])} {finding.override}"
+    plain = shlex.join(["sft", "run", result.file or result.name])
+    as_run = result.command if result.command.startswith("sft run ") else plain
+    return f"{as_run} {finding.override}"
 
 
 def _picture(finding: Finding, arm: ArmResult) -> Markup | None:
     """The losses of the arm, with the finding's points; None for a finding without a curve."""
     marks = [mark for mark in finding.marks if mark.curve in LOSSES]
-    if not marks or arm.tuning is None:
+    if not marks:
+        return _by_checkpoint(finding, arm)
+    if arm.tuning is None:
         return None
     lines = {
         name: sorted((float(p.step), p.value) for p in arm.tuning.curves if p.name == name)
@@ -113,6 +124,31 @@ def _picture(finding: Finding, arm: ArmResult) -> Markup | None:
     return plot.markup()
 
 
+def _by_checkpoint(finding: Finding, arm: ArmResult) -> Markup | None:
+    """The suite's score on validation by checkpoint with its intervals, where that is what the
+    finding is about."""
+    marks = {mark.step: mark for mark in finding.marks}
+    name = next((mark.curve for mark in finding.marks), "")
+    scores = {
+        float(each.step): score
+        for each in arm.checkpoints
+        if (score := each.validation.overall.get(name)) and math.isfinite(score.value)
+    }
+    if not scores or not marks:
+        return None
+    heights = [y for score in scores.values() for y in (score.low, score.value, score.high)]
+    bounds = next(iter(scores.values())).scale
+    y = Axis.over(heights).within(bounds.lowest, bounds.highest)
+    plot = Plot(_about(finding, finding.marks), Axis.over([0, *scores], whole=True), y, height=140)
+    plot.line([(step, score.value) for step, score in scores.items()], STYLES[LOSSES[0]], name)
+    for step, score in scores.items():
+        ring = " ring" if step in marks else ""
+        plot.whisker(step, score.low, score.high, STYLES[LOSSES[0]])
+        title = f"step {step:g}: {number(score.value)}"
+        plot.dot(step, score.value, f"{STYLES[LOSSES[0]]}{ring}", title, 6 if ring else 3.5)
+    return plot.markup()
+
+
 def _about(finding: Finding, marks: Sequence[Mark]) -> str:
     points = "; ".join(f"{m.label} {number(m.value)} at step {m.step:g}" for m in marks)
-    return f"Training and validation loss by step. {finding.title}: {points}."
+    return f"{_drawn(finding)}. {finding.title}: {points}."

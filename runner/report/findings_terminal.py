@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from runner.base.text import plural
@@ -50,3 +51,17 @@ def print_findings(result: ExperimentResult, findings: Findings, console: Consol
         say("not looked at:")
     for check in unseen:
         say(f"  {check.id}: {check.why}")
+
+
+def findings_line(result: ExperimentResult) -> str:
+    """What was found in the arm that would be shipped, in one line; empty where nothing was
+    diagnosed."""
+    findings = result.findings
+    if findings is None or not findings.focus:
+        return ""
+    own = [each for each in findings.found if each.arm == findings.focus]
+    named = ", ".join(f"{each.id} ({each.severity})" for each in own) or "none"
+    elsewhere = len(findings.found) - len(own)
+    others = f"; {elsewhere} in other arms" if elsewhere else ""
+    typed = shlex.join(["sft", "diagnose", result.name, "--home", result.home])
+    return f"{named}{others}: {typed}"

@@ -45,6 +45,7 @@ def main(options: argparse.Namespace) -> int:
 def _tell(outcome: RunOutcome, console: Console, *, as_json: bool) -> None:
     from rich.console import Console as Terminal
 
+    from runner.report.findings_terminal import findings_line
     from runner.report.terminal import print_leaderboard, print_looks, print_verdict
 
     if as_json:
@@ -57,6 +58,8 @@ def _tell(outcome: RunOutcome, console: Console, *, as_json: bool) -> None:
     print_verdict(outcome.result, terminal)
     print_looks(outcome.result, terminal)
     terminal.print(f"\nreport   {outcome.report}", markup=False, soft_wrap=True)
+    if found := findings_line(outcome.result):
+        terminal.print(f"findings {found}", markup=False, soft_wrap=True)
     if ui := _ui(outcome):
         terminal.print(f"MLflow   {ui}", markup=False, soft_wrap=True)
 

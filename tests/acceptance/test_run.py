@@ -67,6 +67,7 @@ def test_a_finding_that_is_refused_exits_4(done: tuple[Path, Path, str]) -> None
     run = sft(folder, "run", str(yaml), f"diagnosis.refuse=[{own},cost_high]")
     assert run.returncode == 4
     assert "nothing was run" in run.stdout
+    assert f"findings {own} (" in run.stdout
     assert f"error: what diagnosis.refuse names was found:\n  {own}: " in run.stderr
     assert "cost_high: could not be looked for in " in run.stderr
     assert "sft diagnose tiny says how" in run.stderr
