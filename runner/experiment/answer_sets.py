@@ -19,9 +19,10 @@ ONE_TO_COME = CheckpointsToCome(ONCE)
 
 
 def answer_sets(run: ArmRun) -> Iterator[AnswerSet]:
-    """What is to be answered, in order: every checkpoint on validation, then the chosen one on
-    test, unless that is sealed. Baselines have no checkpoint to choose: they answer validation only
-    where it chooses among several of them.
+    """What is to be answered, in order: every checkpoint on validation, then the chosen one the
+    guard's rows and test, unless that is sealed. Test comes last: an arm's artifacts are those.
+    Baselines have no checkpoint to choose: they answer validation only where it chooses among
+    several of them.
 
     Lazy: which checkpoint is chosen is known, and worked out, once validation is scored.
     """
@@ -29,8 +30,8 @@ def answer_sets(run: ArmRun) -> Iterator[AnswerSet]:
         yield from on_validation(run)
         if run.test == "open":
             by = chosen(run)
-            yield AnswerSet("test", by)
             yield from _guarded(run, by)
+            yield AnswerSet("test", by)
     else:
         yield from _untuned(run, run.test == "open")
 
@@ -39,8 +40,8 @@ def _untuned(run: ArmRun, tested: bool) -> Iterator[AnswerSet]:
     if run.contested and examples(run, "validation"):
         yield AnswerSet("validation", None, run.shots)
     if tested:
-        yield AnswerSet("test", None, run.shots)
         yield from _guarded(run, None)
+        yield AnswerSet("test", None, run.shots)
 
 
 def _guarded(run: ArmRun, by: Checkpoint | CheckpointsToCome | None) -> Iterator[AnswerSet]:
@@ -63,15 +64,15 @@ def foreseen(run: ArmRun) -> Iterator[AnswerSet]:
             return
         tests = [AnswerSet("test", made) for made in run.read(TuneStage()).checkpoints]
         answers = next((each for each in tests if run.find(PredictStage(each))), tests[-1])
-        yield answers
         yield from _guarded(run, answers.by)
+        yield answers
     else:
         if examples(run, "validation"):
             one = run.experiment.suite.checkpoint == "last"
             yield AnswerSet("validation", ONE_TO_COME if one else checkpoints_to_come(run))
         if asked and examples(run, "test"):
-            yield AnswerSet("test", ONE_TO_COME)
             yield from _guarded(run, ONE_TO_COME)
+            yield AnswerSet("test", ONE_TO_COME)
 
 
 def on_validation(run: ArmRun) -> list[AnswerSet]:

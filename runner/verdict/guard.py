@@ -96,9 +96,14 @@ def guarded(said: Verdict, found: Sequence[GuardResult], chosen: ArmResult | Non
         return said
     headline = said.headline
     if said.winner and not of.gate.passed:
-        headline += " But it is not shown to have kept the guard."
+        headline += f" But it {'has lost' if _lost(of) else 'is not shown to have kept'} the guard."
     reasons = [guard_words(of, chosen.name), *said.reasons]
     return said.model_copy(update={"headline": headline, "reasons": reasons})
+
+
+def _lost(found: GuardResult) -> bool:
+    """Whether more than the margin is gone in these very rows."""
+    return not found.gate.why and found.gate.gain + found.gate.margin < 0
 
 
 def guard_words(found: GuardResult, arm: str) -> str:
@@ -117,6 +122,6 @@ def guard_words(found: GuardResult, arm: str) -> str:
     worst = max(found.kinds, key=lambda kind: (kind.theirs - kind.ours) / kind.rows)
     drop = f"; most of it in {worst.name}, {worst.ours} of {worst.rows} against {worst.theirs}"
     where = drop if worst.ours < worst.theirs else ""
-    if gate.gain + gate.margin < 0:
+    if _lost(found):
         return f"Guard lost: {arm} has lost general ability: {how}{where}."
     return f"Guard not kept: {arm} may have lost {gate.margin:g} or more: {how}{where}."

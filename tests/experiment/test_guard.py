@@ -84,13 +84,20 @@ def test_a_guard_that_is_kept(trial: Trial) -> None:
     assert "guard question 178" in page(trial)
     assert result.verdict
     assert result.verdict.winner == found.arm
+    # What an arm's artifacts are called for are its test answers: another guard is no other look.
+    bare = trial.run(script(180, 10, later=178), *ON[:2], "baseline.few_shot=[1]").result
+    assert [each.comparisons for each in bare.looks] == [1]
+    last = bare.arm(bare.leading)
+    assert {stage: last.artifacts[stage] for stage in ("predict", "score")} == {
+        stage: arm.artifacts[stage] for stage in ("predict", "score")
+    }
 
 
 def test_a_winner_that_loses_the_guard_is_not_the_winner_without_saying_so(trial: Trial) -> None:
     outcome = trial.run(script(180, 120), *ON)
     assert outcome.result.verdict
     assert outcome.result.verdict.winner
-    assert "But it is not shown to have kept the guard." in said(outcome)
+    assert "But it has lost the guard." in said(outcome)
     assert "Guard lost: tuned has lost general ability: it meets 0.60" in said(outcome)
     assert "most of it in even, 60 of 100 against 90" in said(outcome)
     assert exit_code(outcome.result) == 0
@@ -105,6 +112,7 @@ def test_a_winner_that_loses_the_guard_is_not_the_winner_without_saying_so(trial
 def test_what_cannot_be_shown_is_not_called_lost_or_kept(trial: Trial) -> None:
     close = trial.run(script(180, 172), *ON)
     assert "Guard not kept: tuned may have lost 0.05 or more" in said(close)
+    assert "But it is not shown to have kept the guard." in said(close)
     nothing = trial.run(script(0, 0), *ON, name="nothing")
     assert "it meets 0 of 200 rows itself, so there is nothing to lose" in said(nothing)
     (found,) = nothing.result.guards
@@ -129,8 +137,8 @@ def test_a_plan_counts_the_guard(trial: Trial) -> None:
         arm.name: [(each.split, each.what) for each in foreseen(sweep.runs[arm.digest])]
         for arm in sweep.arms
     }
-    assert sets["zero-shot"][-1] == ("guard", "baseline guard")
-    assert sets["tuned"][-2:] == [("test", "test"), ("guard", "guard")]
+    assert sets["zero-shot"][-2] == ("guard", "baseline guard")
+    assert sets["tuned"][-2:] == [("guard", "guard"), ("test", "test")]
     assert "guard" not in dict(sets["1-shot"])
 
 
