@@ -19,6 +19,7 @@ VERBS = (
     "status",
     "compare",
     "diagnose",
+    "advise",
     "ship",
     "clean",
     "export",

@@ -44,6 +44,7 @@ from runner.verdict.baseline_choice import contested
 from runner.verdict.gates import check_gates
 from runner.verdict.recipes import earlier_spreads
 from runner.verdict.row_lists import with_row_lists
+from runner.verdict.same_rows import reading_once
 
 Listener = Callable[[Sequence[CurvePoint]], None]
 
@@ -205,9 +206,8 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
         finished = finished and not news(known, sweep.ledger, first.suite)
         if finished and sweep.ledger.synced(known.digest) == target:
             return RunOutcome(known, sweep.report, tracking, fresh=False)
-        left = [
-            arm for arm, then in zip(sweep.arms, known.arms, strict=True) if not _whole(sweep, then)
-        ]
+        pairs = zip(sweep.arms, known.arms, strict=True)
+        left = [arm for arm, then in pairs if not _whole(sweep, then)]
         if left:
             _common_ground(sweep, sweep.runs[left[0].digest], console)
         sealed.expect_finalists(sweep.arms, sweep.runs, sweep.stages, known.arms)
@@ -218,11 +218,12 @@ def run(sweep: Sweep, console: Console) -> RunOutcome:
         try:
             tracker.begin(known)
             result = _run_arms(sweep, known, tracker, console)
-            result = concluded(result, first, sweep.ledger)
-            result = with_row_lists(result, first.suite, first.seed, sweep.report.parent)
-            console.stage("report")
             sweep.report.parent.mkdir(parents=True, exist_ok=True)
-            result = diagnosed(result, limits, sweep.runs, sweep.report.parent)
+            with reading_once():
+                result = concluded(result, first, sweep.ledger)
+                result = with_row_lists(result, first.suite, first.seed, sweep.report.parent)
+                result = diagnosed(result, limits, sweep.runs, sweep.report.parent)
+            console.stage("report")
             sweep.ledger.finish(result)
             pages = data_cards(result, sweep.report.parent) | skewed
             write_report(result, sweep.report)

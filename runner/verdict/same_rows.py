@@ -29,6 +29,9 @@ def reading_once() -> Iterator[None]:
     """While this lasts every file of rows is read and checked once: many questions are asked of the
     same rows at an experiment's end. They stay in memory until then, which asking all arms at once
     (`recipe_claims`) takes anyway."""
+    if _kept.get() is not None:  # inside of another one
+        yield
+        return
     token = _kept.set({})
     try:
         yield

@@ -25,6 +25,8 @@ SETTINGS = {
     ),
     "prepare.select.hard.scores": "prepare: {select: {size: 5, hard: {scores: here}}}",
     "skew.production": "skew: {kind: file, production: here}",
+    "guard.rows": "guard: {kind: rows, rows: here, suite: {name: g, "
+    "metrics: [{kind: constraints}], primary: constraints}}",
     "skew.tracking_uri": "skew: {kind: traces, experiment: x, tracking_uri: 'sqlite:///here'}",
 }
 

@@ -219,7 +219,8 @@ CASES = {
         GOOD + "suite:\n  metrics:\n    - stem: true\n",
         [
             "exp.yaml:5: suite.metrics.0.kind: no kind is named; the kinds are exact_match, "
-            "classification, token_f1, sacrebleu, rouge, json_fields, number, plugin"
+            "classification, token_f1, sacrebleu, rouge, json_fields, number, "
+            "constraints, plugin"
         ],
     ),
     "missing key of a kind": Case(
