@@ -13,6 +13,7 @@ from runner.base.digests import digest_of
 from runner.base.errors import ConfigError, Problem
 from runner.base.redact import masked
 from runner.config import Augment, Experiment, Select
+from runner.experiment.guard_rows import check_guard
 from runner.experiment.identity import MODEL_FACTS, WHO_IS_ASKED, arm_digest
 from runner.experiment.stages import STAGES, Stages, stage_versions
 from runner.records.advice import Advised
@@ -277,7 +278,8 @@ SCORED_BY |= WHO_IS_ASKED
 
 
 def check_one_experiment(points: Sequence[Point]) -> None:
-    """Raise ConfigError for points that differ in where they are kept or how they are scored."""
+    """Raise ConfigError for points that differ in where they are kept or how they are scored, and
+    DataError for a guard whose rows cannot be used."""
     problems = [
         Problem(
             key,
@@ -306,6 +308,7 @@ def check_one_experiment(points: Sequence[Point]) -> None:
         problems.append(Problem("seed", SEEDS, hint=f"replicates: {count}"))
     if problems:
         raise ConfigError(problems)
+    check_guard(points[0].experiment.guard)
 
 
 def _differ(values: Sequence[Mapping[str, Any] | str]) -> bool:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from runner.base.errors import DataError, RowFault
-from runner.config import RowsGuard, Suite
+from runner.config import Guard, RowsGuard, Suite
 from runner.experiment.identity import guard_file
 from runner.experiment.stage import ArmRun
 from runner.records import Example, Origin, Turn
@@ -17,6 +17,14 @@ def suite_for(run: ArmRun, split: str) -> Suite:
     """How answers to a split are generated and scored: as in the experiment, or as in its guard."""
     guard = run.experiment.guard
     return guard.suite if split == GUARD and isinstance(guard, RowsGuard) else run.experiment.suite
+
+
+def check_guard(guard: Guard) -> None:
+    """Raise DataError that names every row of a guard that cannot be asked or checked."""
+    from runner.evaluation import check_targets
+
+    if isinstance(guard, RowsGuard):
+        check_targets(guard_rows(guard), guard.suite)
 
 
 def guard_rows(guard: RowsGuard) -> list[Example]:

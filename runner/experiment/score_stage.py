@@ -14,7 +14,6 @@ from runner.experiment.predict_stage import PredictStage
 from runner.experiment.render_stage import RenderStage, examples
 from runner.experiment.stage import AnswerSet, AnswerStage, ArmRun, Stage
 from runner.records import write_rows
-from runner.records.gates import GUARD
 from runner.records.results import Scores
 
 ROWS = "rows.jsonl"
@@ -82,7 +81,6 @@ def check_targets(run: ArmRun) -> tuple[str, ...]:
     splits = {split: examples(run, split) for split in ("validation", "test")}
     suite = run.experiment.suite
     check_targets([example for rows in splits.values() for example in rows], suite)
-    check_targets(examples(run, GUARD), suite_for(run, GUARD))
     known = run.context.self_scores
     found = []
     for split, rows in splits.items():

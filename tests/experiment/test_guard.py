@@ -149,17 +149,19 @@ def test_every_bad_row_is_named(trial: Trial) -> None:
         '{"id": "x", "prompt": "c", "conditions": "{}"}\n'
         '{"id": "x", "prompt": "d", "conditions": "{}"}\n'
     )
-    guard = trial.sweep(script(1, 1), *ON).arms[0].experiment.guard
     with pytest.raises(DataError, match="4 of its rows cannot be used") as caught:
-        guard_rows(guard)  # type: ignore[arg-type]
+        trial.sweep(script(1, 1), *ON)
     assert [fault.line for fault in caught.value.faults] == [2, 3, 4, 6]
-    file.write_text('{"prompt": "a", "conditions": {"word": [1, 2]}}\n')
-    failed = trial.run(script(1, 1), *ON).result
-    assert "there is no condition 'word'" in failed.arms[0].error
-    file.write_text("\n")
-    assert "has no rows" in trial.run(script(1, 1), *ON).result.arms[0].error
+    for text, said in {
+        '{"prompt": "a", "conditions": {"word": [1, 2]}}\n': "`constraints`",
+        "\n": "has no rows",
+    }.items():
+        file.write_text(text)
+        with pytest.raises(DataError, match=said):
+            trial.sweep(script(1, 1), *ON)
     file.unlink()
-    assert "there is no file" in trial.run(script(1, 1), *ON).result.arms[0].error
+    with pytest.raises(DataError, match="there is no file"):
+        trial.sweep(script(1, 1), *ON)
 
 
 @pytest.mark.parametrize(
