@@ -44,7 +44,7 @@ test: everything ## run the tests: offline, minutes
 	$(BIN)/pytest -n 2 -m 'not slow' $(ARGS)
 
 test-slow: everything ## run the tests that tune a real model (fetches its weights once)
-	$(BIN)/pytest -m slow $(ARGS)
+	$(BIN)/pytest -n 2 -m slow $(ARGS)
 
 kills: everything ## kill a run at 200 random instants and compare with an unbroken one
 	$(BIN)/python -m tests.acceptance.kills --kills 200 $(ARGS)
