@@ -36,14 +36,31 @@ def choose_baselines(
     """The untuned arm to beat for each set of test rows that arms were asked; none where no
     untuned arm has a score on them."""
     found = []
+    shut = [arm for arm in arms if arm.kind != "tuned" and arm.sealed]
     for peers in same_rows([arm for arm in arms if arm.status == "done"]):
         untuned = [arm for arm in peers if arm.kind != "tuned"]
         scored = [arm for arm in untuned if strongest([arm], suite.primary)]
         if scored:
             held = [arm.digest for arm in peers if arm.kind == "tuned"]
-            choice = _choice(scored, suite, seed, on)
+            choice = _opened(scored, shut, suite, seed) or _choice(scored, suite, seed, on)
             found.append(choice.model_copy(update={"held": held}))
     return found
+
+
+def _opened(
+    scored: Sequence[ArmResult], shut: Sequence[ArmResult], suite: Suite, seed: int
+) -> BaselineChoice | None:
+    """The one untuned arm that a sealed test split was opened for, chosen among all that answered
+    validation (`shut` are the others); None where that is not how it came about."""
+    if len(scored) != 1 or not shut:
+        return None
+    chosen = _by_validation([*scored, *shut], suite, seed)
+    if isinstance(chosen, str) or chosen[0] is not scored[0]:
+        return None
+    (best,) = scored
+    return BaselineChoice(
+        arm=best.digest, among=[best.digest], split="validation", reason=chosen[1]
+    )
 
 
 def _choice(untuned: Sequence[ArmResult], suite: Suite, seed: int, on: On) -> BaselineChoice:

@@ -49,6 +49,16 @@ def looks(result: ExperimentResult) -> SplitLooks:
     return found
 
 
+def test_the_untuned_finalist_is_not_called_the_only_one(trial: Trial) -> None:
+    result = trial.run(SCRIPT, SEALED, "baseline.few_shot=[1]").result
+    assert [arm.name for arm in result.arms if arm.kind != "tuned" and arm.sealed]
+    assert result.verdict
+    assert "the best untuned arm on validation" in result.verdict.headline
+    (choice,) = result.baselines
+    assert choice.split == "validation"
+    assert "of 2 it was chosen on" in choice.reason
+
+
 def test_only_finalists_answer_a_sealed_test(trial: Trial) -> None:
     outcome = trial.run(SCRIPT, SEALED)
     result = outcome.result
