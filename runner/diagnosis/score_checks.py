@@ -78,7 +78,6 @@ def validation_unlike_test(compared: Compared, limits: ValidationUnlikeTest) -> 
         + (", or so few rows chose that luck was chosen" if validation.n < 100 else ""),
         advice="Draw both splits from one pool, grouped and stratified alike, and look at the "
         "slices.",
-        override="source.validation=null prepare/split=default",
         numbers={"validation": validation.value, "test": test.value, "errors": apart / spread},
     )
 
