@@ -8,6 +8,7 @@ from itertools import pairwise
 from statistics import median
 
 from runner.config.diagnosis import Overfitting, Plateau, Suboptimal
+from runner.diagnosis.compared import error as standard_error
 from runner.diagnosis.outcome import Clear, Outcome, Unseen, percent, sure
 from runner.diagnosis.series import Series
 from runner.diagnosis.tuned import TRAIN_LOSS, VALIDATION_LOSS, Scored, Tuned
@@ -283,7 +284,8 @@ def plateau(tuned: Tuned, limits: Plateau) -> Outcome:
     if late > limits.flat + min(luck, limits.flat):
         return Clear()
     gain = tuned.gain
-    error = _error(tuned.score)
+    spread = standard_error(tuned.score) if tuned.score else math.nan
+    error = spread if math.isfinite(spread) else 0.0
     hits = tuned.train_hits
     better = hits.level(0.85, 1.0) - median(hits.values[:3]) if len(hits) else None
     if gain is None:
@@ -343,9 +345,3 @@ def _knew(tuned: Tuned) -> bool:
 
 def _over(gain: float) -> str:
     return f"{100 * abs(gain):.1f} % of its scale {'above' if gain > 0 else 'below'}"
-
-
-def _error(score: object) -> float:
-    low, high = getattr(score, "low", math.nan), getattr(score, "high", math.nan)
-    error = float(high - low) / (2 * 1.96)
-    return error if math.isfinite(error) else 0.0

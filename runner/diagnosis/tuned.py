@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from runner.diagnosis.compared import error
+from runner.diagnosis.compared import primary as score_of
 from runner.diagnosis.series import Series, series
 from runner.records import SHARE, UNKNOWN, CurvePoint, Scale
 from runner.records.results import ArmResult, Score
@@ -119,7 +120,7 @@ def tuned_arm(
     points = arm.tuning.curves if arm.tuning else ()
     settings: Mapping[str, Any] = arm.config.get("tuning") or {}
     model: Mapping[str, Any] = arm.config.get("model") or {}
-    score = _primary(arm.test.overall if arm.test else {}, primary)
+    score = score_of(arm.test, primary)
     scored = tuple(_scored(arm, primary))
     scale = next((each.scale for each in (score, bar) if each), UNKNOWN)
     tokens = [p.value for p in points if p.name == "eval_num_predictions"]
@@ -177,19 +178,9 @@ def curves_by_name(points: Iterable[CurvePoint]) -> dict[str, Series]:
 
 def _scored(arm: ArmResult, primary: str) -> Iterable[Scored]:
     for each in arm.checkpoints:
-        score = _primary(each.validation.overall, primary)
+        score = score_of(each.validation, primary)
         if score:
-            yield Scored(each.step, each.epoch, score.value, standard_error(score), score.n)
-
-
-def standard_error(score: Score) -> float:
-    """Of a score, from its 95 % interval; nan without one."""
-    return (score.high - score.low) / (2 * 1.96)
-
-
-def _primary(overall: Mapping[str, Score], primary: str) -> Score | None:
-    score = overall.get(primary)
-    return score if score and math.isfinite(score.value) else None
+            yield Scored(each.step, each.epoch, score.value, error(score), score.n)
 
 
 def _steps_an_epoch(arm: ArmResult) -> float:

@@ -47,15 +47,8 @@ def compare(
     interval. The value is the plain difference: `gain` turns its sign so that more
     is better. Raises ConfigError when the suite gives no such score.
     """
-    # By all rows of both, so that the pairs left do not decide how they are measured.
-    suite = settled(suite, references_of([*arm_rows, *against_rows]))
-    ours, theirs = _pairs(arm_rows, against_rows, suite)
-    measure = _measure([*ours, *theirs], metric, suite)
-    size = len(ours)
-    both = measure.counted[:size] & measure.counted[size:]
-    a, b = measure.statistics[:size][both], measure.statistics[size:][both]
+    measure, a, b, groups = _paired(arm_rows, against_rows, metric, suite)
     one, other = (_score(measure, part) for part in (a, b))
-    groups = group_ids([row.group for row in ours])[both]
     found = difference_interval(measure, a, b, suite.bootstrap, seed, groups=groups)
     p = _p(measure, a, b, groups, seed)
     return Difference(
@@ -131,17 +124,26 @@ def tied(
     """Whether a score is within one standard error of the best one's, by the difference over the
     rows that both have: the rule of Breiman and others (1984, section 3.4.3), paired. Without a
     difference there is nothing that holds them apart."""
-    suite = settled(suite, references_of([*best_rows, *rows]))
-    best, ours = _pairs(best_rows, rows, suite)
-    measure = _measure([*best, *ours], metric, suite)
-    size = len(best)
-    both = measure.counted[:size] & measure.counted[size:]
-    groups = group_ids([row.group for row in best])[both]
-    a, b = measure.statistics[:size][both], measure.statistics[size:][both]
+    measure, a, b, groups = _paired(best_rows, rows, metric, suite)
     rule = suite.bootstrap.model_copy(update={"confidence": ONE_ERROR})
     found = difference_interval(measure, a, b, rule, seed, groups=groups)
     ends = (measure.scale.gain(end) for end in (found.low, found.high))
     return not min(ends) > 0
+
+
+def _paired(
+    one_rows: Sequence[ScoredRow], other_rows: Sequence[ScoredRow], metric: str, suite: Suite
+) -> tuple[Measure, Matrix, Matrix, Ids]:
+    """The score as measured over both, and of the rows that count for both the statistics of the
+    one, of the other, and the groups."""
+    # By all rows of both, so that the pairs left do not decide how they are measured.
+    suite = settled(suite, references_of([*one_rows, *other_rows]))
+    ours, theirs = _pairs(one_rows, other_rows, suite)
+    measure = _measure([*ours, *theirs], metric, suite)
+    size = len(ours)
+    both = measure.counted[:size] & measure.counted[size:]
+    groups = group_ids([row.group for row in ours])[both]
+    return measure, measure.statistics[:size][both], measure.statistics[size:][both], groups
 
 
 def _pairs(

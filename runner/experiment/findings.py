@@ -116,8 +116,10 @@ def _in_focus(findings: Findings) -> Iterable[Finding]:
 
 
 def _focus(tuned: Sequence[ArmResult], result: ExperimentResult) -> str:
-    if result.verdict and result.verdict.winner:
-        return result.verdict.winner
+    """The arm that people look at first; while there are no differences to go by, the tuned arm
+    that scores best."""
+    if result.leading:
+        return result.leading
     done = [arm for arm in tuned if arm.status == "done"] or list(tuned)
 
     def worth(arm: ArmResult) -> tuple[bool, float]:

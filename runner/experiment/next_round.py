@@ -41,6 +41,8 @@ class NextRound:
     """Name of the arm that it starts from."""
     typed: Mapping[str, str]
     """What was typed for the experiment beside its file."""
+    dropped: Sequence[str]
+    """Typed words that have no place in a file."""
     swept: Mapping[str, str]
     """The arm's values of what was swept."""
     changes: Sequence[Change]
@@ -54,6 +56,7 @@ def next_round(result: ExperimentResult, findings: Findings, name: str) -> NextR
     arm = next((each for each in result.arms if each.digest == findings.focus), None)
     if arm is None:
         return None
+    typed, dropped = _typed(result.command, arm.varying)
     changes: list[Change] = []
     left: list[tuple[Finding, str]] = []
     taken: dict[str, Change] = {}
@@ -76,7 +79,8 @@ def next_round(result: ExperimentResult, findings: Findings, name: str) -> NextR
         of=result.name,
         parent=Path(result.file).stem,
         arm=arm.name,
-        typed=_typed(result.command, arm.varying),
+        typed=typed,
+        dropped=dropped,
         swept=dict(arm.varying),
         changes=changes,
         left=left,
@@ -98,15 +102,19 @@ def _is_set(arm: ArmResult, key: str, value: str) -> bool:
     return bool(found is not None and found == yaml.safe_load(value))
 
 
-def _typed(command: str, varying: Mapping[str, str]) -> dict[str, str]:
-    """The overrides of a command, but for those that a sweep varied and that hide a secret."""
-    words = shlex.split(command)[3:]
-    pairs = [word.split("=", 1) for word in words if "=" in word and not word.startswith("-")]
-    return {
-        key: value
-        for key, value in pairs
-        if key not in varying and "***" not in value and not key.startswith(("hydra", "sweep"))
-    }
+def _typed(command: str, varying: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The overrides of a command by key, and those that have no place in a file: a key taken away,
+    a secret, Hydra's own. What was swept is the arm's."""
+    kept: dict[str, str] = {}
+    dropped = []
+    for word in shlex.split(command)[3:]:
+        key, found, value = word.partition("=")
+        key = key.lstrip("+")
+        if key.startswith("~") or (found and ("***" in value or key.startswith("hydra"))):
+            dropped.append(word)
+        elif found and not key.startswith(("-", "sweep")) and key not in varying:
+            kept[key] = value
+    return kept, dropped
 
 
 # As YAML.
@@ -156,6 +164,8 @@ def _story(found: NextRound) -> Iterator[str]:
         each = change.finding
         typed = " ".join(f"{key}={value}" for key, value in change.words.items())
         yield from _wrapped(f"{typed}: {each.title} ({each.id}; {each.evidence}).")
+    for word in found.dropped:
+        yield from _wrapped(f"Typed then, and to be typed again: {word}")
     for finding, why in found.left:
         yield from _wrapped(f"Not changed: {finding.title} ({finding.id}; {why}). {finding.advice}")
 

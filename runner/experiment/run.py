@@ -14,7 +14,6 @@ from filelock import FileLock, Timeout
 from runner.backends.protocol import Backend, WarmsUp, backend_terms
 from runner.backends.registry import make_backend
 from runner.base.digests import digest_of
-from runner.base.errors import GateError
 from runner.config import Experiment, Tracking
 from runner.experiment import sealed
 from runner.experiment.advised import fill_in
@@ -106,6 +105,19 @@ class Backends:
             backend.close()
 
 
+def _context(experiment: Experiment, console: Console) -> RunContext:
+    """Where everything of the experiment is kept, and who watches."""
+    home, kept = Path(experiment.paths.home), experiment.store
+    ledger = Ledger(home, kept.ledger)
+    store = ArtifactStore(
+        Path(kept.root) if kept.root else home / "store",
+        console.say,
+        also={"tune": checkpoints_damage},
+        recover={"tune": partial(from_ledger, ledger)},
+    )
+    return RunContext(home, store, ledger, console.watch, console.listen)
+
+
 def assemble(
     points: Sequence[Point],
     file: Path,
@@ -128,16 +140,8 @@ def assemble(
     for point in points:
         check_suite(point.experiment.suite)
     first = points[0].experiment
-    home = Path(first.paths.home)
-    ledger = Ledger(home, first.store.ledger)
-    store = ArtifactStore(
-        Path(first.store.root) if first.store.root else home / "store",
-        console.say,
-        also={"tune": checkpoints_damage},
-        recover={"tune": partial(from_ledger, ledger)},
-    )
-    context = RunContext(home, store, ledger, console.watch, console.listen)
-    backends = Backends(home)
+    context = _context(first, console)
+    home, ledger, backends = context.home, context.ledger, Backends(context.home)
     data = [_data_digest(point, context) for point in points]
 
     def unsettled(experiment: Experiment, arm: str) -> ArmRun:
@@ -390,11 +394,3 @@ def _only_one(sweep: Sweep, console: Console) -> FileLock:
         lock.acquire()
     owner.write_text(str(os.getpid()))
     return lock
-
-
-def exit_code(result: ExperimentResult) -> int:
-    """0 all arms done and through all gates; what the arms not done agree on; else 1."""
-    codes = {arm.exit_code for arm in result.arms if arm.status in ("failed", "incomplete")}
-    if not codes:
-        return 0 if all(gate.passed for gate in result.gates) else GateError.exit_code
-    return codes.pop() if len(codes) == 1 else 1

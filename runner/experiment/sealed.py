@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from runner.base.errors import ConfigError, Problem, SftError
 from runner.base.text import plural
-from runner.config import Suite
 from runner.experiment.answer_sets import foreseen
 from runner.experiment.arms import Arm
 from runner.experiment.looks import split_rows
 from runner.experiment.render_stage import examples
 from runner.experiment.stage import ArmRun
 from runner.experiment.stages import Stages, data_stages
-from runner.records.results import ArmResult, Score, Scores
+from runner.records.results import ArmResult
+from runner.verdict.baseline_choice import best_on_validation
 from runner.verdict.recipes import recipes
 from runner.verdict.same_rows import on_common_rows
 
@@ -41,21 +41,8 @@ def finalists(arms: Sequence[ArmResult], runs: Mapping[str, ArmRun]) -> set[str]
     rows = split_rows(runs[best.shipped]).digest
     untuned = [arm for arm in done if arm.kind != "tuned"]
     bars = [arm for arm in untuned if split_rows(runs[arm.digest]).digest == rows]
-    return {*best.arms, *(arm.digest for arm in _strongest(bars, suite))}
-
-
-def _strongest(bars: Sequence[ArmResult], suite: Suite) -> Sequence[ArmResult]:
-    """The best one on validation; all of them where one has not answered it."""
-    scores = [_primary(arm.validation, suite) for arm in bars]
-    known = [score for score in scores if score and score.value == score.value]
-    if not known or len(known) < len(bars):
-        return bars
-    best = max(range(len(bars)), key=lambda at: known[at].scale.gain(known[at].value))
-    return [bars[best]]
-
-
-def _primary(scores: Scores | None, suite: Suite) -> Score | None:
-    return scores.overall.get(suite.primary) if scores else None
+    chosen = best_on_validation(bars, suite, seed) if bars else ""
+    return {*best.arms, *(arm.digest for arm in (bars if isinstance(chosen, str) else chosen[:1]))}
 
 
 def open_finalists(

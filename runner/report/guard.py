@@ -28,7 +28,8 @@ class GuardLine:
     why: str
     changed: str
     kinds: tuple[str, ...]
-    """``3 of 20``, in the order of the page's kinds; those that fell by a tenth are in `fell`."""
+    """``3 of 20``, in the order of the page's kinds; `fell` has those that lost more than the
+    margin."""
     fell: tuple[bool, ...]
     losses: tuple[GuardLoss, ...]
 
@@ -44,10 +45,6 @@ class GuardSection:
     base: tuple[str, ...]
     base_score: str
     lines: tuple[GuardLine, ...]
-
-
-FELL = 0.1
-"""Share of a kind's rows; fewer are within what a few rows vary by."""
 
 
 def guard(result: ExperimentResult, looks: Mapping[str, str]) -> GuardSection | None:
@@ -85,6 +82,6 @@ def _line(found: GuardResult, result: ExperimentResult, looks: Mapping[str, str]
         why=gate.why,
         changed=f"{plural(found.lost, 'row')} lost, {found.won} won",
         kinds=tuple(f"{kind.ours} of {kind.rows}" for kind in found.kinds),
-        fell=tuple(kind.theirs - kind.ours > FELL * kind.rows for kind in found.kinds),
+        fell=tuple(kind.theirs - kind.ours > gate.margin * kind.rows for kind in found.kinds),
         losses=tuple(found.losses[:SHOWN]),
     )

@@ -26,7 +26,8 @@ def main(options: argparse.Namespace) -> int:
     def use(composition: Composition, sweep: Sweep) -> int:
         from runner.experiment.advised import advice_lines
         from runner.experiment.findings import gate_findings
-        from runner.experiment.run import exit_code, run
+        from runner.experiment.run import run
+        from runner.verdict.gates import exit_code
 
         for line in advice_lines(sweep.arms):
             console.say(line)

@@ -54,7 +54,7 @@ def _opened(
     validation (`shut` are the others); None where that is not how it came about."""
     if len(scored) != 1 or not shut:
         return None
-    chosen = _by_validation([*scored, *shut], suite, seed)
+    chosen = best_on_validation([*scored, *shut], suite, seed)
     if isinstance(chosen, str) or chosen[0] is not scored[0]:
         return None
     (best,) = scored
@@ -69,7 +69,7 @@ def _choice(untuned: Sequence[ArmResult], suite: Suite, seed: int, on: On) -> Ba
         return BaselineChoice(arm=among[0], among=among)
     why = "baseline.chosen_on: test"
     if on == "validation":
-        chosen = _by_validation(untuned, suite, seed)
+        chosen = best_on_validation(untuned, suite, seed)
         if not isinstance(chosen, str):
             best, said = chosen
             return BaselineChoice(arm=best.digest, among=among, split="validation", reason=said)
@@ -84,7 +84,7 @@ def _choice(untuned: Sequence[ArmResult], suite: Suite, seed: int, on: On) -> Ba
     return BaselineChoice(arm=best.digest, among=among, split="test", reason=said)
 
 
-def _by_validation(
+def best_on_validation(
     untuned: Sequence[ArmResult], suite: Suite, seed: int
 ) -> tuple[ArmResult, str] | str:
     """The best on validation rows that all of them were asked, and what to say; else why not."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.base.errors import ConfigError, Problem
+from runner.base.errors import ConfigError, GateError, Problem
 from runner.base.text import plural
 from runner.config import NotWorse, Suite
 from runner.records import Scale, ScoredRow
@@ -275,3 +275,11 @@ def gate_words(found: GateResult) -> str:
         f"{found.arm} may be worse than {found.than} in {found.score} by {margin} or more ({how}; "
         f"{found.asked_by})."
     )
+
+
+def exit_code(result: ExperimentResult) -> int:
+    """0 all arms done and through all gates; what the arms not done agree on; else 1."""
+    codes = {arm.exit_code for arm in result.arms if arm.status in ("failed", "incomplete")}
+    if not codes:
+        return 0 if all(gate.passed for gate in result.gates) else GateError.exit_code
+    return codes.pop() if len(codes) == 1 else 1

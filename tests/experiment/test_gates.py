@@ -12,13 +12,13 @@ from runner.base.errors import ConfigError
 from runner.experiment.console import Console
 from runner.experiment.plan import plan
 from runner.experiment.power import detectable
-from runner.experiment.run import RunOutcome, exit_code
+from runner.experiment.run import RunOutcome
 from runner.records import EDITS, SHARE
 from runner.records.gates import GateResult
 from runner.report.terminal import plain_leaderboard
 from runner.statistics.non_inferiority import score_limit, score_test
 from runner.statistics.recipes import Estimate, RunSpread, difference_estimate, spread_of
-from runner.verdict.gates import gate_words, non_inferiority
+from runner.verdict.gates import exit_code, gate_words, non_inferiority
 from tests.experiment.conftest import Trial
 
 GOOD, UNTUNED = {"right_to": 60}, {"right_to": 20}

@@ -13,8 +13,9 @@ from runner.experiment.answer_sets import foreseen
 from runner.experiment.console import Console
 from runner.experiment.guard_rows import guard_rows
 from runner.experiment.plan import plan
-from runner.experiment.run import RunOutcome, exit_code
+from runner.experiment.run import RunOutcome
 from runner.tracking.facts import arm_measures
+from runner.verdict.gates import exit_code
 from tests.experiment.conftest import Trial
 
 ROWS = 200

@@ -171,6 +171,19 @@ def test_names_count_on() -> None:
     assert next_name("mail_next9") == "mail_next10"
 
 
+def test_what_has_no_place_in_a_file_is_said(trial: Trial) -> None:
+    result = told(trial, finding("suboptimal", "tuning.epochs=6"))
+    words = "++tuning.adapter_size=4 ~prepare.dedup.exact store.ledger=postgres://u:***@h/d --json"
+    typed = result.model_copy(update={"command": f"sft run {result.file} {words}"})
+    assert typed.findings
+    found = next_round(typed, typed.findings, "withheld_next")
+    assert found
+    text = as_yaml(found, set(), "2026-11-27")
+    assert yaml.safe_load(text)["tuning"] == {"adapter_size": 4}
+    assert "# Typed then, and to be typed again: ~prepare.dedup.exact" in text
+    assert "# Typed then, and to be typed again: store.ledger=postgres://u:***@h/d" in text
+
+
 def test_several_words_of_one_finding() -> None:
     assert words_of("source.validation=null prepare/split=default") == {
         "source.validation": "null",

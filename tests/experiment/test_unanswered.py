@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from runner.experiment.run import RunOutcome, exit_code
+from runner.experiment.run import RunOutcome
 from runner.records.results import ArmResult
 from runner.report.scoreboard import board
 from runner.report.terminal import plain_leaderboard
 from runner.tracking.facts import arm_measures
 from runner.tracking.views import TAG, view_tags
+from runner.verdict.gates import exit_code
 from tests.experiment.conftest import Trial
 
 ROWS = 50
